@@ -1,0 +1,45 @@
+package jobs
+
+// Kind names what a job does; it is the first token of a job's tail.
+type Kind string
+
+const (
+	// Purge deletes the files of a dropped table.
+	Purge Kind = "purge"
+	// PurgeView deletes the metadata files of a dropped view.
+	PurgeView Kind = "purge-view"
+)
+
+// Attempts that a job of a kind may spend before it goes to the dead letters.
+// Purges get more: nothing derives them anew once their message is gone.
+const (
+	maxPurgeAttempts       = 25
+	maxMaintenanceAttempts = 8
+)
+
+// Kinds lists the kinds that this version knows, in a fixed order.
+func Kinds() []Kind { return []Kind{Purge, PurgeView} }
+
+// Known reports whether this version knows the kind.
+func (k Kind) Known() bool {
+	for _, known := range Kinds() {
+		if k == known {
+			return true
+		}
+	}
+	return false
+}
+
+// PurgesDropped reports whether the kind works on something that was dropped.
+// Such a job is named by the UUID of what was dropped and by its metadata
+// location, so that dropping, re-creating and dropping a table again are two
+// jobs and not one.
+func (k Kind) PurgesDropped() bool { return k == Purge || k == PurgeView }
+
+// MaxAttempts is how many runs without progress a job of the kind may spend.
+func (k Kind) MaxAttempts() int {
+	if k.PurgesDropped() {
+		return maxPurgeAttempts
+	}
+	return maxMaintenanceAttempts
+}

@@ -1,0 +1,180 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StreamName is the stream that holds waiting and running jobs.
+const StreamName = "JOBS"
+
+// Headers of a job's message.
+const (
+	HeaderID          = "Job-Id"
+	HeaderKind        = "Job-Kind"
+	HeaderVersion     = "Job-Version"
+	HeaderTraceParent = "traceparent"
+)
+
+// PublishState says what a successful [Publish] did.
+type PublishState string
+
+const (
+	// Queued: the job was stored.
+	Queued PublishState = "queued"
+	// AlreadyQueued: a job on the same subject waits or runs; nothing was stored
+	// and nothing need be done.
+	AlreadyQueued PublishState = "already queued"
+)
+
+// Publication is what [Publish] achieved.
+type Publication struct {
+	State   PublishState `json:"state"`
+	Subject string       `json:"subject"`
+	// Sequence in JOBS; 0 when the job was already queued.
+	Sequence uint64 `json:"seq,omitempty"`
+}
+
+var (
+	// ErrQueueFull: the stream or the account has no room. The job is NOT stored;
+	// wait and publish again.
+	ErrQueueFull = errors.New("queue is full")
+	// ErrNoStream: nothing answers for the stream JOBS. Create it with "worker
+	// setup", or switch JetStream on.
+	ErrNoStream = errors.New("no stream takes the job")
+	// ErrPublishDenied: the server does not let this connection publish there.
+	ErrPublishDenied = errors.New("publishing is denied")
+	// ErrPublishUnknown: no answer came; the job may or may not be stored.
+	// Publishing the same job again is safe.
+	ErrPublishUnknown = errors.New("publish was not confirmed")
+)
+
+// publishTimeout is how long one attempt waits for the stream's answer. A
+// three-node stream that loses its leader needs up to six seconds.
+const publishTimeout = 5 * time.Second
+
+// PublishOptions are what a publisher may add to a job's message.
+type PublishOptions struct {
+	// TraceParent is a W3C traceparent; empty for none.
+	TraceParent string
+}
+
+// Publish stores a job in JOBS. It asks the stream to accept the message only
+// if its subject is free, so that repeating the call is harmless, and repeats
+// it by itself while no answer comes and ctx lives.
+//
+// The errors wrap [ErrQueueFull], [ErrNoStream], [ErrPublishDenied] or
+// [ErrPublishUnknown], or are a *[FieldError] for a job that is not valid.
+func Publish(ctx context.Context, js jetstream.JetStream, job *Job, opts PublishOptions) (Publication, error) {
+	if err := job.Validate(); err != nil {
+		return Publication{}, fmt.Errorf("check job: %w", err)
+	}
+	body, err := job.Encode()
+	if err != nil {
+		return Publication{}, fmt.Errorf("encode job: %w", err)
+	}
+	msg := nats.NewMsg(job.Subject())
+	msg.Data = body
+	msg.Header.Set(HeaderID, job.ID)
+	msg.Header.Set(HeaderKind, string(job.Kind))
+	msg.Header.Set(HeaderVersion, strconv.Itoa(job.Version))
+	if opts.TraceParent != "" {
+		msg.Header.Set(HeaderTraceParent, opts.TraceParent)
+	}
+	return publish(ctx, js, msg)
+}
+
+// PublishRaw stores an already encoded job on a subject, byte for byte; a
+// requeue uses it. The errors are those of [Publish].
+func PublishRaw(ctx context.Context, js jetstream.JetStream, subject string, header nats.Header, body []byte) (Publication, error) {
+	return publish(ctx, js, &nats.Msg{Subject: subject, Header: header, Data: body})
+}
+
+func publish(ctx context.Context, js jetstream.JetStream, msg *nats.Msg) (Publication, error) {
+	publication := Publication{Subject: msg.Subject}
+	retry := backoff.NewExponentialBackOff()
+	retry.InitialInterval, retry.MaxInterval, retry.MaxElapsedTime = 100*time.Millisecond, 5*time.Second, 0
+	err := backoff.Retry(func() error {
+		attempt, cancel := context.WithTimeout(ctx, publishTimeout)
+		defer cancel()
+		ack, err := js.PublishMsg(attempt, msg,
+			jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithExpectStream(StreamName))
+		if err == nil {
+			publication.State, publication.Sequence = Queued, ack.Sequence
+			return nil
+		}
+		if err = classifyPublish(err, js.Conn(), msg.Subject); err == nil {
+			publication.State = AlreadyQueued
+			return nil
+		}
+		if errors.Is(err, ErrPublishUnknown) {
+			return err
+		}
+		return backoff.Permanent(err)
+	}, backoff.WithContext(retry, ctx))
+	if err == nil {
+		return publication, nil
+	}
+	if ctx.Err() != nil && !errors.Is(err, ErrPublishUnknown) {
+		err = fmt.Errorf("%w: %w", ErrPublishUnknown, context.Cause(ctx))
+	}
+	return publication, fmt.Errorf("publish %s: %w", msg.Subject, err)
+}
+
+// Error codes of the JetStream API that a publish can meet.
+const (
+	codeWrongLastSequence         = 10071
+	codeWrongLastSequenceNoNumber = 10164 // the same conflict on a replicated stream
+	codeStreamStoreFailed         = 10077 // three different limits share this code
+	codeInsufficientResources     = 10023
+	codeResourceLimits            = 10047
+	codeStreamNotMatch            = 10060
+)
+
+// classifyPublish is the error table of a publish. nil means that a job on the
+// subject is already queued.
+func classifyPublish(err error, nc *nats.Conn, subject string) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		switch int(api.ErrorCode) {
+		case codeWrongLastSequence, codeWrongLastSequenceNoNumber:
+			return nil
+		case codeStreamStoreFailed:
+			// A full stream and a taken subject have one code; only the words tell
+			// a job that is safe from a job that is lost.
+			if strings.Contains(api.Description, "per subject") {
+				return nil
+			}
+			return fmt.Errorf("%w: %s", ErrQueueFull, api.Description)
+		case codeInsufficientResources, codeResourceLimits:
+			return fmt.Errorf("%w: %s", ErrQueueFull, api.Description)
+		case codeStreamNotMatch:
+			return fmt.Errorf("%w: another stream than %s takes this subject", ErrNoStream, StreamName)
+		}
+		return fmt.Errorf("stream refused the job: %w", err)
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
+		return fmt.Errorf("%w: create the streams with \"worker setup\", or switch JetStream on", ErrNoStream)
+	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrMaxPayload):
+		return err
+	case deniedPublish(nc, subject):
+		return fmt.Errorf("%w: allow this connection to publish to %s", ErrPublishDenied, subject)
+	}
+	return fmt.Errorf("%w: %w", ErrPublishUnknown, err)
+}
+
+// deniedPublish looks for the server's answer to a forbidden publish, which
+// arrives beside the publish and leaves that to time out.
+func deniedPublish(nc *nats.Conn, subject string) bool {
+	last := nc.LastError()
+	return last != nil && errors.Is(last, nats.ErrPermissionViolation) && strings.Contains(last.Error(), subject)
+}
