@@ -1,0 +1,166 @@
+package storage
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+)
+
+// Defaults of [Config].
+const (
+	DefaultMaxInFlight    = 32
+	DefaultRequestTimeout = 60 * time.Second
+	DefaultIdleTimeout    = 60 * time.Second
+	DefaultRetries        = 5
+	DefaultRetryFor       = 30 * time.Second
+	DefaultThrottleFor    = 10 * time.Minute
+)
+
+// Config describes how one catalog's stores are reached.
+type Config struct {
+	// Name is the catalog's name, for logs and errors.
+	Name string
+	// Locations are the catalog's allowed locations; what lies below them may
+	// be read and listed by default. Required.
+	Locations []string
+	// S3 applies to all s3:// locations of the catalog.
+	S3 S3Config
+
+	// MaxInFlight is the largest number of requests in flight per bucket.
+	// Default 32. The first catalog of a process that uses a bucket decides.
+	MaxInFlight int
+	// RequestTimeout bounds one request until its answer begins; a read whose
+	// answer has begun is bounded by IdleTimeout instead. Default 60 s.
+	RequestTimeout time.Duration
+	// IdleTimeout is how long one Read of a streamed object may bring nothing.
+	// Default 60 s.
+	IdleTimeout time.Duration
+	// Retries is how often a request that failed for a passing reason is
+	// repeated. Default 5, negative: never.
+	Retries int
+	// RetryFor ends these retries by time. Default 30 s.
+	RetryFor time.Duration
+	// ThrottleFor is how long one request goes on while the store answers
+	// "slow down". Default 10 min.
+	ThrottleFor time.Duration
+
+	// OnRequest is called after each request with the operation ("GetObject",
+	// "ListObjectsV2", "DeleteObjects", "DeleteObject", "PutObject"; for files
+	// "read", "list", "unlink", "write") and its outcome: "OK" or the store's
+	// error code. It must be safe for many goroutines. May be nil.
+	OnRequest func(op, code string)
+	// OnThrottle is called for each answer that asks to slow down. May be nil.
+	OnThrottle func(bucket string)
+}
+
+// WithDefaults fills in the documented defaults.
+func (c Config) WithDefaults() Config {
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, DefaultMaxInFlight)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
+	c.Retries = cmp.Or(c.Retries, DefaultRetries)
+	c.RetryFor = cmp.Or(c.RetryFor, DefaultRetryFor)
+	c.ThrottleFor = cmp.Or(c.ThrottleFor, DefaultThrottleFor)
+	return c
+}
+
+// Validate reports every mistake at once.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Locations) == 0 {
+		errs = append(errs, errors.New("locations: name at least one allowed location"))
+	}
+	if _, err := parseRoots(c.Locations); err != nil {
+		errs = append(errs, fmt.Errorf("locations: %w", err))
+	}
+	if c.MaxInFlight < 0 {
+		errs = append(errs, fmt.Errorf("max in flight: %d is negative", c.MaxInFlight))
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"request timeout", c.RequestTimeout}, {"idle timeout", c.IdleTimeout},
+		{"retry for", c.RetryFor}, {"throttle for", c.ThrottleFor},
+	} {
+		if d.value < 0 {
+			errs = append(errs, fmt.Errorf("%s: %v is negative", d.name, d.value))
+		}
+	}
+	if err := c.S3.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("s3: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// S3Config says how s3:// locations are reached.
+type S3Config struct {
+	// Endpoint is the address of an S3-compatible store, for instance
+	// http://127.0.0.1:9000; empty means AWS.
+	Endpoint string
+	// Region defaults to that of the environment (AWS_REGION or the shared
+	// configuration file), else us-east-1.
+	Region string
+	// PathStyle puts the bucket into the path instead of the host name, which
+	// most stores other than AWS need.
+	PathStyle bool
+	// AccessKeyID and SecretAccessKey are static credentials; both empty means
+	// the credential chain of AWS: environment, shared files, web identity,
+	// container, instance.
+	AccessKeyID, SecretAccessKey string
+	// SessionToken belongs to temporary static credentials.
+	SessionToken string
+}
+
+// Validate reports every mistake at once; no message holds a secret.
+func (c S3Config) Validate() error {
+	var errs []error
+	if c.Endpoint != "" {
+		u, err := url.Parse(c.Endpoint)
+		switch {
+		case err != nil:
+			// The parser's message would repeat the address, and with it a password.
+			errs = append(errs, errors.New("endpoint: it is not an address, write http://host:port or https://host"))
+		case u.User != nil:
+			errs = append(errs, errors.New("endpoint: it must not hold a user or password"))
+		case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+			errs = append(errs, fmt.Errorf("endpoint: %q has no http:// or https:// and host", c.Endpoint))
+		case u.RawQuery != "" || u.Fragment != "":
+			errs = append(errs, errors.New("endpoint: it must not have a query or fragment"))
+		}
+	}
+	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
+		errs = append(errs, errors.New("access key id and secret access key: give both or none"))
+	}
+	if c.SessionToken != "" && c.AccessKeyID == "" {
+		errs = append(errs, errors.New("session token: it needs an access key id and a secret access key"))
+	}
+	return errors.Join(errs...)
+}
+
+func redacted(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	return "[redacted]"
+}
+
+// String shows everything but the secrets.
+func (c S3Config) String() string {
+	return fmt.Sprintf("{endpoint:%s region:%s path_style:%t access_key_id:%s secret_access_key:%s session_token:%s}",
+		c.Endpoint, c.Region, c.PathStyle, c.AccessKeyID, redacted(c.SecretAccessKey), redacted(c.SessionToken))
+}
+
+// GoString is String, so that %#v shows no secret either.
+func (c S3Config) GoString() string { return "storage.S3Config" + c.String() }
+
+// LogValue shows everything but the secrets.
+func (c S3Config) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("endpoint", c.Endpoint), slog.String("region", c.Region), slog.Bool("path_style", c.PathStyle),
+		slog.String("access_key_id", c.AccessKeyID), slog.String("secret_access_key", redacted(c.SecretAccessKey)),
+		slog.String("session_token", redacted(c.SessionToken)))
+}

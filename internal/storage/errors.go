@@ -1,0 +1,95 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What an [*Error] can be, for errors.Is. ErrUnavailable and ErrExpired may
+// pass by waiting; the others stay until somebody changes something.
+var (
+	// ErrNotFound: there is no such object.
+	ErrNotFound = errors.New("not found")
+	// ErrNoBucket: the bucket does not exist (for files: never).
+	ErrNoBucket = errors.New("the bucket does not exist")
+	// ErrDenied: the credentials are wrong or do not allow the operation.
+	ErrDenied = errors.New("access denied")
+	// ErrRejected: the store refuses the request for another reason that
+	// waiting does not change, for instance a folder where a file was named.
+	ErrRejected = errors.New("request rejected")
+	// ErrUnavailable: the store did not answer as it should, also after
+	// retries: server errors, time-outs, refused or broken connections, no end
+	// of "slow down", credentials that cannot be fetched. Try again later.
+	ErrUnavailable = errors.New("the store is unavailable")
+	// ErrExpired: the credentials have expired. It is also ErrUnavailable.
+	ErrExpired = errors.New("the credentials have expired")
+	// ErrTooLarge: the object is larger than the limit of [Session.ReadAll].
+	ErrTooLarge = errors.New("the object is too large")
+)
+
+// errThrottled marks an answer that asks to slow down. It never leaves the
+// package: when waiting did not help, the caller gets ErrUnavailable.
+var errThrottled = errors.New("the store asks to slow down")
+
+// Error is a failed operation on a store.
+type Error struct {
+	// Op is what was done: "read", "write", "list" or "delete".
+	Op string
+	// Location is what it was done to; for lists the prefix.
+	Location Location
+	// Code is the store's own code, for instance "AccessDenied"; "" without one.
+	Code string
+	// Status is the HTTP status, 0 without one.
+	Status int
+	// RequestID is the store's id of the request, for its operators.
+	RequestID string
+	// Reason is one of the sentinels above.
+	Reason error
+	// Hint says what to do, "" where nothing can be said.
+	Hint string
+	// Err is the cause.
+	Err error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %v", e.Op, e.Location, e.Reason)
+	if e.Code != "" || e.Status != 0 {
+		fmt.Fprintf(&b, " (%s", e.Code)
+		if e.Code != "" && e.Status != 0 {
+			b.WriteString(", ")
+		}
+		if e.Status != 0 {
+			fmt.Fprintf(&b, "status %d", e.Status)
+		}
+		if e.RequestID != "" {
+			fmt.Fprintf(&b, ", request id %s", e.RequestID)
+		}
+		b.WriteByte(')')
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.Hint != "" {
+		b.WriteString("; ")
+		b.WriteString(e.Hint)
+	}
+	return b.String()
+}
+
+// Unwrap gives the reason and the cause.
+func (e *Error) Unwrap() []error {
+	switch {
+	case e.Err == nil:
+		return []error{e.Reason}
+	case e.Reason == nil:
+		return []error{e.Err}
+	}
+	return []error{e.Reason, e.Err}
+}
+
+// Is makes expired credentials unavailable too: both may pass by waiting.
+func (e *Error) Is(target error) bool {
+	return target == ErrUnavailable && e.Reason == ErrExpired
+}

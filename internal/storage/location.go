@@ -1,0 +1,193 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Errors that [Parse] wraps in a [*LocationError].
+var (
+	// ErrUnsupportedScheme: no kind of store is known for the scheme.
+	ErrUnsupportedScheme = errors.New("unsupported scheme")
+	// ErrInvalidLocation: the text is not the address of an object or folder.
+	ErrInvalidLocation = errors.New("invalid location")
+)
+
+const supportedSchemes = "supported are s3://bucket/key (also s3a:// and s3n://) and file:///path"
+
+// LocationError says why a text is not a location. It wraps
+// [ErrUnsupportedScheme] or [ErrInvalidLocation].
+type LocationError struct {
+	// URI is the text as it was given.
+	URI string
+	// Detail says what is wrong with it.
+	Detail string
+	// Reason is ErrUnsupportedScheme or ErrInvalidLocation.
+	Reason error
+}
+
+func (e *LocationError) Error() string {
+	return fmt.Sprintf("%v %q: %s; %s", e.Reason, e.URI, e.Detail, supportedSchemes)
+}
+
+func (e *LocationError) Unwrap() error { return e.Reason }
+
+// Location is a parsed object address. Keys are raw: never decoded, encoded or
+// cleaned. The zero Location is not valid.
+type Location struct {
+	// Scheme is "s3" (also for s3a and s3n) or "file".
+	Scheme string
+	// Bucket is the bucket's name, "" for files.
+	Bucket string
+	// Key is, for s3, everything after the first slash behind the bucket; for
+	// files the absolute path, with its leading slash.
+	Key string
+}
+
+// Parse reads s3://bucket/key, s3a:// and s3n:// (which mean the same store),
+// file:///path, file:/path (the same) and plain absolute paths. Nothing is
+// decoded: a percent sign, a question mark or a hash is part of the key, as
+// Iceberg's Java and Python writers treat it.
+//
+// The error is a [*LocationError] that wraps [ErrUnsupportedScheme] or
+// [ErrInvalidLocation].
+func Parse(uri string) (Location, error) {
+	invalid := func(detail string) (Location, error) {
+		return Location{}, &LocationError{URI: uri, Detail: detail, Reason: ErrInvalidLocation}
+	}
+	if uri == "" {
+		return invalid("it is empty")
+	}
+	if uri[0] == '/' {
+		return parseFile(uri, uri)
+	}
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if !ok || !isScheme(scheme) {
+		return invalid("it has no scheme and is not an absolute path")
+	}
+	switch strings.ToLower(scheme) {
+	case "s3", "s3a", "s3n":
+		authority, ok := strings.CutPrefix(rest, "//")
+		if !ok {
+			return invalid("a bucket must follow s3://")
+		}
+		bucket, key, _ := strings.Cut(authority, "/")
+		if bucket == "" {
+			return invalid("the bucket is missing")
+		}
+		if !isBucket(bucket) {
+			return invalid("the bucket's name may hold only letters, digits, dots, hyphens and underscores")
+		}
+		return Location{Scheme: "s3", Bucket: bucket, Key: key}, nil
+	case "file":
+		path := rest
+		if authority, ok := strings.CutPrefix(rest, "//"); ok {
+			if authority == "" || authority[0] != '/' {
+				return invalid("a host in a file location is not supported, write file:///path")
+			}
+			path = authority
+		}
+		return parseFile(uri, path)
+	}
+	return Location{}, &LocationError{
+		URI: uri, Detail: fmt.Sprintf("no store is known for %q", scheme), Reason: ErrUnsupportedScheme,
+	}
+}
+
+func parseFile(uri, path string) (Location, error) {
+	if path == "" || path[0] != '/' {
+		return Location{}, &LocationError{URI: uri, Detail: "the path must be absolute", Reason: ErrInvalidLocation}
+	}
+	if strings.IndexByte(path, 0) >= 0 {
+		return Location{}, &LocationError{URI: uri, Detail: "the path holds a zero byte", Reason: ErrInvalidLocation}
+	}
+	return Location{Scheme: "file", Key: path}, nil
+}
+
+// isScheme follows RFC 3986, section 3.1.
+func isScheme(s string) bool {
+	for i, c := range []byte(s) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || !(('0' <= c && c <= '9') || c == '+' || c == '-' || c == '.')) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isBucket(s string) bool {
+	for _, c := range []byte(s) {
+		if !('a' <= c|0x20 && c|0x20 <= 'z') && !('0' <= c && c <= '9') && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return strings.Trim(s, ".") != ""
+}
+
+// String gives the normalised address: s3://bucket/key or file:///path.
+func (l Location) String() string {
+	if l.Scheme == "file" {
+		return "file://" + l.Key
+	}
+	return l.Scheme + "://" + l.Bucket + "/" + l.Key
+}
+
+// Within says whether l lies below root, on whole path segments: s3://w/t2 is
+// not within s3://w/t, and s3://w/t itself is not within s3://w/t. Slashes at
+// the end of root are ignored. A key that is empty or has a "." or ".." segment
+// is within nothing.
+func (l Location) Within(root Location) bool {
+	if l.Scheme != root.Scheme || l.Bucket != root.Bucket || l.Key == "" || l.dotted() || root.dotted() {
+		return false
+	}
+	folder := strings.TrimRight(root.Key, "/")
+	if folder == "" {
+		return true
+	}
+	return len(l.Key) > len(folder) && l.Key[len(folder)] == '/' && l.Key[:len(folder)] == folder
+}
+
+// Same says whether both name the same place, not counting slashes at the end.
+func (l Location) Same(other Location) bool {
+	return l.Scheme == other.Scheme && l.Bucket == other.Bucket &&
+		strings.TrimRight(l.Key, "/") == strings.TrimRight(other.Key, "/")
+}
+
+// Join appends path segments, with one slash between the location and name.
+// Slashes at the end of l are dropped, name is taken as it is.
+func (l Location) Join(name string) Location {
+	folder := strings.TrimRight(l.Key, "/")
+	if folder == "" && l.Scheme != "file" {
+		l.Key = name
+		return l
+	}
+	l.Key = folder + "/" + name
+	return l
+}
+
+// Parent is the folder that holds l: everything before its last slash. The
+// parent of a key without a slash is the bucket.
+func (l Location) Parent() Location {
+	key := strings.TrimRight(l.Key, "/")
+	l.Key = key[:max(strings.LastIndexByte(key, '/'), 0)]
+	if l.Key == "" && l.Scheme == "file" {
+		l.Key = "/"
+	}
+	return l
+}
+
+// Base is what follows the last slash of the key.
+func (l Location) Base() string { return l.Key[strings.LastIndexByte(l.Key, '/')+1:] }
+
+// dotted says whether a segment is "." or "..".
+func (l Location) dotted() bool {
+	for key, more := l.Key, true; more; {
+		var segment string
+		segment, key, more = strings.Cut(key, "/")
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
+}
