@@ -4,8 +4,8 @@ import "strings"
 
 // Neighbours are objects that lie next to a table and do not belong to it, at
 // places where a careless delete would hit them: folders and objects whose names
-// begin with the table's, the table's name in another folder, and the empty-ish
-// names that listings by prefix catch. location is the table's, without a slash
+// begin with the table's, the table's name in another folder, and the
+// names that a listing by prefix catches. location is the table's, without a slash
 // at its end. Nothing lies under location itself.
 func Neighbours(location string) Objects {
 	parent, name := location, ""
