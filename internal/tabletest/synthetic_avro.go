@@ -93,14 +93,14 @@ func (t *SyntheticTable) encodeStatistics(r *avroRecord, file int) {
 			} else {
 				r.long(16)
 				r.buf = append(r.buf, "value-"...)
-				r.buf = appendHex(r.buf, high<<32|random.Uint64()&0xff_ffff, 10)
+				r.buf = appendHex(r.buf, high<<32|random.Uint64()&0xf_ffff, 10)
 			}
 		}
 		r.long(0)
 	}
 	counts(func() int64 { return int64(10_000 + sixteen()) })
 	counts(func() int64 { return t.Rows(file) })
-	counts(func() int64 { return int64(sixteen() & 0xff) })
+	counts(func() int64 { return int64(sixteen() & 0x3) })
 	r.present()
 	r.long(0) // no column can be NaN
 	bounds(1)
