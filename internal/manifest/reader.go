@@ -128,23 +128,21 @@ func (r *Reader) read(e *Entry) error {
 	if len(rec.texts[entryPath]) == 0 {
 		return errors.New("file_path is empty")
 	}
-	*e = Entry{
-		Status:             Status(status),
-		Content:            Content(content),
-		Path:               rec.texts[entryPath],
-		Format:             rec.texts[entryFormat],
-		RecordCount:        rec.ints[entryRecords],
-		FileSize:           rec.ints[entrySize],
-		SnapshotID:         rec.ints[entrySnapshot],
-		SequenceNumber:     rec.ints[entrySequence],
-		FileSequenceNumber: rec.ints[entryFileSequence],
-		FirstRowID:         rec.ints[entryRowID],
-		Partition:          rec.texts[entryPartition],
-		ReferencedDataFile: rec.texts[entryReferenced],
-		ContentOffset:      rec.ints[entryOffset],
-		ContentSize:        rec.ints[entryLength],
-		HasKeyMetadata:     rec.ints[entryKey] != 0,
-	}
+	e.Status = Status(status)
+	e.Content = Content(content)
+	e.Path = rec.texts[entryPath]
+	e.Format = rec.texts[entryFormat]
+	e.RecordCount = rec.ints[entryRecords]
+	e.FileSize = rec.ints[entrySize]
+	e.SnapshotID = rec.ints[entrySnapshot]
+	e.SequenceNumber = rec.ints[entrySequence]
+	e.FileSequenceNumber = rec.ints[entryFileSequence]
+	e.FirstRowID = rec.ints[entryRowID]
+	e.Partition = rec.texts[entryPartition]
+	e.ReferencedDataFile = rec.texts[entryReferenced]
+	e.ContentOffset = rec.ints[entryOffset]
+	e.ContentSize = rec.ints[entryLength]
+	e.HasKeyMetadata = rec.ints[entryKey] != 0
 	return nil
 }
 
