@@ -112,7 +112,7 @@ func (c *container) openSnappy() error {
 	packed = packed[:len(packed)-crc32.Size]
 	n, err := snappy.DecodedLen(packed)
 	if err != nil {
-		return err
+		return fmt.Errorf("unpack the snappy block: %w", err)
 	}
 	if n > maxSnappyBlock {
 		return fmt.Errorf("a snappy block of %d bytes unpacked is larger than the %d that are read", n, maxSnappyBlock)
@@ -125,7 +125,7 @@ func (c *container) openSnappy() error {
 	}
 	block, err := snappy.Decode(s.block[:cap(s.block)], packed)
 	if err != nil {
-		return err
+		return fmt.Errorf("unpack the snappy block: %w", err)
 	}
 	if got := crc32.ChecksumIEEE(block); got != sum {
 		return fmt.Errorf("a snappy block has the checksum %08x instead of %08x", got, sum)

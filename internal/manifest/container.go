@@ -128,7 +128,7 @@ func (c *container) next() (bool, error) {
 				return false, err
 			}
 		}
-		if ok, err := c.beginBlock(); !ok {
+		if ok, err := c.beginBlock(); !ok || err != nil {
 			return false, err
 		}
 	}
@@ -193,11 +193,16 @@ func (c *container) fail(err error) error {
 		return fmt.Errorf("read %s: %w", c.name, c.src.err)
 	}
 	off := c.offset()
-	if c.src.eof && errors.Is(err, io.ErrUnexpectedEOF) {
+	if c.src.eof && (c.section.left > 0 || errors.Is(err, io.ErrUnexpectedEOF)) {
+		// Some decoders take the end of their input for the end of the data.
 		err = errTruncated
 	}
-	if c.open {
-		err = fmt.Errorf("entry %d of %d in the block at byte %d: %w", c.count-c.left, c.count, c.start, err)
+	switch entry := c.count - c.left; {
+	case !c.open:
+	case entry == 0:
+		err = fmt.Errorf("in the block at byte %d: %w", c.start, err)
+	default:
+		err = fmt.Errorf("entry %d of %d in the block at byte %d: %w", entry, c.count, c.start, err)
 	}
 	return &CorruptError{Name: c.name, Offset: off, Err: err}
 }
