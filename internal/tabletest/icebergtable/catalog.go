@@ -118,5 +118,8 @@ func create(o Options) (*catalog, error) {
 		return nil, fmt.Errorf("create metadata: %w", err)
 	}
 	c := &catalog{store: &memoryStore{files: map[string][]byte{}}}
-	return c, c.write(metadata)
+	if err := c.write(metadata); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
