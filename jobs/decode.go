@@ -56,6 +56,9 @@ func Decode(body []byte) (*Job, error) {
 		return &job, fmt.Errorf("read version %d: %w", *version.V, ErrNewerVersion)
 	}
 	var job Job
+	if err := checkTimes(body); err != nil {
+		return nil, err
+	}
 	if err := json.Unmarshal(body, &job); err != nil {
 		return nil, asFieldError(err)
 	}
@@ -63,6 +66,25 @@ func Decode(body []byte) (*Job, error) {
 		return nil, err
 	}
 	return &job, nil
+}
+
+// checkTimes names the field of a malformed time, which encoding/json does not.
+func checkTimes(body []byte) error {
+	var times map[string]json.RawMessage
+	if err := json.Unmarshal(body, &times); err != nil {
+		return asFieldError(err)
+	}
+	for _, field := range []string{"requested_at", "not_before"} {
+		raw, set := times[field]
+		if !set {
+			continue
+		}
+		var t Timestamp
+		if err := json.Unmarshal(raw, &t); err != nil {
+			return fieldError(field, "%v", err)
+		}
+	}
+	return nil
 }
 
 func asFieldError(err error) *FieldError {

@@ -1,0 +1,85 @@
+package table
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"deckhand/internal/manifest"
+	"deckhand/internal/storage"
+)
+
+// Visitor is told what a walk finds. Its methods are called from several
+// goroutines, for one manifest from one at a time. An error stops the walk.
+type Visitor interface {
+	// Entry is called for each entry of manifest i, live or deleted. The entry's
+	// slices are valid during the call.
+	Entry(i int, e *manifest.Entry) error
+	// End is called once after the entries of manifest i. err is nil when it was
+	// read to its end, and says otherwise why it is absent or unreadable.
+	End(i int, state State, err error) error
+}
+
+// Walk reads the chosen manifests, some at a time, and shows their entries to
+// the visitor. The error is the visitor's, or means that reading was stopped or
+// that trying later may help.
+func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i int) bool, inFlight int, visitor Visitor) error {
+	group, walking := errgroup.WithContext(ctx)
+	group.SetLimit(inFlight)
+	for i := range manifests {
+		if !chosen(i) {
+			continue
+		}
+		if walking.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			visitErr, readErr := walkManifest(walking, from, i, manifests[i].Path, visitor)
+			if visitErr != nil {
+				return visitErr
+			}
+			state, temporary := StateOf(readErr)
+			if temporary {
+				return fmt.Errorf("read manifest %s: %w", manifests[i].Path, readErr)
+			}
+			return visitor.End(i, state, readErr)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// walkManifest tells the visitor's error from that of reading, since only the
+// latter says something about the manifest.
+func walkManifest(ctx context.Context, from Opener, i int, path string, visitor Visitor) (visitErr, readErr error) {
+	location, err := storage.Parse(path)
+	if err != nil {
+		return nil, err
+	}
+	body, _, err := from.Open(ctx, location)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	reader, err := manifest.NewReader(body, path, manifest.FieldFormat)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = reader.Close() }()
+	var entry manifest.Entry
+	for {
+		more, err := reader.Next(&entry)
+		switch {
+		case err != nil:
+			return nil, err
+		case !more:
+			return nil, nil
+		}
+		if err := visitor.Entry(i, &entry); err != nil {
+			return err, nil
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package purge
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"deckhand/internal/table"
+	"deckhand/jobs"
+)
+
+// level is a step of a purge. Their order is the order of the deletes.
+type level int
+
+const (
+	levelData level = iota
+	levelManifests
+	levelLists
+	levelStatistics
+	levelMetadata
+	levelRoot
+)
+
+var levelNames = [...]string{"data", "manifests", "manifest lists", "statistics", "metadata", "root"}
+
+func (l level) String() string { return levelNames[l] }
+
+// checkpoint says how far a purge has got. The first one is stored before the
+// first delete: it alone makes a missing root mean "done".
+type checkpoint struct {
+	// UUID and MetadataLocation say which purge this is.
+	UUID             string `json:"uuid"`
+	MetadataLocation string `json:"metadata_location"`
+	// Locations of the table, for the final listing when the root is gone.
+	Locations []string `json:"locations"`
+	// Level that has begun.
+	Level level `json:"level"`
+	// Plan identifies the manifests that Done speaks of; Done is a bitmap with one
+	// bit per Stride manifests whose files are all gone.
+	Plan   uint64 `json:"plan,omitempty"`
+	Done   []byte `json:"done,omitempty"`
+	Stride int    `json:"stride,omitempty"`
+	// Held are the manifests that must stay because they name files that were
+	// kept. HeldAll stands for more than the checkpoint can hold.
+	Held    []uint64 `json:"held,omitempty"`
+	HeldAll bool     `json:"held_all,omitempty"`
+	// Deleted in the levels before Level; Kept and Absent likewise.
+	Deleted Counts          `json:"deleted,omitempty"`
+	Kept    map[Reason]Kept `json:"kept,omitempty"`
+	Absent  Counts          `json:"absent,omitempty"`
+	// Next is what Level deletes when it ends well. A level is repeated as a whole
+	// and its files may be gone by then, so it is counted before.
+	Next Counts `json:"next,omitempty"`
+	// AtMost: counts include files that may have been counted twice.
+	AtMost bool `json:"at_most,omitempty"`
+	// Snapshots and Manifests of the table.
+	Snapshots int `json:"snapshots"`
+	Manifests int `json:"manifests"`
+}
+
+// maxDoneBits and maxHeld keep a checkpoint under 16 KiB: 8 KiB of bitmap are
+// 11 KiB of base64, and 128 hashes are at most 2.6 KiB of digits.
+const (
+	maxDoneBits = 1 << 16
+	maxHeld     = 128
+)
+
+// begun reads a checkpoint of this very purge; nil when there is none.
+func begun(job *jobs.Job, raw json.RawMessage) *checkpoint {
+	var c checkpoint
+	if len(raw) == 0 || json.Unmarshal(raw, &c) != nil {
+		return nil
+	}
+	if c.MetadataLocation != job.MetadataLocation {
+		return nil
+	}
+	if job.TableUUID != "" && !strings.EqualFold(c.UUID, job.TableUUID) {
+		return nil
+	}
+	if c.Level < levelData || c.Level > levelRoot {
+		return nil
+	}
+	return &c
+}
+
+// hashPath identifies a manifest in a checkpoint. Unlike those of a
+// [table.PathSet] these hashes must be the same in every process.
+func hashPath(path string) uint64 { return xxhash.Sum64String(path) }
+
+// planOf identifies a list of manifests and the stride of its bitmap.
+func planOf(manifests []table.Manifest) (plan uint64, stride int) {
+	stride = max(1, (len(manifests)+maxDoneBits-1)/maxDoneBits)
+	digest := xxhash.New()
+	var length [8]byte
+	for _, m := range manifests {
+		binary.LittleEndian.PutUint64(length[:], uint64(len(m.Path)))
+		_, _ = digest.Write(length[:])
+		_, _ = digest.WriteString(m.Path)
+	}
+	return digest.Sum64(), stride
+}
+
+// doneSet counts down the manifests of each bit; a bit is set when all of its
+// manifests are done.
+type doneSet struct {
+	stride int
+	open   []int // manifests left, per bit
+}
+
+func newDoneSet(manifests, stride int) *doneSet {
+	d := &doneSet{stride: stride, open: make([]int, (manifests+stride-1)/stride)}
+	for i := range manifests {
+		d.open[i/stride]++
+	}
+	return d
+}
+
+func (d *doneSet) mark(manifest int) { d.open[manifest/d.stride]-- }
+
+func (d *doneSet) bitmap() []byte {
+	bits := make([]byte, (len(d.open)+7)/8)
+	for i, open := range d.open {
+		if open == 0 {
+			bits[i/8] |= 1 << (i % 8)
+		}
+	}
+	return bits
+}
+
+// isDone reads a bitmap that an earlier run stored.
+func isDone(bitmap []byte, stride, manifest int) bool {
+	bit := manifest / stride
+	return bit/8 < len(bitmap) && bitmap[bit/8]&(1<<(bit%8)) != 0
+}

@@ -1,0 +1,160 @@
+package purge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"deckhand/internal/storage"
+	"deckhand/jobs"
+)
+
+// Scope says how far a purge may reach.
+type Scope string
+
+const (
+	// ScopeTable allows the table's location and the paths that its properties
+	// set for data and metadata. The default: whoever may commit to a table can
+	// name another table's files in its manifests.
+	ScopeTable Scope = "table"
+	// ScopeCatalog allows every location of the catalog.
+	ScopeCatalog Scope = "catalog"
+)
+
+// Outside says what becomes of the metadata that names files outside the scope.
+type Outside string
+
+const (
+	// OutsideKeep leaves it, so that the job can be finished after a decision.
+	OutsideKeep Outside = "keep"
+	// OutsideForget deletes it all the same; the files outside stay for good.
+	OutsideForget Outside = "forget"
+)
+
+// Policy is a catalog's purge section.
+type Policy struct {
+	// Scope defaults to ScopeTable.
+	Scope Scope
+	// Outside defaults to OutsideKeep.
+	Outside Outside
+}
+
+// WithDefaults fills what is not set.
+func (p Policy) WithDefaults() Policy {
+	if p.Scope == "" {
+		p.Scope = ScopeTable
+	}
+	if p.Outside == "" {
+		p.Outside = OutsideKeep
+	}
+	return p
+}
+
+// Validate names the setting that is wrong.
+func (p Policy) Validate() error {
+	if p.Scope != ScopeTable && p.Scope != ScopeCatalog {
+		return fmt.Errorf("scope is %q; it can be %q or %q", p.Scope, ScopeTable, ScopeCatalog)
+	}
+	if p.Outside != OutsideKeep && p.Outside != OutsideForget {
+		return fmt.Errorf("outside is %q; it can be %q or %q", p.Outside, OutsideKeep, OutsideForget)
+	}
+	return nil
+}
+
+// Catalog is one whose dropped tables may be purged.
+type Catalog struct {
+	// Realm and Name as in a job.
+	Realm, Name string
+	Stores      *storage.Stores
+	// Locations outside which nothing of this catalog is ever deleted.
+	Locations []string
+	Policy    Policy
+}
+
+// Config of the handlers.
+type Config struct {
+	Catalogs []Catalog
+	// Worker is the name that receipts carry.
+	Worker string
+	// DryRun makes every job a dry run.
+	DryRun bool
+	// Logger defaults to slog.Default().
+	Logger *slog.Logger
+	// List is told of every path and what was done with it; nil: nobody is. It is
+	// called from one goroutine at a time.
+	List func(PathRecord)
+}
+
+// PathRecord says what was done with one file.
+type PathRecord struct {
+	// Action is "deleted" (in a dry run "would delete"), "kept" or "absent".
+	Action   string `json:"action"`
+	Kind     Kind   `json:"kind"`
+	Location string `json:"location"`
+	// Bytes as far as the metadata tells, else 0.
+	Bytes int64 `json:"bytes,omitempty"`
+	// Reason why it was kept.
+	Reason Reason `json:"reason,omitempty"`
+}
+
+// catalogs finds a job's catalog by realm and name.
+type catalogs map[[2]string]*catalog
+
+type catalog struct {
+	Catalog
+	guard *storage.Guard
+}
+
+func newCatalogs(cfg Config) (catalogs, error) {
+	found := catalogs{}
+	for _, c := range cfg.Catalogs {
+		c.Policy = c.Policy.WithDefaults()
+		if err := c.Policy.Validate(); err != nil {
+			return nil, fmt.Errorf("catalog %s: purge: %w", c.Name, err)
+		}
+		if c.Stores == nil || len(c.Locations) == 0 {
+			return nil, fmt.Errorf("catalog %s: %w", c.Name, errors.New("it has no storage or no locations"))
+		}
+		guard, err := storage.NewGuard(c.Locations...)
+		if err != nil {
+			return nil, fmt.Errorf("catalog %s: locations: %w", c.Name, err)
+		}
+		found[[2]string{c.Realm, c.Name}] = &catalog{Catalog: c, guard: guard}
+	}
+	return found, nil
+}
+
+// find gives the catalog that a job names, or a permanent error.
+func (c catalogs) find(job *jobs.Job) (*catalog, error) {
+	if found := c[[2]string{job.Realm, job.Catalog}]; found != nil {
+		return found, nil
+	}
+	return nil, jobs.Permanentf("catalog %q of realm %q is not configured on this worker; add it under catalogs: and requeue", job.Catalog, job.Realm)
+}
+
+// target is the root metadata file of a job, checked against the catalog.
+func (c *catalog) target(job *jobs.Job) (storage.Location, error) {
+	root, err := storage.Parse(job.MetadataLocation)
+	if err != nil {
+		return root, jobs.Permanent(fmt.Errorf("read metadata_location: %w", err))
+	}
+	if err := c.guard.Check(root); err != nil {
+		return root, jobs.Permanent(fmt.Errorf("check metadata_location of catalog %s: %w", c.Name, err))
+	}
+	return root, nil
+}
+
+// failure gives an error of storage the meaning that it has for a job.
+func failure(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	case errors.Is(err, storage.ErrUnavailable):
+		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+	default:
+		return err
+	}
+}

@@ -1,0 +1,24 @@
+// Package purge deletes the files of a dropped table, and the metadata files of
+// a dropped view.
+//
+// It works from the metadata location alone: the table is gone from the catalog.
+// Files go leaf first and the root metadata file last, so that a missing root
+// means done:
+//
+//	data and delete files → manifests → manifest lists → statistics
+//	→ earlier metadata files → the root
+//
+// No level is begun until each file of the level before it is deleted, absent or
+// deliberately kept. A manifest that cannot be read or a file that may not be
+// deleted ends the job dead after the rest of its level; with the root still
+// there, a requeue finishes what was left.
+//
+// What is guaranteed: nothing outside the catalog's allowed locations is
+// deleted, nor outside the table's own under the scope "table"; nothing is
+// deleted before every guard has agreed; a run that is cut off anywhere and
+// repeated ends the same; memory does not grow with the number of files.
+//
+// What is not done: files that the metadata does not name are reported, never
+// deleted; nothing is deleted by prefix; and the package does not ask the
+// catalog whether the table lives on under another name.
+package purge

@@ -1,0 +1,61 @@
+package purge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"deckhand/internal/storage"
+	"deckhand/internal/table"
+	"deckhand/jobs"
+)
+
+// guard is asked before anything is deleted, at every claim. An error keeps
+// every file. That the metadata location lies inside the catalog's locations is
+// asked first, by [catalog.target], and that the root can be read by loading it.
+type guard struct {
+	// name goes into the receipt's list of checks when the guard verifies whose
+	// the table is; else it is empty.
+	name  string
+	check func(ctx context.Context, job *jobs.Job, root *table.Metadata) error
+}
+
+// tableGuards are asked in this order.
+func tableGuards() []guard {
+	return []guard{{check: sameUUID}}
+}
+
+// sameUUID compares the table that was dropped with the one that the metadata
+// file describes. A table without a UUID is purged only if the job has none.
+func sameUUID(_ context.Context, job *jobs.Job, root *table.Metadata) error {
+	return checkUUID(job, root.UUID, "table")
+}
+
+func checkUUID(job *jobs.Job, found, what string) error {
+	switch {
+	case job.TableUUID == "" || strings.EqualFold(job.TableUUID, found):
+		return nil
+	case found == "":
+		return jobs.Permanentf("%s has no UUID, the job says %s: nothing was deleted, since it may be another %s",
+			job.MetadataLocation, job.TableUUID, what)
+	default:
+		return jobs.Permanentf("%s belongs to the %s with UUID %s, the job says %s: nothing was deleted",
+			job.MetadataLocation, what, found, job.TableUUID)
+	}
+}
+
+// rootFailure says what it means for the job that its root cannot be loaded.
+func rootFailure(ctx context.Context, job *jobs.Job, err error) error {
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return jobs.Permanentf("metadata file %s does not exist, and this purge had not begun: nothing can be done; "+
+			"check the location", job.MetadataLocation)
+	case errors.Is(err, table.ErrCorrupt), errors.Is(err, table.ErrEncrypted), errors.Is(err, table.ErrNewerFormat):
+		return jobs.Permanent(err)
+	}
+	if _, temporary := table.StateOf(err); !temporary {
+		return jobs.Permanent(fmt.Errorf("load the root metadata: %w", err))
+	}
+	return failure(ctx, err)
+}

@@ -1,0 +1,68 @@
+package purge
+
+import (
+	"deckhand/internal/storage"
+)
+
+// keep records a file that stays.
+func (r *run) keep(reason Reason, kind Kind, size int64, path, detail string) {
+	size = max(size, 0)
+	r.receipt.keep(reason, kind, size, path, detail)
+	r.cfg.List(PathRecord{Action: "kept", Kind: kind, Location: path, Bytes: size, Reason: reason})
+}
+
+// keepOutside records a metadata file outside the scope. Under OutsideKeep the
+// root that names it stays too.
+func (r *run) keepOutside(f file) {
+	r.keep(OutsideScope, f.kind, f.size, f.path, "")
+	if r.catalog.Policy.Outside == OutsideKeep {
+		r.hold(f.path)
+	}
+}
+
+// refuse records a file that the store did not delete, which ends the level.
+func (r *run) refuse(kind Kind, size int64, l storage.Location, err error) {
+	r.keep(Refused, kind, size, l.String(), err.Error())
+	r.blocked.add("%v", err)
+}
+
+// absent records a manifest or list that was gone before.
+func (r *run) absent(kind Kind, path string) {
+	r.receipt.Absent.add(kind, 1, 0)
+	if len(r.receipt.AbsentPaths) < maxPaths {
+		r.receipt.AbsentPaths = append(r.receipt.AbsentPaths, path)
+	}
+	r.cfg.List(PathRecord{Action: "absent", Kind: kind, Location: path})
+}
+
+// unreadable records a manifest or list whose content stays unknown. One that
+// lies where nothing may be read counts as a file outside (outside is true),
+// anything else blocks the next level.
+func (r *run) unreadable(kind Kind, path string, err error) (outside bool) {
+	if isOutside(err) {
+		r.keep(OutsideScope, kind, 0, path, "")
+		return r.catalog.Policy.Outside == OutsideKeep
+	}
+	r.keep(Unreadable, kind, 0, path, err.Error())
+	r.blocked.add("%v", err)
+	return false
+}
+
+// hold keeps a manifest or list, and with it everything that names it.
+func (r *run) hold(path string) {
+	if len(r.held) >= maxHeld {
+		r.heldAll = true
+		return
+	}
+	r.held[hashPath(path)] = true
+}
+
+func (r *run) isHeld(path string) bool { return r.heldAll || r.held[hashPath(path)] }
+
+func (r *run) pathRecord(l storage.Location, kind Kind, size int64) PathRecord {
+	action := "deleted"
+	if r.dryRun {
+		action = "would delete"
+	}
+	return PathRecord{Action: action, Kind: kind, Location: l.String(), Bytes: size}
+}

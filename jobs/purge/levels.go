@@ -1,0 +1,305 @@
+package purge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"deckhand/internal/manifest"
+	"deckhand/internal/storage"
+	"deckhand/internal/table"
+	"deckhand/jobs"
+)
+
+// deleteLevels goes from the level of the checkpoint to the root.
+func (r *run) deleteLevels(ctx context.Context, params Params) error {
+	var tree *table.Tree
+	if r.ck.Level <= levelManifests {
+		var err error
+		if tree, err = r.readTree(ctx); err != nil {
+			return err
+		}
+	}
+	if r.ck.Level == levelData {
+		if err := r.deleteData(ctx, tree, params.DeletedEntries); err != nil {
+			return err
+		}
+	}
+	steps := []struct {
+		level level
+		files func(ctx context.Context) ([]file, error)
+	}{
+		{levelManifests, func(context.Context) ([]file, error) { return r.manifestFiles(tree), nil }},
+		{levelLists, func(ctx context.Context) ([]file, error) { return r.listFiles(ctx, tree) }},
+		{levelStatistics, func(context.Context) ([]file, error) { return r.statisticsFiles(), nil }},
+		{levelMetadata, func(context.Context) ([]file, error) { return r.metadataFiles(), nil }},
+	}
+	for _, step := range steps {
+		if step.level < r.ck.Level {
+			continue
+		}
+		if err := r.blockedAt(ctx, step.level-1); err != nil {
+			return err
+		}
+		if err := r.deleteLevel(ctx, step.level, step.files); err != nil {
+			return err
+		}
+	}
+	if err := r.blockedAt(ctx, levelMetadata); err != nil {
+		return err
+	}
+	switch outside := r.scope.Check(r.root) != nil; {
+	case outside:
+		r.keepOutside(file{kind: MetadataFiles, path: r.job.MetadataLocation, size: r.metadata.Size})
+		if r.catalog.Policy.Outside == OutsideKeep {
+			return r.endOutside(ctx)
+		}
+	case len(r.held) > 0 || r.heldAll:
+		r.keep(NamesKept, MetadataFiles, r.metadata.Size, r.job.MetadataLocation, "")
+		return r.endOutside(ctx)
+	default:
+		if err := r.deleteRoot(ctx, r.metadata.Size); err != nil {
+			return err
+		}
+	}
+	return r.listLeft(ctx)
+}
+
+// file is one of the few files above the entries of manifests.
+type file struct {
+	kind Kind
+	path string
+	size int64
+	// absent: it is known to be gone, and is neither deleted nor counted.
+	absent bool
+}
+
+// deleteLevel deletes a level's files. The checkpoint before says what the level
+// will have deleted, so that a run that resumes in it counts the same.
+func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Context) ([]file, error)) error {
+	resuming := r.ck.Level == at
+	// What this level keeps is found again when it is resumed, so the checkpoint
+	// holds only what was kept before.
+	keptBefore := withFewPaths(r.receipt.Kept)
+	list, err := files(ctx)
+	if err != nil {
+		return err
+	}
+	next := Counts{}
+	var locations []storage.Location
+	var erasable []file
+	for _, f := range list {
+		if f.absent {
+			continue
+		}
+		location, err := storage.Parse(f.path)
+		if err == nil {
+			err = r.scope.Check(location)
+		}
+		if err != nil {
+			r.keepOutside(f)
+			continue
+		}
+		next.add(f.kind, 1, f.size)
+		locations, erasable = append(locations, location), append(erasable, f)
+	}
+	if resuming {
+		next = r.ck.Next
+	}
+	if err := r.enter(ctx, at, next, keptBefore); err != nil {
+		return err
+	}
+	if r.dryRun {
+		for i, f := range erasable {
+			r.cfg.List(r.pathRecord(locations[i], f.kind, f.size))
+		}
+		r.receipt.Deleted.addAll(next)
+		return nil
+	}
+	failed := false
+	for i, deletion := range r.eraser.Delete(ctx, locations) {
+		f := erasable[i]
+		switch err := deletion.Err; {
+		case err == nil:
+			r.cfg.List(r.pathRecord(deletion.Location, f.kind, f.size))
+		case temporary(err):
+			return failure(ctx, fmt.Errorf("delete the %s: %w", at, err))
+		default:
+			failed = true
+			r.refuse(f.kind, f.size, deletion.Location, err)
+			next = next.clone()
+			next.add(f.kind, -1, -f.size)
+		}
+	}
+	r.receipt.Deleted.addAll(next)
+	if failed {
+		return r.blockedAt(ctx, at)
+	}
+	return nil
+}
+
+// enter stores that a level begins.
+func (r *run) enter(ctx context.Context, at level, next Counts, kept map[Reason]Kept) error {
+	r.ck.Level, r.ck.Next = at, next
+	r.ck.Plan, r.ck.Done, r.ck.Stride = 0, nil, 0
+	r.ck.Deleted, r.ck.Absent = r.receipt.Deleted.clone(), r.receipt.Absent.clone()
+	r.ck.Kept, r.ck.AtMost = kept, r.receipt.AtMost
+	r.ck.Held, r.ck.HeldAll = nil, r.heldAll
+	for hash := range r.held {
+		r.ck.Held = append(r.ck.Held, hash)
+	}
+	return r.save(ctx)
+}
+
+// withFewPaths keeps a checkpoint small.
+func withFewPaths(kept map[Reason]Kept) map[Reason]Kept {
+	const maxBytes = 2 << 10
+	few, bytes := map[Reason]Kept{}, 0
+	for reason, k := range kept {
+		short := Kept{Counts: k.Counts.clone()}
+		for _, path := range k.Paths {
+			if bytes += len(path); bytes > maxBytes {
+				break
+			}
+			short.Paths = append(short.Paths, path)
+		}
+		few[reason] = short
+	}
+	return few
+}
+
+func (r *run) readTree(ctx context.Context) (*table.Tree, error) {
+	tree, err := table.ReadTree(ctx, r.reader, r.metadata, listsInFlight)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	if len(tree.Manifests) > maxManifests {
+		return nil, jobs.Permanentf("the table has %d manifests, more than the %d that one purge can tell apart",
+			len(tree.Manifests), maxManifests)
+	}
+	if r.ck.Level > levelData {
+		return tree, nil // what is absent or unreadable was counted when it was found
+	}
+	for _, list := range tree.Lists {
+		switch list.State {
+		case table.Read:
+		case table.Absent:
+			r.absent(ManifestLists, list.Path)
+		case table.Unreadable:
+			if r.unreadable(ManifestLists, list.Path, list.Err) {
+				r.hold(list.Path)
+			}
+		}
+	}
+	return tree, nil
+}
+
+// manifestFiles are the manifests that may go: all but the held ones.
+func (r *run) manifestFiles(tree *table.Tree) []file {
+	var files []file
+	for _, m := range tree.Manifests {
+		if r.isHeld(m.Path) {
+			r.keep(NamesKept, Manifests, m.Length, m.Path, "")
+			continue
+		}
+		files = append(files, file{kind: Manifests, path: m.Path, size: max(m.Length, 0)})
+	}
+	return files
+}
+
+// listFiles are the manifest lists that may go: those that name no held
+// manifest. Lists are read again only where there is a held one.
+func (r *run) listFiles(ctx context.Context, tree *table.Tree) ([]file, error) {
+	if tree == nil { // resumed in this level: the sizes were counted before
+		tree = &table.Tree{}
+		seen := map[string]bool{}
+		for _, snapshot := range r.metadata.Snapshots {
+			if path := snapshot.ManifestList; path != "" && !seen[path] {
+				seen[path] = true
+				tree.Lists = append(tree.Lists, table.ManifestList{Path: path})
+			}
+		}
+	}
+	var files []file
+	for _, list := range tree.Lists {
+		names, err := r.namesHeld(ctx, list)
+		if err != nil {
+			return nil, err
+		}
+		if names {
+			r.keep(NamesKept, ManifestLists, list.Size, list.Path, "")
+			continue
+		}
+		files = append(files, file{kind: ManifestLists, path: list.Path, size: list.Size, absent: list.State == table.Absent})
+	}
+	return files, nil
+}
+
+var errNamesHeld = errors.New("the list names a held manifest")
+
+func (r *run) namesHeld(ctx context.Context, list table.ManifestList) (bool, error) {
+	switch {
+	case list.State == table.Absent:
+		return false, nil
+	case r.heldAll, r.isHeld(list.Path):
+		return true, nil
+	case len(r.held) == 0:
+		return false, nil
+	}
+	_, err := table.ReadList(ctx, r.reader, list.Path, func(entry *manifest.ListEntry) error {
+		if r.isHeld(entry.Path) {
+			return errNamesHeld
+		}
+		return nil
+	})
+	if errors.Is(err, errNamesHeld) {
+		return true, nil
+	}
+	state, again := table.StateOf(err)
+	if again {
+		return false, failure(ctx, fmt.Errorf("read manifest list %s: %w", list.Path, err))
+	}
+	return state == table.Unreadable, nil
+}
+
+func (r *run) statisticsFiles() []file {
+	var files []file
+	seen := map[string]bool{}
+	add := func(kind Kind, of []table.StatisticsFile) {
+		for _, s := range of {
+			if s.Path != "" && !seen[s.Path] {
+				seen[s.Path] = true
+				files = append(files, file{kind: kind, path: s.Path, size: s.Size})
+			}
+		}
+	}
+	add(Statistics, r.metadata.Statistics)
+	add(PartitionStatistics, r.metadata.PartitionStatistics)
+	return files
+}
+
+// metadataFiles are the earlier metadata files; never the root, by whatever
+// spelling it is named.
+func (r *run) metadataFiles() []file {
+	var files []file
+	seen := map[storage.Location]bool{r.root: true}
+	for _, path := range r.metadata.MetadataLog {
+		location, err := storage.Parse(path)
+		if err == nil && seen[location] {
+			continue
+		}
+		seen[location] = true
+		files = append(files, file{kind: MetadataFiles, path: path})
+	}
+	return files
+}
+
+func (r *run) deleteRoot(ctx context.Context, size int64) error {
+	root := func(context.Context) ([]file, error) {
+		return []file{{kind: MetadataFiles, path: r.job.MetadataLocation, size: size}}, nil
+	}
+	if err := r.deleteLevel(ctx, levelRoot, root); err != nil {
+		return err
+	}
+	return r.blockedAt(ctx, levelRoot)
+}

@@ -1,0 +1,139 @@
+package purge
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"deckhand/internal/storage"
+	"deckhand/internal/table"
+	"deckhand/jobs"
+)
+
+// run is one run of one job.
+type run struct {
+	cfg      Config
+	guards   []guard
+	job      *jobs.Job
+	progress jobs.Progress
+	dryRun   bool
+	receipt  *Receipt
+
+	catalog *catalog
+	root    storage.Location
+	// metadata is nil for views.
+	metadata *table.Metadata
+	// scope is what may be deleted; reader may delete nothing, eraser what scope
+	// allows (in a dry run it may delete nothing either).
+	scope    *storage.Guard
+	reader   *storage.Session
+	eraser   *storage.Session
+	sessions []*storage.Session
+
+	// ck is what is stored next.
+	ck checkpoint
+	// held are the manifests that must stay.
+	held    map[uint64]bool
+	heldAll bool
+	blocked blocked
+}
+
+// verifiedNone says that nobody was asked whether the table lives on.
+const verifiedNone = "none"
+
+func newRun(cfg Config, job *jobs.Job, progress jobs.Progress) *run {
+	r := &run{cfg: cfg, job: job, progress: progress, dryRun: cfg.DryRun || job.DryRun, held: map[uint64]bool{}}
+	r.receipt = &Receipt{
+		DryRun: r.dryRun, MetadataLocation: job.MetadataLocation, TableUUID: job.TableUUID,
+		Deleted: Counts{}, Absent: Counts{}, GCEnabled: true,
+		Verified: verifiedNone, Attempt: progress.Attempt(), Worker: cfg.Worker,
+	}
+	return r
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.List == nil {
+		c.List = func(PathRecord) {}
+	}
+	return c
+}
+
+// do finds the job's catalog and root, works, and completes the receipt.
+func (r *run) do(ctx context.Context, known catalogs, work func(context.Context) error) (*Receipt, error) {
+	start := time.Now()
+	err := func() (err error) {
+		if r.catalog, err = known.find(r.job); err != nil {
+			return err
+		}
+		if r.root, err = r.catalog.target(r.job); err != nil {
+			return err
+		}
+		r.reader = r.catalog.Stores.Session(storage.SessionConfig{OnSuccess: r.progress.Alive, Logger: r.cfg.Logger})
+		r.sessions = append(r.sessions, r.reader)
+		return work(ctx)
+	}()
+	r.receipt.Requests = requestsOf(r.sessions...)
+	r.receipt.DurationMS = time.Since(start).Milliseconds()
+	r.receipt.fit()
+	return r.receipt, err
+}
+
+func requestsOf(sessions ...*storage.Session) Requests {
+	requests := Requests{ByOperation: map[string]int64{}}
+	for _, session := range sessions {
+		usage := session.Usage()
+		for op, n := range usage.Requests {
+			requests.ByOperation[op] += n
+		}
+		requests.Retries += usage.Retries
+		requests.Throttled += usage.Throttled
+		requests.BytesRead += usage.BytesRead
+	}
+	return requests
+}
+
+func (r *run) openEraser(scope *storage.Guard, locations []string) {
+	r.scope = scope
+	cfg := storage.SessionConfig{OnSuccess: r.progress.Alive, Logger: r.cfg.Logger}
+	if !r.dryRun {
+		cfg.Guard = scope
+		cfg.FolderRoots = folderRoots(locations)
+	}
+	r.eraser = r.catalog.Stores.Session(cfg)
+	r.sessions = append(r.sessions, r.eraser)
+}
+
+// folderRoots are the folders up to which empty ones are removed.
+func folderRoots(locations []string) []storage.Location {
+	var roots []storage.Location
+	for _, l := range locations {
+		if root, err := storage.Parse(l); err == nil && root.Scheme == "file" {
+			roots = append(roots, root)
+		}
+	}
+	return roots
+}
+
+// save stores the checkpoint. A dry run stores none, so that it never makes a
+// purge look begun.
+func (r *run) save(ctx context.Context) error {
+	if r.dryRun {
+		return nil
+	}
+	if err := r.progress.Save(ctx, r.ck, r.receipt.counters(r.ck.Level)); err != nil {
+		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	return nil
+}
+
+func (r *run) note(format string, args ...any) {
+	note := fmt.Sprintf(format, args...)
+	if len(r.receipt.Notes) < maxPaths && !slices.Contains(r.receipt.Notes, note) {
+		r.receipt.Notes = append(r.receipt.Notes, note)
+	}
+}

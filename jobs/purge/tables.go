@@ -1,0 +1,182 @@
+package purge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"deckhand/internal/storage"
+	"deckhand/internal/table"
+	"deckhand/jobs"
+)
+
+const (
+	// readersInFlight manifests are read at once. Each costs well under a MiB.
+	readersInFlight = 16
+	// seenPaths is how many paths a purge tells from each other: 16 MiB of
+	// hashes. A table with more may have files counted twice.
+	seenPaths = 1_500_000
+	// saveEvery is the number of deletes and saveInterval the time after which a
+	// checkpoint is stored.
+	saveEvery    = 1000
+	saveInterval = 10 * time.Second
+	// saveLastTimeout bounds the last checkpoint of a run that is being stopped.
+	saveLastTimeout = 5 * time.Second
+	// listsInFlight manifest lists are read at once.
+	listsInFlight = 16
+)
+
+// Tables purges dropped tables. It is a [jobs.Handler].
+type Tables struct {
+	cfg      Config
+	catalogs catalogs
+	guards   []guard
+}
+
+var _ jobs.Handler = (*Tables)(nil)
+
+// New makes the handler of kind purge. The error names the catalog whose
+// configuration is wrong.
+func New(cfg Config) (*Tables, error) {
+	found, err := newCatalogs(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Tables{cfg: cfg.withDefaults(), catalogs: found, guards: tableGuards()}, nil
+}
+
+// Run implements [jobs.Handler]. The receipt is a *[Receipt]; it is given also
+// with an error, for what was done until then.
+func (t *Tables) Run(ctx context.Context, job *jobs.Job, progress jobs.Progress) (any, error) {
+	r := newRun(t.cfg, job, progress)
+	r.guards = t.guards
+	return r.do(ctx, t.catalogs, r.purgeTable)
+}
+
+func (r *run) purgeTable(ctx context.Context) error {
+	var params Params
+	if err := parseParams(r.job.Params, &params); err != nil {
+		return err
+	}
+	earlier := begun(r.job, r.progress.Checkpoint())
+	var err error
+	r.metadata, err = table.Load(ctx, r.reader, r.root)
+	if err != nil {
+		if earlier == nil {
+			return rootFailure(ctx, r.job, err)
+		}
+		return r.finishWithoutRoot(ctx, earlier, err)
+	}
+	for _, g := range r.guards {
+		if err := g.check(ctx, r.job, r.metadata); err != nil {
+			return failure(ctx, err)
+		}
+		if g.name != "" {
+			r.receipt.Verified = g.name
+		}
+	}
+	if err := r.begin(ctx, earlier); err != nil {
+		return err
+	}
+	return r.deleteLevels(ctx, params)
+}
+
+// begin resolves what may be deleted and stores the checkpoint that makes the
+// purge begun.
+func (r *run) begin(ctx context.Context, earlier *checkpoint) error {
+	locations := r.metadata.Locations()
+	r.describe(locations)
+	scope := r.catalog.guard
+	if r.catalog.Policy.Scope == ScopeTable {
+		var err error
+		if scope, err = narrow(scope, locations); err == nil && len(r.job.Locations) > 0 {
+			scope, err = narrow(scope, r.job.Locations)
+		}
+		if err != nil {
+			return jobs.Permanent(fmt.Errorf("read the table's locations: %w", err))
+		}
+	}
+	r.openEraser(scope, locations)
+
+	r.ck = checkpoint{
+		UUID: r.metadata.UUID, MetadataLocation: r.job.MetadataLocation, Locations: locations,
+		Snapshots: len(r.metadata.Snapshots),
+	}
+	if earlier != nil {
+		r.resume(earlier)
+		return nil
+	}
+	return r.save(ctx)
+}
+
+// narrow leaves out locations of schemes that are not known: nothing there can
+// be reached anyway, and the files that lie there are named when met.
+func narrow(scope *storage.Guard, locations []string) (*storage.Guard, error) {
+	var known []string
+	for _, l := range locations {
+		if _, err := storage.Parse(l); !errors.Is(err, storage.ErrUnsupportedScheme) {
+			known = append(known, l)
+		}
+	}
+	return scope.Narrow(known...)
+}
+
+func (r *run) describe(locations []string) {
+	r.receipt.TableUUID = r.metadata.UUID
+	r.receipt.Locations = locations
+	r.receipt.Snapshots = len(r.metadata.Snapshots)
+	r.receipt.GCEnabled = r.metadata.GCEnabled() && (r.job.GCEnabled == nil || *r.job.GCEnabled)
+}
+
+// resume takes over what an earlier run stored.
+func (r *run) resume(earlier *checkpoint) {
+	r.receipt.Resumed = true
+	locations := r.ck.Locations
+	r.ck = *earlier
+	r.ck.Locations = locations
+	r.receipt.Deleted, r.receipt.Absent = earlier.Deleted.clone(), earlier.Absent.clone()
+	r.receipt.AtMost = earlier.AtMost
+	r.receipt.Manifests = earlier.Manifests
+	if earlier.Level > levelData {
+		r.receipt.Kept = earlier.Kept
+	}
+	for _, hash := range earlier.Held {
+		r.held[hash] = true
+	}
+	r.heldAll = earlier.HeldAll
+}
+
+// finishWithoutRoot ends a purge that had begun and whose root cannot be loaded
+// any more.
+func (r *run) finishWithoutRoot(ctx context.Context, earlier *checkpoint, loadErr error) error {
+	rootGone := errors.Is(loadErr, storage.ErrNotFound)
+	// Without the right to list, a store answers "denied" for what is not there.
+	hidden := errors.Is(loadErr, storage.ErrDenied) && earlier.Level == levelRoot
+	if !rootGone && !hidden {
+		return rootFailure(ctx, r.job, loadErr)
+	}
+	r.ck.Locations = earlier.Locations
+	r.resume(earlier)
+	_, keptData := earlier.Kept[GCDisabled]
+	r.receipt.GCEnabled = !keptData
+	r.receipt.TableUUID, r.receipt.Locations, r.receipt.Snapshots = earlier.UUID, earlier.Locations, earlier.Snapshots
+	switch {
+	case earlier.Level != levelRoot:
+		r.note("the root metadata file was gone before the purge had reached it, at the level %q: "+
+			"files that are left are listed, not deleted", earlier.Level)
+		r.receipt.AtMost = true
+	case rootGone:
+		r.receipt.Deleted.addAll(earlier.Next)
+	default:
+		scope, err := r.catalog.guard.Narrow(r.root.Parent().String())
+		if err != nil {
+			return jobs.Permanent(fmt.Errorf("read metadata_location: %w", err))
+		}
+		r.openEraser(scope, earlier.Locations)
+		if err := r.deleteRoot(ctx, 0); err != nil {
+			return err
+		}
+	}
+	return r.listLeft(ctx)
+}
