@@ -1,0 +1,65 @@
+# Everything here needs Go and nothing else.
+
+GO      ?= go
+BUILD   := build
+BIN     := $(BUILD)/bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Benchmarks to run (a regular expression), for how long each, in which packages.
+BENCH     ?= .
+BENCHTIME ?= 1s
+BENCHPKGS ?= ./...
+# How long each fuzz target runs.
+FUZZTIME  ?= 30s
+
+LINT_VERSION := v2.15.0
+LINT         := $(BIN)/golangci-lint
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint bench demo up fuzz clean
+
+help: ## Show this list
+	@echo "Deckhand. What make can do:"; echo
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r target text; do printf '  make %-6s %s\n' "$$target" "$$text"; done
+
+build: ## Build both binaries into build/bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./worker ./producer
+
+test: ## Run every test (a few minutes; with -race where a C compiler is found)
+	@cc=$$($(GO) env CC); if command -v $${cc%% *} >/dev/null 2>&1; \
+	then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...; \
+	else echo "no C compiler found: the tests run without the race detector"; set -x; $(GO) test -timeout 10m ./...; fi
+
+lint: $(LINT) ## Check format, vet and golangci-lint
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(LINT) run ./...
+
+# A golangci-lint of the right version that is installed already is used.
+$(LINT):
+	@mkdir -p $(BIN)
+	@if command -v golangci-lint >/dev/null 2>&1 && golangci-lint version --short 2>/dev/null | grep -qx '$(LINT_VERSION:v%=%)'; \
+	then ln -sf "$$(command -v golangci-lint)" $@; \
+	else set -x; GOBIN=$(abspath $(BIN)) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION); fi
+
+bench: ## Run the benchmarks and set each beside its rival (BENCH=regexp, BENCHTIME=1s)
+	$(GO) run ./internal/bench -bench '$(BENCH)' -benchtime $(BENCHTIME) -out $(BUILD)/bench.json $(BENCHPKGS)
+
+demo: ## Drop a real table and watch it being purged, then kill the worker half-way
+	$(GO) run ./internal/demo
+
+up: ## Keep a worker with an embedded NATS running, to look into it with the nats CLI
+	$(GO) run ./internal/demo -up
+
+fuzz: ## Fuzz each fuzz target for a while (FUZZTIME=30s)
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u); do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$package/*_test.go | cut -d' ' -f2); do \
+			echo "== $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+clean: ## Remove what was built
+	rm -rf $(BUILD)

@@ -1,0 +1,30 @@
+package main
+
+// Goal is what a figure has to reach. Exactly one of the limits is set.
+type Goal struct {
+	// Benchmark is the name without "Benchmark" and without the last part:
+	// "ManifestRead/wide".
+	Benchmark string
+	// Metric is the unit of the figure: "ns/op", "jobs/s".
+	Metric string
+	// Ratio is how many times better than the rival the figure has to be.
+	Ratio float64
+	// Max is the most that the figure may be.
+	Max *float64
+}
+
+func most(v float64) *float64 { return &v }
+
+// goals are the promises on speed and memory, ordered as they are printed.
+var goals = []Goal{
+	{Benchmark: "ManifestRead/wide", Metric: "ns/op", Ratio: 4},
+	{Benchmark: "ManifestRead/narrow", Metric: "ns/op", Ratio: 8},
+	// A manifest of 20,000 entries: what is allocated is per file and per block.
+	{Benchmark: "ManifestRead/wide", Metric: "allocs/op", Max: most(1_000)},
+	{Benchmark: "ManifestRead/narrow", Metric: "allocs/op", Max: most(1_000)},
+	{Benchmark: "Purge/latency", Metric: "ns/op", Ratio: 50},
+	{Benchmark: "Purge/latency", Metric: "surplus-requests", Max: most(0)},
+	{Benchmark: "PurgeMemory/many-manifests", Metric: "peak-MiB", Max: most(64)},
+	{Benchmark: "PurgeMemory/one-manifest", Metric: "peak-MiB", Max: most(64)},
+	{Benchmark: "Protocol", Metric: "jobs/s", Ratio: 0.4},
+}
