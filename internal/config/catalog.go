@@ -1,0 +1,147 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"deckhand/internal/secret"
+	"deckhand/internal/storage"
+)
+
+// DefaultRealm is Polaris' own.
+const DefaultRealm = "POLARIS"
+
+// Catalog is one catalog whose tables the worker may touch. Jobs of other
+// catalogs are refused for good.
+type Catalog struct {
+	// Name as the catalog is called in Polaris. Default: the key of the entry.
+	Name string `yaml:"name,omitempty"`
+	// Realm of Polaris that the catalog is in. Default POLARIS.
+	Realm string `yaml:"realm"`
+	// Locations that the worker may read and delete in, with all that is below
+	// them. Required; a job can only narrow them.
+	Locations []string `yaml:"locations"`
+	// S3 is how s3:// locations are reached.
+	S3 S3 `yaml:"s3"`
+	// Purge is how far a purge may reach.
+	Purge Purge `yaml:"purge"`
+}
+
+// S3 is how s3:// locations are reached.
+type S3 struct {
+	// Endpoint of an S3-compatible store, http://host:port. Default: AWS.
+	Endpoint string `yaml:"endpoint,omitempty"`
+	// Region. Default: AWS_REGION or the shared AWS files, else us-east-1.
+	Region string `yaml:"region,omitempty"`
+	// PathStyle puts the bucket into the path, as most stores but AWS want it.
+	PathStyle bool `yaml:"path_style,omitempty"`
+	// AccessKeyID and SecretAccessKey. Default: the credential chain of AWS.
+	AccessKeyID     string        `yaml:"access_key_id,omitempty"`
+	SecretAccessKey secret.String `yaml:"secret_access_key,omitempty"`
+	// SecretAccessKeyFile holds the secret access key.
+	SecretAccessKeyFile string `yaml:"secret_access_key_file,omitempty"`
+	// SessionToken of temporary credentials.
+	SessionToken secret.String `yaml:"session_token,omitempty"`
+	// SessionTokenFile holds the session token.
+	SessionTokenFile string `yaml:"session_token_file,omitempty"`
+}
+
+// Values of [Purge].
+const (
+	ScopeTable    = "table"
+	ScopeCatalog  = "catalog"
+	OutsideKeep   = "keep"
+	OutsideForget = "forget"
+)
+
+// Purge is how far a purge may reach. Whoever may commit to a table can name
+// another table's files in it, so the default is narrow.
+type Purge struct {
+	// Scope is table (its location, write.data.path and write.metadata.path) or
+	// catalog (all of the catalog's locations). Default table.
+	Scope string `yaml:"scope"`
+	// Outside says what becomes of the metadata that names files outside of the
+	// scope: keep (the job ends dead and can be requeued) or forget. Such files
+	// themselves are always kept. Default keep.
+	Outside string `yaml:"outside"`
+}
+
+// StorageConfig is what the catalog's stores need. Its hooks are unset.
+func (c *Catalog) StorageConfig() storage.Config {
+	return storage.Config{
+		Name: c.Name, Locations: c.Locations,
+		S3: storage.S3Config{
+			Endpoint: c.S3.Endpoint, Region: c.S3.Region, PathStyle: c.S3.PathStyle,
+			AccessKeyID: c.S3.AccessKeyID, SecretAccessKey: c.S3.SecretAccessKey.Reveal(),
+			SessionToken: c.S3.SessionToken.Reveal(),
+		},
+	}.WithDefaults()
+}
+
+// Catalog finds a catalog as jobs name it.
+func (c *Config) Catalog(realm, name string) (*Catalog, bool) {
+	for _, catalog := range c.Catalogs {
+		if catalog.Realm == realm && catalog.Name == name {
+			return catalog, true
+		}
+	}
+	return nil, false
+}
+
+// CatalogsNamed lists the catalogs of a name, at most one in each realm, or all
+// of them for the name "". They are in the order of realm and name.
+func (c *Config) CatalogsNamed(name string) []*Catalog {
+	var found []*Catalog
+	for _, catalog := range c.Catalogs {
+		if name == "" || catalog.Name == name {
+			found = append(found, catalog)
+		}
+	}
+	slices.SortFunc(found, func(a, b *Catalog) int {
+		return cmp.Or(cmp.Compare(a.Realm, b.Realm), cmp.Compare(a.Name, b.Name))
+	})
+	return found
+}
+
+// fillCatalogs applies the defaults that depend on the entry.
+func (c *Config) fillCatalogs() {
+	for key, catalog := range c.Catalogs {
+		if catalog == nil { // "lake:" with nothing behind it
+			catalog = &Catalog{}
+			c.Catalogs[key] = catalog
+		}
+		catalog.Name = cmp.Or(catalog.Name, key)
+		catalog.Realm = cmp.Or(catalog.Realm, DefaultRealm)
+		catalog.Purge.Scope = cmp.Or(catalog.Purge.Scope, ScopeTable)
+		catalog.Purge.Outside = cmp.Or(catalog.Purge.Outside, OutsideKeep)
+	}
+}
+
+func (c *Config) validateCatalogs() (errs []error) {
+	keyOf := map[[2]string]string{}
+	for _, key := range slices.Sorted(maps.Keys(c.Catalogs)) {
+		catalog := c.Catalogs[key]
+		section := "catalogs." + key
+		errs = append(errs, prefix(section, catalog.StorageConfig().Validate()), prefix(section+".purge", catalog.Purge.validate()))
+		identity := [2]string{catalog.Realm, catalog.Name}
+		if other, twice := keyOf[identity]; twice {
+			errs = append(errs, fmt.Errorf("%s: catalog %q of realm %q is there already, as catalogs.%s; jobs are matched by realm and name, so remove one", section, catalog.Name, catalog.Realm, other))
+		}
+		keyOf[identity] = key
+	}
+	return errs
+}
+
+func (p Purge) validate() error {
+	var errs []error
+	if p.Scope != ScopeTable && p.Scope != ScopeCatalog {
+		errs = append(errs, fmt.Errorf("scope: %q is neither %s nor %s", p.Scope, ScopeTable, ScopeCatalog))
+	}
+	if p.Outside != OutsideKeep && p.Outside != OutsideForget {
+		errs = append(errs, fmt.Errorf("outside: %q is neither %s nor %s", p.Outside, OutsideKeep, OutsideForget))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"deckhand/internal/secret"
+)
+
+// Load reads the file (none if path is ""), lets NATS_… of the environment and
+// then the changed flags of the set win over it, reads the secret files and
+// validates. getenv is os.Getenv outside of tests.
+//
+// The error names every mistake, with its line where it is in the file.
+func (f *Flags) Load(path string, getenv func(string) string) (*Config, error) {
+	config := Default()
+	if path != "" {
+		if err := config.decodeFile(path); err != nil {
+			return nil, err
+		}
+	}
+	config.fillCatalogs()
+	config.NATS.OverlayEnvironment(getenv)
+	if err := f.overlay(config); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(config.readSecrets(), config.Validate()); err != nil {
+		if path == "" {
+			return nil, err
+		}
+		return nil, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return config, nil
+}
+
+func (c *Config) decodeFile(path string) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the configuration file %s does not exist", path)
+	}
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	if err := c.decode(data, path); err != nil {
+		return err
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("find configuration: %w", err)
+	}
+	c.pathsRelativeTo(folder)
+	return nil
+}
+
+// decode reads YAML over what c holds.
+func (c *Config) decode(data []byte, file string) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document yaml.Node
+	if err := decoder.Decode(&document); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil // an empty file is the default
+		}
+		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: has a second document after \"---\"; put everything into one", file)
+	}
+	strict := strictness{file: file}
+	strict.check(document.Content[0], reflect.TypeFor[Config](), "")
+	if len(strict.mistakes) > 0 {
+		return errors.Join(strict.mistakes...)
+	}
+	// The tree is known to fit; KnownFields is the second pair of eyes.
+	decoder = yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(c); err != nil {
+		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	return nil
+}
+
+func (c *Config) pathsRelativeTo(folder string) {
+	c.NATS.PathsRelativeTo(folder)
+	paths := []*string{}
+	for _, catalog := range c.Catalogs {
+		if catalog != nil {
+			paths = append(paths, &catalog.S3.SecretAccessKeyFile, &catalog.S3.SessionTokenFile)
+		}
+	}
+	for _, path := range paths {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(folder, *path)
+		}
+	}
+}
+
+func (c *Config) readSecrets() error {
+	errs := []error{prefix("nats", c.NATS.ReadSecrets())}
+	for key, catalog := range c.Catalogs {
+		errs = append(errs, prefix("catalogs."+key+".s3", errors.Join(
+			secret.Fill("secret_access_key", &catalog.S3.SecretAccessKey, catalog.S3.SecretAccessKeyFile),
+			secret.Fill("session_token", &catalog.S3.SessionToken, catalog.S3.SessionTokenFile))))
+	}
+	return errors.Join(errs...)
+}
+
+// Flags are the flags of a command that stand for settings.
+type Flags struct {
+	set    *pflag.FlagSet
+	groups []Group
+}
+
+// Group adds flags for some settings to a set, with the values in a Config as
+// their defaults and as their targets.
+type Group func(*pflag.FlagSet, *Config)
+
+// Bind adds the groups' flags to a set.
+func Bind(set *pflag.FlagSet, groups ...Group) *Flags {
+	for _, group := range groups {
+		group(set, Default())
+	}
+	return &Flags{set: set, groups: groups}
+}
+
+// overlay sets what was given on the command line, or by DECKHAND_… before.
+func (f *Flags) overlay(config *Config) error {
+	for _, login := range []string{"nats-creds", "nats-nkey", "nats-user", "nats-token-file"} {
+		if flag := f.set.Lookup(login); flag != nil && flag.Changed {
+			config.NATS.ClearLogin()
+		}
+	}
+	if flag := f.set.Lookup("nats-password-file"); flag != nil && flag.Changed {
+		config.NATS.Password = ""
+	}
+	target := pflag.NewFlagSet("", pflag.ContinueOnError)
+	for _, group := range f.groups {
+		group(target, config)
+	}
+	var errs []error
+	target.VisitAll(func(flag *pflag.Flag) {
+		if given := f.set.Lookup(flag.Name); given != nil && given.Changed {
+			if err := target.Set(flag.Name, given.Value.String()); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	})
+	return errors.Join(errs...)
+}
