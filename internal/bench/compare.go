@@ -91,7 +91,7 @@ func measure(byName map[string]Figure, benchmark, metric string) Row {
 }
 
 func (r *Row) judge(g Goal) {
-	reached := false
+	var reached bool
 	if g.Max != nil {
 		r.Goal = "≤ " + number(*g.Max)
 		reached = r.Figure <= *g.Max
