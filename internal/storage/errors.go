@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // What an [*Error] can be, for errors.Is. ErrUnavailable and ErrExpired may
@@ -32,6 +33,15 @@ var (
 // package: when waiting did not help, the caller gets ErrUnavailable.
 var errThrottled = errors.New("the store asks to slow down")
 
+// errTimeout is why a request was given up that the store did not answer.
+var errTimeout = errors.New("no answer in time")
+
+// errIdle is why a read was given up whose bytes stopped coming.
+var errIdle = errors.New("no bytes came for too long")
+
+// errBatchRefused marks a store that does not know DeleteObjects.
+var errBatchRefused = errors.New("the store refuses batch deletes")
+
 // Error is a failed operation on a store.
 type Error struct {
 	// Op is what was done: "read", "write", "list" or "delete".
@@ -50,11 +60,17 @@ type Error struct {
 	Hint string
 	// Err is the cause.
 	Err error
+
+	// retryAfter is how long the store asked to wait, 0 when it did not say.
+	retryAfter time.Duration
 }
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: %v", e.Op, e.Location, e.Reason)
+	if e.Op != "" {
+		fmt.Fprintf(&b, "%s %s: ", e.Op, e.Location)
+	}
+	fmt.Fprintf(&b, "%v", e.Reason)
 	if e.Code != "" || e.Status != 0 {
 		fmt.Fprintf(&b, " (%s", e.Code)
 		if e.Code != "" && e.Status != 0 {

@@ -1,98 +1,142 @@
 package storage
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"iter"
-	"log/slog"
 	"time"
 )
 
-type Limiters struct{}
-
-func NewLimiters() *Limiters { return &Limiters{} }
-
-type Stores struct{}
-
-func NewStores(cfg Config, limiters *Limiters) (*Stores, error) { panic("not yet") }
-func (s *Stores) Close() error                                  { panic("not yet") }
-
-// SessionConfig is one job's view of the stores.
-type SessionConfig struct {
-	// Guard says what may be deleted or written. nil: nothing.
-	Guard *Guard
-	// ReadGuard says what may be read and listed. nil: the catalog's locations.
-	ReadGuard *Guard
-	// FolderRoots: local files only. After unlinking, parent folders that
-	// became empty are removed, up to and including but never above the root
-	// they lie in. None: folders stay.
-	FolderRoots []Location
-	// OnSuccess is called after every successful request.
-	OnSuccess func()
-	// Logger defaults to slog.Default().
-	Logger *slog.Logger
-}
-
-func (s *Stores) Session(cfg SessionConfig) *Session { panic("not yet") }
-
-type Session struct{}
-
+// Info describes an object.
 type Info struct {
-	Size    int64
+	// Size in bytes, of the whole object.
+	Size int64
+	// ModTime is when the store says the object was written.
 	ModTime time.Time
 }
 
+// Open reads a whole object as a stream, which the caller closes. A connection
+// that breaks in the middle is taken up again where it broke, unless the object
+// has changed meanwhile.
+//
+// The stream does not count as a request in flight once its answer has begun,
+// so that a reader may wait for deletes.
 func (s *Session) Open(ctx context.Context, l Location) (io.ReadCloser, Info, error) {
-	panic("not yet")
+	return s.open(ctx, l, 0, -1)
 }
-func (s *Session) OpenRange(ctx context.Context, l Location, offset, length int64) (io.ReadCloser, error) {
-	panic("not yet")
-}
-func (s *Session) ReadAll(ctx context.Context, l Location, limit int64) ([]byte, error) {
-	panic("not yet")
-}
-func (s *Session) Write(ctx context.Context, l Location, data []byte) error { panic("not yet") }
 
+// OpenRange reads length bytes from offset, to the end when length is negative.
+// A range that begins behind the object's end is ErrRejected.
+func (s *Session) OpenRange(ctx context.Context, l Location, offset, length int64) (io.ReadCloser, error) {
+	if offset < 0 {
+		return nil, &Error{Op: "read", Location: l, Reason: ErrRejected, Err: errors.New("the offset is negative")}
+	}
+	body, _, err := s.open(ctx, l, offset, length)
+	return body, err
+}
+
+func (s *Session) open(ctx context.Context, l Location, offset, length int64) (io.ReadCloser, Info, error) {
+	if err := s.readGuard.Check(l); err != nil {
+		return nil, Info{}, err
+	}
+	t, err := s.target(ctx, "read", l, s.readGuard)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	r := &stream{session: s, ctx: ctx, target: t, location: l, offset: offset, length: length}
+	if err := r.connect(); err != nil {
+		return nil, Info{}, err
+	}
+	return r, r.info, nil
+}
+
+// ReadAll reads a whole object into memory, or gives ErrTooLarge when it holds
+// more than limit bytes; 0 means no limit.
+func (s *Session) ReadAll(ctx context.Context, l Location, limit int64) ([]byte, error) {
+	body, info, err := s.Open(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	tooLarge := &Error{Op: "read", Location: l, Reason: ErrTooLarge}
+	if limit > 0 && info.Size > limit {
+		return nil, tooLarge
+	}
+	var source io.Reader = body
+	if limit > 0 {
+		source = io.LimitReader(body, limit+1)
+	}
+	buffer := bytes.NewBuffer(make([]byte, 0, max(info.Size, 0)+bytes.MinRead))
+	if _, err := buffer.ReadFrom(source); err != nil {
+		return nil, err
+	}
+	if limit > 0 && int64(buffer.Len()) > limit {
+		return nil, tooLarge
+	}
+	return buffer.Bytes(), nil
+}
+
+// Write stores an object as a whole, in place of one that is there. Parent
+// folders of local files are made.
+func (s *Session) Write(ctx context.Context, l Location, data []byte) error {
+	if err := s.guard.Check(l); err != nil {
+		return err
+	}
+	t, err := s.target(ctx, "write", l, s.guard)
+	if err != nil {
+		return err
+	}
+	err = s.try(ctx, t, s.timed(func(ctx context.Context) error { return t.write(ctx, l.Key, data) }))
+	return locate(err, "write", l)
+}
+
+// Object is a listed object.
 type Object struct {
 	Location Location
 	Size     int64
 	ModTime  time.Time
 }
 
+// List yields every object below the prefix, that is below prefix + "/", page
+// by page as the caller goes on; S3 orders them by key, files have no order.
+// Keys are as the store holds them. A local folder that does not exist is
+// empty. The first error ends the listing.
 func (s *Session) List(ctx context.Context, prefix Location) iter.Seq2[Object, error] {
-	panic("not yet")
+	return s.ListLimit(ctx, prefix, 0)
 }
+
+// ListLimit is List, but ends after limit objects and does not ask the store
+// for more; 0 means no limit.
 func (s *Session) ListLimit(ctx context.Context, prefix Location, limit int) iter.Seq2[Object, error] {
-	panic("not yet")
+	return func(yield func(Object, error) bool) {
+		if _, ok := s.readGuard.findFolder(prefix); !ok {
+			yield(Object{}, s.readGuard.outside(prefix))
+			return
+		}
+		t, err := s.target(ctx, "list", prefix, s.readGuard)
+		if err != nil {
+			yield(Object{}, err)
+			return
+		}
+		try := func(ctx context.Context, request func(context.Context) error) error {
+			return s.try(ctx, t, s.timed(request))
+		}
+		n := 0
+		for e, err := range t.list(ctx, try, trimSlashes(prefix.Key), limit) {
+			if err != nil {
+				yield(Object{}, locate(err, "list", prefix))
+				return
+			}
+			l := prefix
+			l.Key = e.key
+			if !yield(Object{Location: l, Size: e.info.Size, ModTime: e.info.ModTime}, nil) {
+				return
+			}
+			if n++; n == limit {
+				return
+			}
+		}
+	}
 }
-
-type Deletion struct {
-	Location Location
-	Tag      int64
-	Err      error
-}
-
-func (s *Session) Delete(ctx context.Context, locations []Location) []Deletion { panic("not yet") }
-
-type DeleterConfig struct {
-	BatchSize int
-	InFlight  int
-	OnResult  func(Deletion)
-}
-
-func (s *Session) NewDeleter(ctx context.Context, cfg DeleterConfig) *Deleter { panic("not yet") }
-
-type Deleter struct{}
-
-func (d *Deleter) Add(l Location, tag int64) error { panic("not yet") }
-func (d *Deleter) Flush(ctx context.Context) error { panic("not yet") }
-func (d *Deleter) Close() error                    { panic("not yet") }
-
-type Usage struct {
-	Requests  map[string]int64
-	Retries   int64
-	Throttled int64
-	BytesRead int64
-}
-
-func (s *Session) Usage() Usage { panic("not yet") }

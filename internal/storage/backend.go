@@ -1,0 +1,62 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"iter"
+)
+
+// backend is one bucket, or the local file system, as one file of this package
+// speaks to it. Keys are raw. Each method makes one attempt (list: one per
+// page, through try); retries, limits and guards are the session's. Errors are
+// [*Error]s without location.
+type backend interface {
+	// read begins reading length bytes at offset; a negative length means to
+	// the end. The answer's body obeys ctx too.
+	read(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Info, error)
+	write(ctx context.Context, key string, data []byte) error
+	// list yields what lies below the folder, whose key has no slash at its end;
+	// at most limit objects when limit is positive.
+	list(ctx context.Context, try tryFunc, folder string, limit int) iter.Seq2[entry, error]
+	// deletable says whether deleteBatch may be given the key.
+	deletable(key string) bool
+	// deleteBatch deletes at most batchLimit keys. It gives one error per key,
+	// nil for deleted and absent ones; or an error for the request as a whole,
+	// errBatchRefused when only deleteOne can delete here.
+	deleteBatch(ctx context.Context, keys []string) ([]error, error)
+	deleteOne(ctx context.Context, key string) error
+	batchLimit() int
+}
+
+// tryFunc runs one request until it succeeds or must be given up.
+type tryFunc func(ctx context.Context, request func(context.Context) error) error
+
+// entry is a listed object.
+type entry struct {
+	key  string
+	info Info
+}
+
+// target is the backend for a location, with the limiter of its bucket.
+type target struct {
+	backend
+	limiter *limiter
+	bucket  string
+}
+
+// backends says how the store of each scheme is opened. The location was
+// allowed by the guard.
+var backends = map[string]func(ctx context.Context, s *Session, l Location, g *Guard) (target, error){
+	"s3": func(ctx context.Context, s *Session, l Location, _ *Guard) (target, error) {
+		b, err := s.stores.s3Bucket(ctx, l.Bucket)
+		if err != nil {
+			return target{}, err
+		}
+		id := bucketID{endpoint: s.stores.cfg.S3.Endpoint, bucket: l.Bucket}
+		return target{backend: b, limiter: s.stores.limiters.get(id, s.stores.cfg.MaxInFlight), bucket: l.Bucket}, nil
+	},
+	"file": func(_ context.Context, s *Session, _ Location, g *Guard) (target, error) {
+		limiter := s.stores.limiters.get(bucketID{bucket: "file"}, s.stores.cfg.MaxInFlight)
+		return target{backend: &fileStore{guard: g, roots: s.folderRoots}, limiter: limiter, bucket: "file"}, nil
+	},
+}

@@ -1,0 +1,112 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// deleteAll deletes the items of one bucket and writes each one's error into
+// it. What the store refuses for a passing reason is sent again, alone.
+func (s *Session) deleteAll(ctx context.Context, t target, items []Deletion) {
+	var batch, single []int
+	for i, item := range items {
+		if t.deletable(item.Location.Key) {
+			batch = append(batch, i)
+		} else {
+			single = append(single, i)
+		}
+	}
+	if len(batch) > 0 && s.deleteBatches(ctx, t, items, batch) {
+		single = append(single, batch...)
+	}
+	s.deleteSingly(ctx, t, items, single)
+}
+
+// deleteBatches sends the items at the places in one request, and those that
+// fail for a passing reason again. It says whether the store refuses batches,
+// so that they must be deleted one by one.
+func (s *Session) deleteBatches(ctx context.Context, t target, items []Deletion, places []int) (refused bool) {
+	settle := func(places []int, err error) {
+		for _, i := range places {
+			items[i].Err = locate(err, "delete", items[i].Location)
+		}
+	}
+	for r := s.newRetry(); ; {
+		keys := make([]string, len(places))
+		for n, i := range places {
+			keys[n] = items[i].Location.Key
+		}
+		var results []error
+		err := s.once(ctx, t, s.timed(func(ctx context.Context) error {
+			var err error
+			if results, err = t.deleteBatch(ctx, keys); err != nil {
+				return err
+			}
+			// One key's "slow down" says as much as that of a whole request.
+			return passing(results)
+		}))
+		if errors.Is(err, errBatchRefused) {
+			s.log.WarnContext(ctx, "the store refuses batch deletes, deleting one by one",
+				slog.String("bucket", t.bucket), slog.Any("error", err))
+			return true
+		}
+		if results != nil {
+			var again []int
+			for n, i := range places {
+				if results[n] != nil && passing(results[n:n+1]) != nil {
+					again = append(again, i)
+					continue
+				}
+				settle(places[n:n+1], results[n])
+			}
+			if len(again) < len(places) {
+				r.progressed()
+			}
+			places = again
+		}
+		if len(places) == 0 {
+			return false
+		}
+		if ctx.Err() == nil {
+			err = r.wait(ctx, err)
+			if err == nil {
+				continue
+			}
+		}
+		settle(places, err)
+		return false
+	}
+}
+
+// passing gives the gravest passing error of single keys: "slow down" before
+// "unavailable", nil when there is none.
+func passing(results []error) error {
+	var found error
+	for _, err := range results {
+		switch {
+		case errors.Is(err, errThrottled):
+			return err
+		case errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrExpired):
+			found = err
+		}
+	}
+	return found
+}
+
+// deleteSingly sends one request per item, in parallel.
+func (s *Session) deleteSingly(ctx context.Context, t target, items []Deletion, places []int) {
+	var group errgroup.Group
+	group.SetLimit(s.stores.cfg.MaxInFlight)
+	for _, i := range places {
+		group.Go(func() error {
+			l := items[i].Location
+			err := s.try(ctx, t, s.timed(func(ctx context.Context) error { return t.deleteOne(ctx, l.Key) }))
+			items[i].Err = locate(err, "delete", l)
+			return nil
+		})
+	}
+	_ = group.Wait()
+}

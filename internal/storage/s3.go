@@ -1,0 +1,256 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/s3blob"
+)
+
+// s3BatchLimit is the most keys that S3 takes in one DeleteObjects.
+const s3BatchLimit = 1000
+
+// s3Bucket is one bucket with one set of credentials.
+//
+// Objects are read and written through gocloud's driver, except for keys that
+// the driver would rename. Listing and deleting use the client beneath it: the
+// driver decodes "__0x2f__" and the like in listed keys, so that two objects
+// come under one name and the wrong one would be deleted; and it has no batch
+// delete, and asks for an object's head before each single one.
+type s3Bucket struct {
+	name      string
+	blob      *blob.Bucket
+	client    *s3.Client
+	transport *http.Transport
+	// noBatch is set once the store has refused DeleteObjects.
+	noBatch atomic.Bool
+}
+
+var _ backend = (*s3Bucket)(nil)
+
+// openS3 makes the client; it makes no request to the store, but the
+// environment's configuration is read where it is needed.
+func openS3(ctx context.Context, cfg Config, name string) (*s3Bucket, error) {
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          cfg.MaxInFlight,
+		MaxIdleConnsPerHost:   cfg.MaxInFlight,
+		IdleConnTimeout:       90 * time.Second,
+		// An object is read as it is stored, gzip-compressed metadata too.
+		DisableCompression: true,
+	}
+	client, err := newS3Client(ctx, cfg.S3, transport)
+	if err != nil {
+		return nil, &Error{Reason: ErrUnavailable, Err: err}
+	}
+	bucket, err := s3blob.OpenBucket(ctx, client, name, &s3blob.Options{
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+	})
+	if err != nil {
+		return nil, &Error{Reason: ErrRejected, Err: err}
+	}
+	b := &s3Bucket{name: name, blob: bucket, transport: transport}
+	if !bucket.As(&b.client) {
+		return nil, &Error{Reason: ErrRejected, Err: errors.New("the bucket has no S3 client")}
+	}
+	return b, nil
+}
+
+func (b *s3Bucket) close() error {
+	err := b.blob.Close()
+	b.transport.CloseIdleConnections()
+	return err
+}
+
+// plain says whether the driver leaves the key as it is: see escapeKey in
+// gocloud.dev/blob/s3blob and HexEscape in gocloud.dev/internal/escape.
+func plain(key string) bool {
+	if !utf8.ValidString(key) || strings.Contains(key, "../") || strings.Contains(key, "__0x") {
+		return false
+	}
+	for i := range len(key) {
+		if key[i] < 0x20 {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *s3Bucket) read(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Info, error) {
+	if plain(key) {
+		r, err := b.blob.NewRangeReader(ctx, key, offset, length, nil)
+		if err != nil {
+			return nil, Info{}, s3Error(ctx, err)
+		}
+		return r, Info{Size: r.Size(), ModTime: r.ModTime()}, nil
+	}
+	in := &s3.GetObjectInput{Bucket: &b.name, Key: &key, Range: byteRange(offset, length)}
+	out, err := b.client.GetObject(ctx, in)
+	if err != nil {
+		return nil, Info{}, s3Error(ctx, err)
+	}
+	info := Info{Size: aws.ToInt64(out.ContentLength), ModTime: aws.ToTime(out.LastModified)}
+	if total, ok := totalSize(aws.ToString(out.ContentRange)); ok {
+		info.Size = total
+	}
+	return out.Body, info, nil
+}
+
+func (b *s3Bucket) write(ctx context.Context, key string, data []byte) error {
+	const contentType = "application/octet-stream"
+	if plain(key) {
+		// Not NewWriter: Upload reports a failure of the request itself.
+		err := b.blob.Upload(ctx, key, bytes.NewReader(data), &blob.WriterOptions{ContentType: contentType})
+		return s3Error(ctx, err)
+	}
+	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &b.name, Key: &key, Body: bytes.NewReader(data), ContentType: aws.String(contentType),
+	})
+	return s3Error(ctx, err)
+}
+
+func (b *s3Bucket) list(ctx context.Context, try tryFunc, folder string, limit int) iter.Seq2[entry, error] {
+	prefix := folder
+	if prefix != "" {
+		prefix += "/"
+	}
+	return func(yield func(entry, error) bool) {
+		// Without this encoding a key with a control character makes the whole
+		// page unreadable.
+		in := &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, EncodingType: types.EncodingTypeUrl}
+		if limit > 0 && limit < 1000 {
+			in.MaxKeys = aws.Int32(int32(limit))
+		}
+		for {
+			var out *s3.ListObjectsV2Output
+			err := try(ctx, func(ctx context.Context) error {
+				var err error
+				out, err = b.client.ListObjectsV2(ctx, in)
+				return s3Error(ctx, err)
+			})
+			if err != nil {
+				yield(entry{}, err)
+				return
+			}
+			for _, o := range out.Contents {
+				key, err := listedKey(aws.ToString(o.Key), out.EncodingType, prefix)
+				if err != nil {
+					yield(entry{}, err)
+					return
+				}
+				if !yield(entry{key: key, info: Info{Size: aws.ToInt64(o.Size), ModTime: aws.ToTime(o.LastModified)}}, nil) {
+					return
+				}
+			}
+			if !aws.ToBool(out.IsTruncated) {
+				return
+			}
+			next := aws.ToString(out.NextContinuationToken)
+			if next == "" || next == aws.ToString(in.ContinuationToken) {
+				yield(entry{}, &Error{Reason: ErrRejected, Err: errors.New("the store says that there is more to list, but not where to go on")})
+				return
+			}
+			in.ContinuationToken = &next
+		}
+	}
+}
+
+// listedKey gives the raw key. It is decoded only when the answer says that it
+// is encoded; and a key that does not lie below what was asked for shows that
+// store and reader disagree about keys, so that nothing may be built on it.
+func listedKey(key string, encoding types.EncodingType, prefix string) (string, error) {
+	if encoding == types.EncodingTypeUrl {
+		decoded, err := url.QueryUnescape(key)
+		if err != nil {
+			return "", &Error{Reason: ErrRejected, Err: errors.New("a listed key cannot be decoded")}
+		}
+		key = decoded
+	}
+	if !strings.HasPrefix(key, prefix) {
+		return "", &Error{Reason: ErrRejected, Err: errors.New("the store lists a key that is not below the prefix")}
+	}
+	return key, nil
+}
+
+// deletable excludes what the XML of a DeleteObjects cannot carry: see Char and
+// the end-of-line handling in XML 1.0, sections 2.2 and 2.11.
+func (b *s3Bucket) deletable(key string) bool {
+	if b.noBatch.Load() || !utf8.ValidString(key) {
+		return false
+	}
+	for _, r := range key {
+		if r < 0x20 || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0xfffe || r == 0xffff {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *s3Bucket) batchLimit() int { return s3BatchLimit }
+
+func (b *s3Bucket) deleteBatch(ctx context.Context, keys []string) ([]error, error) {
+	objects := make([]types.ObjectIdentifier, len(keys))
+	for i := range keys {
+		objects[i].Key = &keys[i]
+	}
+	out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+		Bucket: &b.name, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)},
+	})
+	if err != nil {
+		err = s3Error(ctx, err)
+		if refusesBatches(err) {
+			b.noBatch.Store(true)
+			return nil, errors.Join(errBatchRefused, err)
+		}
+		return nil, err
+	}
+	results := make([]error, len(keys))
+	if len(out.Errors) == 0 {
+		return results, nil
+	}
+	places := make(map[string][]int, len(keys))
+	for i, key := range keys {
+		places[key] = append(places[key], i)
+	}
+	for _, e := range out.Errors {
+		at, ok := places[aws.ToString(e.Key)]
+		if !ok {
+			// Some key failed, and nobody can say which.
+			return nil, &Error{
+				Code: aws.ToString(e.Code), Reason: ErrRejected,
+				Err: errors.New("the store reports an error for a key that was not named"),
+			}
+		}
+		for _, i := range at {
+			results[i] = keyError(aws.ToString(e.Code), aws.ToString(e.Message))
+		}
+	}
+	return results, nil
+}
+
+func (b *s3Bucket) deleteOne(ctx context.Context, key string) error {
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
+	err = s3Error(ctx, err)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}

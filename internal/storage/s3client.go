@@ -1,0 +1,180 @@
+package storage
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+const defaultRegion = "us-east-1"
+
+// newS3Client makes a client that does not repeat requests: that is the
+// session's, which knows the bucket's limiter.
+func newS3Client(ctx context.Context, cfg S3Config, transport http.RoundTripper) (*s3.Client, error) {
+	var base aws.Config
+	static := cfg.AccessKeyID != ""
+	if !static || cfg.Region == "" {
+		var err error
+		if base, err = config.LoadDefaultConfig(ctx); err != nil {
+			return nil, fmt.Errorf("read the AWS configuration: %w", err)
+		}
+	}
+	if cfg.Region != "" {
+		base.Region = cfg.Region
+	}
+	if base.Region == "" {
+		base.Region = defaultRegion
+	}
+	if static {
+		base.Credentials = credentials.NewStaticCredentialsProvider(cfg.AccessKeyID, cfg.SecretAccessKey, cfg.SessionToken)
+	}
+	return s3.NewFromConfig(base, func(o *s3.Options) {
+		if cfg.Endpoint != "" {
+			o.BaseEndpoint = aws.String(cfg.Endpoint)
+		}
+		o.UsePathStyle = cfg.PathStyle
+		o.Retryer = aws.NopRetryer{}
+		o.HTTPClient = &http.Client{
+			Transport: transport,
+			// A redirect would carry the signature of another address.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+		o.Logger = logging.Nop{}
+		// Many S3-compatible stores do not know the newer checksums.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.APIOptions = append(o.APIOptions, addMeter, addAnswerCheck)
+	}), nil
+}
+
+// addMeter counts each request for the session that makes it, by the name of
+// its operation.
+func addMeter(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("DeckhandMeter",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+			middleware.InitializeOutput, middleware.Metadata, error,
+		) {
+			out, metadata, err := next.HandleInitialize(ctx, in)
+			meterOf(ctx).request(awsmiddleware.GetOperationName(ctx), requestCode(err))
+			return out, metadata, err
+		}), middleware.After)
+}
+
+func requestCode(err error) string {
+	if err == nil {
+		return codeOK
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() != "" {
+		return api.ErrorCode()
+	}
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		return strconv.Itoa(response.HTTPStatusCode())
+	}
+	return "NoAnswer"
+}
+
+// answers names the root element of the answers in which nothing said means
+// something: an empty DeleteResult is "all deleted", an empty ListBucketResult
+// is "nothing there".
+var answers = map[string]string{"DeleteObjects": "DeleteResult", "ListObjectsV2": "ListBucketResult"}
+
+var errNotS3 = errors.New("the answer is not one of S3")
+
+// addAnswerCheck refuses answers with status 200 that are not S3's, for instance
+// the page of a proxy, or an error document sent after the status.
+func addAnswerCheck(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("DeckhandAnswer",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+			middleware.DeserializeOutput, middleware.Metadata, error,
+		) {
+			out, metadata, err := next.HandleDeserialize(ctx, in)
+			root := answers[awsmiddleware.GetOperationName(ctx)]
+			response, ok := out.RawResponse.(*smithyhttp.Response)
+			if err != nil || root == "" || !ok || response.StatusCode/100 != 2 {
+				return out, metadata, err
+			}
+			body := bufio.NewReader(response.Body)
+			response.Body = readCloser{Reader: body, Closer: response.Body}
+			if found, err := rootElement(body); err != nil || found != root {
+				return out, metadata, fmt.Errorf("%w: %q in place of %q", errNotS3, found, root)
+			}
+			return out, metadata, nil
+		}), middleware.After)
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// rootElement looks ahead for the first element's name. Blanks before the
+// document, which S3 sends to keep a slow answer alive, are skipped.
+func rootElement(r *bufio.Reader) (string, error) {
+	for {
+		c, err := r.ReadByte()
+		if err != nil {
+			return "", err
+		}
+		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			break
+		}
+	}
+	if err := r.UnreadByte(); err != nil {
+		return "", err
+	}
+	head, _ := r.Peek(512)
+	head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
+	for {
+		start := bytes.IndexByte(head, '<')
+		if start < 0 || start+1 >= len(head) {
+			return "", errNotS3
+		}
+		head = head[start+1:]
+		if head[0] != '?' && head[0] != '!' {
+			break
+		}
+	}
+	end := bytes.IndexAny(head, " \t\r\n/>")
+	if end < 0 {
+		return "", errNotS3
+	}
+	name := string(head[:end])
+	return name[strings.IndexByte(name, ':')+1:], nil
+}
+
+// byteRange is the Range header for length bytes at offset, nil for all of them.
+func byteRange(offset, length int64) *string {
+	switch {
+	case length >= 0:
+		return aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+max(length, 1)-1))
+	case offset > 0:
+		return aws.String(fmt.Sprintf("bytes=%d-", offset))
+	}
+	return nil
+}
+
+// totalSize reads the size of the whole object from a Content-Range header.
+func totalSize(contentRange string) (int64, bool) {
+	_, total, ok := strings.Cut(contentRange, "/")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(total, 10, 64)
+	return n, err == nil
+}

@@ -1,0 +1,133 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+)
+
+// Stores are the object stores of one catalog. They keep one client per bucket
+// and are safe for many goroutines.
+type Stores struct {
+	cfg      Config
+	limiters *Limiters
+	readable *Guard
+
+	mu      sync.Mutex
+	closed  bool
+	buckets map[string]*s3Bucket
+}
+
+// NewStores checks the configuration. Buckets are opened when they are first
+// used, so that it makes no request.
+func NewStores(cfg Config, limiters *Limiters) (*Stores, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("storage of catalog %q: %w", cfg.Name, err)
+	}
+	readable, err := NewGuard(cfg.Locations...)
+	if err != nil {
+		return nil, fmt.Errorf("storage of catalog %q: %w", cfg.Name, err)
+	}
+	if limiters == nil {
+		limiters = NewLimiters()
+	}
+	return &Stores{cfg: cfg, limiters: limiters, readable: readable, buckets: map[string]*s3Bucket{}}, nil
+}
+
+// Guard allows the catalog's locations.
+func (s *Stores) Guard() *Guard { return s.readable }
+
+// Close gives back the connections. Sessions must be done with.
+func (s *Stores) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	var errs []error
+	for _, b := range s.buckets {
+		errs = append(errs, b.close())
+	}
+	clear(s.buckets)
+	return errors.Join(errs...)
+}
+
+// s3Bucket opens a bucket the first time.
+func (s *Stores) s3Bucket(ctx context.Context, name string) (*s3Bucket, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, &Error{Reason: ErrUnavailable, Err: errors.New("the stores were closed")}
+	}
+	if b, ok := s.buckets[name]; ok {
+		return b, nil
+	}
+	b, err := openS3(ctx, s.cfg, name)
+	if err != nil {
+		return nil, err
+	}
+	s.buckets[name] = b
+	return b, nil
+}
+
+// SessionConfig is what one job may do.
+type SessionConfig struct {
+	// Guard says what may be deleted or written. nil: nothing.
+	Guard *Guard
+	// ReadGuard says what may be read and listed. nil: the catalog's locations.
+	ReadGuard *Guard
+	// FolderRoots concerns local files only. After a delete, parent folders that
+	// are empty are removed, up to and including the root they lie in, never
+	// above it, and never a location of the catalog's configuration. None:
+	// empty folders stay.
+	FolderRoots []Location
+	// OnSuccess is called after every successful request and while a long
+	// object is being read. It must be safe for many goroutines. May be nil.
+	OnSuccess func()
+	// Logger gets retries at level debug and refused batch deletes at level
+	// warn. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// Session is one job's view of the stores. It is safe for many goroutines and
+// needs no closing.
+type Session struct {
+	stores      *Stores
+	guard       *Guard
+	readGuard   *Guard
+	folderRoots []Location
+	log         *slog.Logger
+	meter       *meter
+}
+
+// Session makes a view that cannot write or delete outside cfg.Guard.
+func (s *Stores) Session(cfg SessionConfig) *Session {
+	session := &Session{
+		stores: s, guard: cfg.Guard, readGuard: cfg.ReadGuard, folderRoots: cfg.FolderRoots, log: cfg.Logger,
+		meter: &meter{onSuccess: cfg.OnSuccess, onRequest: s.cfg.OnRequest, onThrottle: s.cfg.OnThrottle},
+	}
+	if session.readGuard == nil {
+		session.readGuard = s.readable
+	}
+	if session.log == nil {
+		session.log = slog.Default()
+	}
+	return session
+}
+
+// Usage gives the counts so far.
+func (s *Session) Usage() Usage { return s.meter.usage() }
+
+// target gives the store for a location that the guard allows.
+func (s *Session) target(ctx context.Context, op string, l Location, g *Guard) (target, error) {
+	open, ok := backends[l.Scheme]
+	if !ok {
+		return target{}, &LocationError{URI: l.String(), Detail: "no store is known for it", Reason: ErrUnsupportedScheme}
+	}
+	t, err := open(ctx, s, l, g)
+	if err != nil {
+		return target{}, locate(err, op, l)
+	}
+	return t, nil
+}
