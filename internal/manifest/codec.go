@@ -6,7 +6,6 @@ import (
 	"hash/crc32"
 	"io"
 
-	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 )
@@ -56,18 +55,17 @@ func codecOf(name string) (codec, error) {
 func (c *container) openData() error {
 	w := &c.window
 	w.buf, w.pos, w.end = c.scratch.window[:], 0, 0
+	w.src, w.inflater = nil, nil
 	switch c.codec {
 	case codecNull:
 		w.src = &c.section
 	case codecDeflate:
 		s := c.scratch
-		s.buffer.Reset(&c.section)
-		if s.inflate == nil {
-			s.inflate = flate.NewReader(s.buffer)
-		} else if err := s.inflate.(flate.Resetter).Reset(s.buffer, nil); err != nil {
-			return err
+		if s.inflater == nil {
+			s.inflater = new(inflater)
 		}
-		w.src = s.inflate
+		s.inflater.reset(&c.section, s.window[:])
+		w.inflater = s.inflater
 	case codecSnappy:
 		return c.openSnappy()
 	case codecZstd:
@@ -131,7 +129,7 @@ func (c *container) openSnappy() error {
 		return fmt.Errorf("a snappy block has the checksum %08x instead of %08x", got, sum)
 	}
 	w := &c.window
-	w.src, w.buf, w.pos, w.end = nil, block, 0, len(block)
+	w.buf, w.pos, w.end = block, 0, len(block)
 	return nil
 }
 
@@ -166,7 +164,7 @@ func (c *container) closeData() error {
 	}
 	tail := c.section.left
 	if c.codec == codecDeflate {
-		tail += int64(c.scratch.buffer.Buffered())
+		tail += int64(c.scratch.inflater.unread())
 		if tail <= deflateTail {
 			_, err := io.Copy(io.Discard, &c.section)
 			return err

@@ -181,7 +181,7 @@ func (c *container) offset() int64 {
 	case codecNull:
 		off -= int64(c.window.end - c.window.pos)
 	case codecDeflate:
-		off -= int64(c.scratch.buffer.Buffered())
+		off -= int64(c.scratch.inflater.unread())
 	}
 	return off
 }

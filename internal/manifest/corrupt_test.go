@@ -134,7 +134,7 @@ func TestWhatIsWrongInABlockIsSaid(t *testing.T) {
 		{"bytes after deflate", file("deflate", rawBlock(1, join(pack(t, "deflate", good), make([]byte, 5)))), "5 bytes follow the compressed data"},
 		{"many bytes after deflate", file("deflate", rawBlock(1, join(pack(t, "deflate", good), make([]byte, 50_000)))), "50000 bytes follow"},
 		{"half a deflate", file("deflate", rawBlock(1, pack(t, "deflate", good)[:5])), "unexpected EOF"},
-		{"not deflate", file("deflate", rawBlock(1, []byte{7, 7, 7})), "corrupt input"},
+		{"not deflate", file("deflate", rawBlock(1, []byte{7, 7, 7})), "the deflate stream is wrong"},
 		{"not zstandard", file("zstandard", rawBlock(1, []byte("nothing of the kind"))), "magic"},
 		{"snappy checksum", file("snappy", rawBlock(1, badSum)), "checksum"},
 		{"snappy without checksum", file("snappy", rawBlock(1, []byte{1})), "has no checksum"},

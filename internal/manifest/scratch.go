@@ -1,12 +1,8 @@
 package manifest
 
 import (
-	"bufio"
-	"bytes"
-	"io"
 	"sync"
 
-	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -16,26 +12,21 @@ const keptBuffer = 256 << 10
 
 // scratch is everything a reader needs that is worth using again.
 type scratch struct {
-	source  [sourceSize]byte
-	window  [windowSize]byte
-	buffer  *bufio.Reader // between a block and the inflater
-	inflate io.ReadCloser // made when first needed, as is zstd
-	zstd    *zstd.Decoder
-	packed  []byte // a snappy block as stored
-	block   []byte // and unpacked
+	source   [sourceSize]byte
+	window   [windowSize]byte
+	inflater *inflater // made when first needed, as is zstd
+	zstd     *zstd.Decoder
+	packed   []byte // a snappy block as stored
+	block    []byte // and unpacked
 }
 
-var scratches = sync.Pool{New: func() any {
-	return &scratch{buffer: bufio.NewReaderSize(bytes.NewReader(nil), sourceSize)}
-}}
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // release puts s back for the next reader, without a reference to the
 // reader it served.
 func (s *scratch) release() {
-	none := bytes.NewReader(nil)
-	s.buffer.Reset(none)
-	if s.inflate != nil {
-		_ = s.inflate.(flate.Resetter).Reset(none, nil)
+	if s.inflater != nil {
+		s.inflater.src, s.inflater.out = nil, nil
 	}
 	if s.zstd != nil {
 		// Without a reader the decoder lets go of the window of the frame.

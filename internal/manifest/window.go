@@ -8,7 +8,9 @@ import (
 )
 
 const (
-	windowSize = 32 << 10
+	// windowSize has room for the history of the inflater and twice as much
+	// that is new.
+	windowSize = 3 * historySize
 	// maxValue is the longest string that is decoded and the largest
 	// partition that is kept, in bytes. Values stepped over may be longer.
 	maxValue = 1 << 20
@@ -18,7 +20,8 @@ const (
 type window struct {
 	buf      []byte
 	pos, end int
-	src      io.Reader // nil when buf holds the whole block
+	src      io.Reader // gives the bytes, unless
+	inflater *inflater // does; without either buf holds the whole block
 
 	capturing bool
 	mark      int    // where the part of the capture that is still in buf begins
@@ -28,13 +31,18 @@ type window struct {
 // fill replaces the window, which must be used up. It gives io.EOF at the
 // end of the block.
 func (w *window) fill() error {
-	if w.src == nil {
-		return io.EOF
-	}
 	if w.capturing {
 		if err := w.keep(); err != nil {
 			return err
 		}
+	}
+	if w.inflater != nil {
+		b, err := w.inflater.next()
+		w.buf, w.pos, w.end = b, 0, len(b)
+		return err
+	}
+	if w.src == nil {
+		return io.EOF
 	}
 	w.pos, w.end = 0, 0
 	for range maxEmptyReads {

@@ -1,0 +1,134 @@
+package manifest
+
+import (
+	"bytes"
+	stdflate "compress/flate"
+	"io"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"testing/iotest"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/stretchr/testify/require"
+)
+
+// inflateAll unpacks with this package's inflater; rest is what it left.
+func inflateAll(r io.Reader, outSize int) (b []byte, unread int, err error) {
+	var f inflater
+	f.reset(r, make([]byte, outSize))
+	for {
+		next, err := f.next()
+		b = append(b, next...)
+		if err == io.EOF {
+			return b, f.unread(), nil
+		}
+		if err != nil {
+			return b, 0, err
+		}
+	}
+}
+
+// texts to pack, of several kinds.
+func packable(t testing.TB) map[string][]byte {
+	t.Helper()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	noise := make([]byte, 200_000)
+	for i := range noise {
+		noise[i] = byte(rnd.Uint32())
+	}
+	few := make([]byte, 300_000)
+	for i := range few {
+		few[i] = "abcdefgh"[rnd.IntN(1+rnd.IntN(8))]
+	}
+	skewed := make([]byte, 300_000)
+	for i := range skewed {
+		skewed[i] = byte(rnd.ExpFloat64() * 12)
+	}
+	far := bytes.Repeat(noise[:32<<10], 5)
+	source, err := os.ReadFile("inflate_test.go")
+	require.NoError(t, err)
+	return map[string][]byte{
+		"empty": nil, "one": []byte("x"), "noise": noise, "few": few, "skewed": skewed, "far": far,
+		"zeros": make([]byte, 1<<20), "source": source, "two": bytes.Repeat([]byte("ab"), 100_000),
+		"seven": bytes.Repeat([]byte("abcdefg"), 50_000), "nine": bytes.Repeat([]byte("abcdefghi"), 50_000),
+	}
+}
+
+func TestInflatingUndoesWhatPackersDo(t *testing.T) {
+	t.Parallel()
+	for name, want := range packable(t) {
+		for level := -2; level <= 9; level++ {
+			for _, std := range []bool{true, false} {
+				var packed bytes.Buffer
+				var w io.WriteCloser
+				var err error
+				if std {
+					w, err = stdflate.NewWriter(&packed, level)
+				} else {
+					w, err = flate.NewWriter(&packed, level)
+				}
+				require.NoError(t, err)
+				_, err = w.Write(want)
+				require.NoError(t, err)
+				require.NoError(t, w.Close())
+				for _, size := range []int{windowSize, historySize + outputSlack + 1} {
+					b, unread, err := inflateAll(bytes.NewReader(append(packed.Bytes(), 1, 2, 3)), size)
+					require.NoError(t, err, "%s at level %d", name, level)
+					require.True(t, bytes.Equal(want, b), "%s at level %d", name, level)
+					require.LessOrEqual(t, unread, 3)
+				}
+				if len(want) < 300_000 && level == 6 {
+					b, _, err := inflateAll(iotest.OneByteReader(bytes.NewReader(packed.Bytes())), windowSize)
+					require.NoError(t, err)
+					require.True(t, bytes.Equal(want, b))
+					for _, cut := range []int{1, 2, 3, 5, 9, packed.Len() / 2, packed.Len()} {
+						if cut > packed.Len() {
+							continue
+						}
+						_, _, err := inflateAll(bytes.NewReader(packed.Bytes()[:packed.Len()-cut]), windowSize)
+						require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%s without %d of %d", name, cut, packed.Len())
+					}
+				}
+			}
+		}
+	}
+}
+
+// FuzzInflate holds the inflater to compress/flate: the same bytes, and an
+// error where it gives one.
+func FuzzInflate(f *testing.F) {
+	for _, b := range packable(f) {
+		b = b[:min(len(b), 3000)]
+		for _, level := range []int{stdflate.HuffmanOnly, 0, 1, 6, 9} {
+			var packed bytes.Buffer
+			w, err := stdflate.NewWriter(&packed, level)
+			require.NoError(f, err)
+			_, err = w.Write(b)
+			require.NoError(f, err)
+			require.NoError(f, w.Close())
+			f.Add(packed.Bytes())
+		}
+	}
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		const most = 4 << 20
+		in := bytes.NewReader(packed)
+		want, wantErr := io.ReadAll(io.LimitReader(stdflate.NewReader(in), most))
+		if len(want) == most {
+			return
+		}
+		again := bytes.NewReader(packed)
+		got, unread, err := inflateAll(again, windowSize)
+		unread += again.Len()
+		slow, _, slowErr := inflateAll(iotest.OneByteReader(bytes.NewReader(packed)), historySize+outputSlack+1)
+		if (err == nil) != (slowErr == nil) || err == nil && !bytes.Equal(got, slow) {
+			t.Fatalf("in small pieces: %v and %d bytes, not %v and %d", slowErr, len(slow), err, len(got))
+		}
+		if (wantErr == nil) != (err == nil) {
+			t.Fatalf("%v, compress/flate: %v", err, wantErr)
+		}
+		if err == nil && (!bytes.Equal(got, want) || unread != in.Len()) {
+			t.Fatalf("%d bytes and %d left, compress/flate: %d and %d", len(got), unread, len(want), in.Len())
+		}
+	})
+}
