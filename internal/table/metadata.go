@@ -152,7 +152,7 @@ func (f *failingReader) Read(p []byte) (int, error) {
 
 func decodeMetadata(dec *json.Decoder) (*Metadata, error) {
 	m := &Metadata{}
-	encrypted := false
+	encrypted, isTable := false, false
 	err := decodeObject(dec, func(key string) error {
 		switch key {
 		case "format-version":
@@ -188,6 +188,9 @@ func decodeMetadata(dec *json.Decoder) (*Metadata, error) {
 				encrypted = true
 				return skipValue(dec)
 			})
+		case "last-column-id": // every table has one, no view has
+			isTable = true
+			return skipValue(dec)
 		default:
 			return skipValue(dec)
 		}
@@ -195,6 +198,8 @@ func decodeMetadata(dec *json.Decoder) (*Metadata, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case !isTable:
+		return nil, errors.New("last-column-id is missing: this is not a table's metadata")
 	case m.FormatVersion > MaxFormatVersion:
 		return nil, fmt.Errorf("%w: it is v%d, known is up to v%d", ErrNewerFormat, m.FormatVersion, MaxFormatVersion)
 	case m.FormatVersion < 1:

@@ -49,7 +49,8 @@ func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries b
 		r.ck.Plan, r.ck.Stride, r.ck.Done = plan, stride, nil
 	}
 	earlier := r.ck.Done
-	ctx, stop := context.WithCancelCause(ctx)
+	parent := ctx
+	ctx, stop := context.WithCancelCause(parent)
 	defer stop(nil)
 	d := &dataLevel{
 		run: r, deletedEntries: deletedEntries, tree: tree, seen: table.NewPathSet(seenPaths), stop: stop,
@@ -92,7 +93,7 @@ func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries b
 	d.ck.Done, d.ck.AtMost = d.done.bitmap(), d.receipt.AtMost
 	if err != nil {
 		d.saveLast(ctx)
-		return failure(ctx, err)
+		return failure(parent, err)
 	}
 	d.finish()
 	return nil

@@ -1,0 +1,102 @@
+package purge_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/s3test"
+	"deckhand/internal/tabletest/icebergtable"
+	"deckhand/jobs/purge"
+)
+
+var errKilled = errors.New("killed")
+
+// cutOff runs the handler until storage request n, which is carried out or not,
+// and never lets the run see an answer after that.
+func cutOff(y *yard, handler *purge.Tables, uuid, location string, progress *memory, n int64, served bool) error {
+	ctx, kill := context.WithCancelCause(y.t.Context())
+	defer kill(nil)
+	y.server.Fault(func(i int64, _ string, _ *http.Request) *s3test.Fault {
+		switch {
+		case i < n:
+			return nil
+		case i == n:
+			kill(errKilled)
+			return &s3test.Fault{Drop: true, Serve: served}
+		default:
+			return &s3test.Fault{Drop: true}
+		}
+	})
+	defer y.server.Fault(nil)
+	_, err := runContext(ctx, y.t, handler, jobFor(uuid, location), progress)
+	return err
+}
+
+func TestAPurgeCutOffAfterAnyRequestEndsTheSameWhenResumed(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	o := everything()
+	o.Properties = map[string]string{"write.data.path": "s3://other/data/t"}
+	table, neighbours := y.write(o)
+	full := y.server.Snapshot()
+	handler := y.tables(purge.Policy{})
+
+	receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), &memory{})
+	require.NoError(t, err)
+	require.Equal(t, neighbours, y.keys())
+	want := receipt.Deleted
+	require.Equal(t, countsOf(table.Files), fileCounts(want))
+	var requests int64
+	for _, n := range receipt.Requests.ByOperation {
+		requests += n
+	}
+
+	for _, served := range []bool{false, true} {
+		for n := int64(1); n <= requests; n++ {
+			y.server.Restore(full)
+			progress := &memory{}
+			err := cutOff(y, handler, table.UUID, table.MetadataLocation, progress, n, served)
+			if err == nil {
+				// Only the final listing may fail without consequence.
+				require.Equal(t, neighbours, y.keys(), "request %d", n)
+				continue
+			}
+			receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), progress)
+			require.NoError(t, err, "request %d, served %t", n, served)
+			require.Equal(t, neighbours, y.keys(), "request %d, served %t", n, served)
+			require.Equal(t, want, receipt.Deleted, "request %d, served %t", n, served)
+			require.Empty(t, receipt.Absent, "request %d, served %t", n, served)
+			require.False(t, receipt.AtMost)
+		}
+	}
+}
+
+func TestAPurgeCutOffAgainAndAgainStillEnds(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	table, neighbours := y.write(everything())
+	handler := y.tables(purge.Policy{})
+	progress := &memory{}
+	for n := int64(1); ; n++ {
+		require.Less(t, n, int64(1000), "the purge makes no progress")
+		if cutOff(y, handler, table.UUID, table.MetadataLocation, progress, n, n%2 == 0) == nil {
+			break
+		}
+	}
+	require.Equal(t, neighbours, y.keys())
+}
+
+func TestARunThatCannotStoreItsCheckpointDeletesNothingMore(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	table, _ := y.write(icebergtable.Options{})
+	before := y.keys()
+	lost := errors.New("lease lost")
+	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{fail: lost})
+	require.ErrorIs(t, err, lost)
+	require.Equal(t, before, y.keys())
+}

@@ -1,0 +1,210 @@
+package purge_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"deckhand/internal/s3test"
+	"deckhand/internal/storage"
+	"deckhand/internal/tabletest"
+	"deckhand/internal/tabletest/icebergtable"
+	"deckhand/jobs"
+	"deckhand/jobs/purge"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// memory is a job's progress kept in memory, with the limits of the real one.
+type memory struct {
+	mu         sync.Mutex
+	checkpoint json.RawMessage
+	attempt    int
+	saves      int
+	fail       error
+}
+
+func (m *memory) Attempt() int { return m.attempt }
+func (m *memory) Alive()       {}
+
+func (m *memory) Checkpoint() json.RawMessage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.checkpoint
+}
+
+func (m *memory) Save(ctx context.Context, checkpoint any, _ jobs.Counters) error {
+	encoded, err := json.Marshal(checkpoint)
+	if err != nil {
+		return err
+	}
+	if len(encoded) > 16<<10 {
+		panic("checkpoint is larger than 16 KiB")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.checkpoint = encoded
+	m.saves++
+	return nil
+}
+
+// yard is a store with one catalog, lake, over the buckets warehouse and other.
+type yard struct {
+	t         testing.TB
+	server    *s3test.Server
+	stores    *storage.Stores
+	locations []string
+}
+
+func newYard(t testing.TB) *yard {
+	t.Helper()
+	server := s3test.Start(t, s3test.Options{Buckets: []string{"warehouse", "other"}})
+	return newYardOn(t, server, "s3://warehouse/", "s3://other/")
+}
+
+func newYardOn(t testing.TB, server *s3test.Server, locations ...string) *yard {
+	t.Helper()
+	cfg := storage.Config{Name: "lake", Locations: locations, Retries: 1}
+	if server != nil {
+		cfg.S3 = server.StorageConfig()
+	}
+	stores, err := storage.NewStores(cfg, storage.NewLimiters())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = stores.Close() })
+	return &yard{t: t, server: server, stores: stores, locations: locations}
+}
+
+func (y *yard) config(policy purge.Policy) purge.Config {
+	return purge.Config{
+		Worker: "tester",
+		Catalogs: []purge.Catalog{{
+			Realm: "POLARIS", Name: "lake", Stores: y.stores, Locations: y.locations, Policy: policy,
+		}},
+	}
+}
+
+func (y *yard) tables(policy purge.Policy) *purge.Tables {
+	handler, err := purge.New(y.config(policy))
+	require.NoError(y.t, err)
+	return handler
+}
+
+// load puts objects into the store.
+func (y *yard) load(objects tabletest.Objects) {
+	require.NoError(y.t, objects.Load(y.server))
+}
+
+// keys are all objects of all buckets as s3:// locations.
+func (y *yard) keys() []string {
+	var all []string
+	for _, bucket := range y.server.Buckets() {
+		for _, key := range y.server.Keys(bucket) {
+			all = append(all, "s3://"+bucket+"/"+key)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (y *yard) remove(location string) {
+	bucket, key, err := tabletest.SplitS3(location)
+	require.NoError(y.t, err)
+	y.server.Remove(bucket, key)
+}
+
+func jobFor(uuid, metadataLocation string) *jobs.Job {
+	return &jobs.Job{
+		Version: 1, ID: "01TESTJOB", Kind: jobs.Purge, Realm: "POLARIS", Catalog: "lake",
+		Namespace: []string{"zoo"}, Table: "t", TableUUID: uuid, MetadataLocation: metadataLocation,
+	}
+}
+
+func run(t testing.TB, handler jobs.Handler, job *jobs.Job, progress *memory) (*purge.Receipt, error) {
+	t.Helper()
+	return runContext(t.Context(), t, handler, job, progress)
+}
+
+func runContext(ctx context.Context, t testing.TB, handler jobs.Handler, job *jobs.Job, progress *memory) (*purge.Receipt, error) {
+	t.Helper()
+	progress.attempt++
+	receipt, err := handler.Run(ctx, job, progress)
+	require.NotNil(t, receipt)
+	encoded, encodeErr := json.Marshal(receipt)
+	require.NoError(t, encodeErr)
+	require.LessOrEqual(t, len(encoded), purge.MaxReceipt)
+	return receipt.(*purge.Receipt), err
+}
+
+// write makes a table with iceberg-go below s3://warehouse/db/t, and neighbours
+// around it.
+func (y *yard) write(o icebergtable.Options) (*icebergtable.Table, []string) {
+	if o.Location == "" {
+		o.Location = "s3://warehouse/db/t"
+	}
+	table, err := icebergtable.Write(y.t.Context(), o)
+	require.NoError(y.t, err)
+	neighbours := tabletest.Neighbours(o.Location)
+	y.load(neighbours)
+	y.load(table.Objects)
+	var kept []string
+	for location := range neighbours {
+		kept = append(kept, location)
+	}
+	slices.Sort(kept)
+	return table, kept
+}
+
+// everything is a table with all that iceberg-go can write into a v2 table.
+func everything() icebergtable.Options {
+	return icebergtable.Options{
+		Files: 12, Snapshots: 4, Branch: true, PositionDeletes: true, EqualityDeletes: true, Statistics: true,
+	}
+}
+
+func countsOf(files []tabletest.File) map[purge.Kind]int64 {
+	counts := map[purge.Kind]int64{}
+	for _, f := range files {
+		counts[purge.Kind(f.Kind)]++
+	}
+	return counts
+}
+
+func fileCounts(counts purge.Counts) map[purge.Kind]int64 {
+	files := map[purge.Kind]int64{}
+	for kind, count := range counts {
+		files[kind] = count.Files
+	}
+	return files
+}
+
+func filesOf(table *icebergtable.Table, kind tabletest.FileKind) []string {
+	var paths []string
+	for _, f := range table.Files {
+		if f.Kind == kind {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
+}
+
+// plain writes a location as keys does.
+func plain(location string) string {
+	for _, scheme := range []string{"s3a://", "s3n://"} {
+		if rest, ok := strings.CutPrefix(location, scheme); ok {
+			return "s3://" + rest
+		}
+	}
+	return location
+}
