@@ -18,11 +18,11 @@ import (
 )
 
 // Load reads the file (none if path is ""), lets NATS_… of the environment and
-// then the changed flags of the set win over it, reads the secret files and
-// validates. getenv is os.Getenv outside of tests.
+// then the flags of the groups that were changed in given win over it, reads the
+// secret files and validates. getenv is os.Getenv outside of tests.
 //
 // The error names every mistake, with its line where it is in the file.
-func (f *Flags) Load(path string, getenv func(string) string) (*Config, error) {
+func Load(path string, getenv func(string) string, given *pflag.FlagSet, groups ...Group) (*Config, error) {
 	config := Default()
 	if path != "" {
 		if err := config.decodeFile(path); err != nil {
@@ -31,7 +31,7 @@ func (f *Flags) Load(path string, getenv func(string) string) (*Config, error) {
 	}
 	config.fillCatalogs()
 	config.NATS.OverlayEnvironment(getenv)
-	if err := f.overlay(config); err != nil {
+	if err := config.overlay(given, groups); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(config.readSecrets(), config.Validate()); err != nil {
@@ -114,42 +114,36 @@ func (c *Config) readSecrets() error {
 	return errors.Join(errs...)
 }
 
-// Flags are the flags of a command that stand for settings.
-type Flags struct {
-	set    *pflag.FlagSet
-	groups []Group
-}
-
 // Group adds flags for some settings to a set, with the values in a Config as
 // their defaults and as their targets.
 type Group func(*pflag.FlagSet, *Config)
 
-// Bind adds the groups' flags to a set.
-func Bind(set *pflag.FlagSet, groups ...Group) *Flags {
+// Bind adds the groups' flags to a set, with the documented defaults. What is
+// given is then read with [Load].
+func Bind(set *pflag.FlagSet, groups ...Group) {
 	for _, group := range groups {
 		group(set, Default())
 	}
-	return &Flags{set: set, groups: groups}
 }
 
 // overlay sets what was given on the command line, or by DECKHAND_… before.
-func (f *Flags) overlay(config *Config) error {
+func (c *Config) overlay(given *pflag.FlagSet, groups []Group) error {
 	for _, login := range []string{"nats-creds", "nats-nkey", "nats-user", "nats-token-file"} {
-		if flag := f.set.Lookup(login); flag != nil && flag.Changed {
-			config.NATS.ClearLogin()
+		if given.Changed(login) {
+			c.NATS.ClearLogin()
 		}
 	}
-	if flag := f.set.Lookup("nats-password-file"); flag != nil && flag.Changed {
-		config.NATS.Password = ""
+	if given.Changed("nats-password-file") {
+		c.NATS.Password = ""
 	}
 	target := pflag.NewFlagSet("", pflag.ContinueOnError)
-	for _, group := range f.groups {
-		group(target, config)
+	for _, group := range groups {
+		group(target, c)
 	}
 	var errs []error
 	target.VisitAll(func(flag *pflag.Flag) {
-		if given := f.set.Lookup(flag.Name); given != nil && given.Changed {
-			if err := target.Set(flag.Name, given.Value.String()); err != nil {
+		if given.Changed(flag.Name) {
+			if err := target.Set(flag.Name, given.Lookup(flag.Name).Value.String()); err != nil {
 				errs = append(errs, err)
 			}
 		}

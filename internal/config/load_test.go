@@ -35,9 +35,10 @@ func load(t *testing.T, yaml string, files, env map[string]string, args ...strin
 	path := filepath.Join(folder, "deckhand.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(yaml), 0o600))
 	set := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	flags := Bind(set, Connection, Timing, Running)
+	groups := []Group{Connection, Timing, Running}
+	Bind(set, groups...)
 	require.NoError(t, set.Parse(args))
-	return flags.Load(path, func(name string) string { return env[name] })
+	return Load(path, func(name string) string { return env[name] }, set, groups...)
 }
 
 func TestDocumentedFormIsRead(t *testing.T) {
@@ -244,7 +245,6 @@ func TestPrintedConfigurationCanBeLoadedAgain(t *testing.T) {
 
 func TestAbsentFileIsNamed(t *testing.T) {
 	t.Parallel()
-	flags := Bind(pflag.NewFlagSet("", pflag.ContinueOnError), Connection)
-	_, err := flags.Load("/nowhere/deckhand.yaml", func(string) string { return "" })
+	_, err := Load("/nowhere/deckhand.yaml", func(string) string { return "" }, pflag.NewFlagSet("", pflag.ContinueOnError))
 	require.EqualError(t, err, "the configuration file /nowhere/deckhand.yaml does not exist")
 }

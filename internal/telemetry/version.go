@@ -7,9 +7,6 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker: -ldflags "-X deckhand/internal/telemetry.version=v1.2.3".
-var version string
-
 // Build says what is running.
 type Build struct {
 	// Version as released; "devel" for a build from a work tree.
@@ -21,9 +18,10 @@ type Build struct {
 	Go string
 }
 
-// ReadBuild reads what the linker and the compiler noted.
-func ReadBuild() Build {
-	build := Build{Version: version, Go: runtime.Version()}
+// ReadBuild reads what the compiler noted. linked is the version that the linker
+// put into package main, "" if it did not.
+func ReadBuild(linked string) Build {
+	build := Build{Version: linked, Go: runtime.Version()}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		build.fill(info)
 	}
