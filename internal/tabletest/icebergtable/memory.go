@@ -75,6 +75,13 @@ func (m *memoryStore) Remove(name string) error {
 	return nil
 }
 
+// link gives a file a second name. Both share their bytes.
+func (m *memoryStore) link(from, to string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.files[to] = m.files[from]
+}
+
 // keep removes every file that is not named.
 func (m *memoryStore) keep(names map[string]bool) {
 	m.mu.Lock()

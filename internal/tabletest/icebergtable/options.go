@@ -21,6 +21,10 @@ type Options struct {
 	Snapshots int
 	// RowsPerFile defaults to 10.
 	RowsPerFile int
+	// Distinct is the number of data files that are encoded; the rest are copies of
+	// them under names of their own, which is much quicker to write. Defaults to
+	// all. Not in format 3.
+	Distinct int
 	// Partitioned makes it a table partitioned by identity of its column region.
 	Partitioned bool
 	// Branch adds a branch "audit" with a data file that main does not have, and a
@@ -50,6 +54,7 @@ func (o Options) WithDefaults() Options {
 	o.Files = cmp.Or(o.Files, 6)
 	o.Snapshots = cmp.Or(o.Snapshots, 3)
 	o.RowsPerFile = cmp.Or(o.RowsPerFile, 10)
+	o.Distinct = cmp.Or(o.Distinct, o.Files)
 	return o
 }
 
@@ -64,6 +69,8 @@ func (o Options) Validate() error {
 		return errors.New("format version 1 has no delete files")
 	case o.Files < o.Snapshots:
 		return fmt.Errorf("%d files are not enough for %d snapshots", o.Files, o.Snapshots)
+	case o.FormatVersion == 3 && o.Distinct < o.Files:
+		return errors.New("format version 3 gives each row an id: data files cannot be copies")
 	case o.RowsPerFile < 4:
 		return errors.New("rows per file must be 4 at least, so that deletes leave some")
 	}

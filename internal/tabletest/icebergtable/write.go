@@ -2,8 +2,10 @@ package icebergtable
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -22,7 +24,8 @@ type writer struct {
 	Options
 	catalog *catalog
 	arrow   *arrow.Schema
-	written int // data files so far
+	written int                // data files so far
+	encoded []iceberg.DataFile // the first of them, for copies
 }
 
 // Write builds the table that the options describe.
@@ -111,22 +114,41 @@ func (w *writer) append(ctx context.Context, branch string, files int) error {
 // and a row delta does not exist in format 1.
 func (w *writer) stage(ctx context.Context, tx *table.Transaction, added []iceberg.DataFile) error {
 	if w.FormatVersion < 3 {
-		return tx.AddDataFiles(ctx, added, nil)
+		return tx.AddDataFiles(ctx, added, nil, table.WithoutDuplicateCheck())
 	}
 	return tx.NewRowDelta(nil).AddRows(added...).Commit(ctx)
 }
 
 // dataFile writes the next data file. Its ids follow those of the file before.
 func (w *writer) dataFile(ctx context.Context, t *table.Table) (iceberg.DataFile, error) {
+	if w.written >= w.Distinct {
+		return w.copyOf(w.encoded[w.written%len(w.encoded)])
+	}
 	first, region := int64(w.written*w.RowsPerFile), regions[w.written%len(regions)]
 	w.written++
 	for file, err := range table.WriteRecords(ctx, t, w.arrow, w.rows(first, w.RowsPerFile, region)) {
 		if err != nil {
 			return nil, fmt.Errorf("write data file: %w", err)
 		}
+		w.encoded = append(w.encoded, file)
 		return file, nil
 	}
-	return nil, fmt.Errorf("write data file: iceberg-go wrote none")
+	return nil, errors.New("write data file: iceberg-go wrote none")
+}
+
+// copyOf stores a data file a second time and describes the copy.
+func (w *writer) copyOf(file iceberg.DataFile) (iceberg.DataFile, error) {
+	path := fmt.Sprintf("%s-copy-%06d.parquet", strings.TrimSuffix(file.FilePath(), ".parquet"), w.written)
+	w.written++
+	w.catalog.store.link(file.FilePath(), path)
+	b, err := iceberg.NewDataFileBuilder(w.catalog.metadata.PartitionSpec(), iceberg.EntryContentData, path,
+		file.FileFormat(), file.Partition(), nil, nil, file.Count(), file.FileSizeBytes())
+	if err != nil {
+		return nil, fmt.Errorf("describe copy: %w", err)
+	}
+	return b.ColumnSizes(file.ColumnSizes()).ValueCounts(file.ValueCounts()).NullValueCounts(file.NullValueCounts()).
+		LowerBoundValues(file.LowerBoundValues()).UpperBoundValues(file.UpperBoundValues()).
+		SplitOffsets(file.SplitOffsets()).Build(), nil
 }
 
 func (w *writer) rows(first int64, count int, region string) iter.Seq2[arrow.RecordBatch, error] {

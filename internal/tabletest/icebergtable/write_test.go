@@ -85,3 +85,13 @@ func TestTableIsWrittenToAFolder(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+func TestCopiesAreDataFilesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	table, err := icebergtable.Write(t.Context(), icebergtable.Options{
+		Location: "s3://warehouse/sales/orders", Files: 2_000, Distinct: 7, Partitioned: true, PositionDeletes: true,
+	})
+	require.NoError(t, err)
+	require.Equal(t, 2_000, table.Count(tabletest.KindData))
+	require.NotZero(t, table.Count(tabletest.KindPositionDeletes))
+}
