@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/s3test"
+	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs/purge"
 )
@@ -99,4 +100,38 @@ func TestARunThatCannotStoreItsCheckpointDeletesNothingMore(t *testing.T) {
 	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{fail: lost})
 	require.ErrorIs(t, err, lost)
 	require.Equal(t, before, y.keys())
+}
+
+// Tables whose manifests name the same files several times, by other engines.
+func TestZooTablesCutOffAfterAnyRequestEndTheSame(t *testing.T) {
+	t.Parallel()
+	zoo := tabletest.LoadZoo(t)
+	y := newYard(t)
+	zoo.Load(y.server)
+	full := y.server.Snapshot()
+	for _, name := range []string{"v1_plain", "v2_posdel", "v2_eqdel_part", "v2_stats", "v2_gcoff", "v3_dv_shared", "v3_lineage"} {
+		table := zoo.Table(t, name)
+		handler := y.tables(purge.Policy{})
+		y.server.Restore(full)
+		receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), &memory{})
+		require.NoError(t, err, name)
+		wantKeys, want, wantKept := y.keys(), receipt.Deleted, receipt.Kept
+		var requests int64
+		for _, n := range receipt.Requests.ByOperation {
+			requests += n
+		}
+		for n := int64(1); n < requests; n++ {
+			y.server.Restore(full)
+			progress := &memory{}
+			_ = cutOff(y, handler, table.UUID, table.MetadataLocation, progress, n, n%2 == 0)
+			receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), progress)
+			require.NoError(t, err, "%s, request %d", name, n)
+			require.Equal(t, wantKeys, y.keys(), "%s, request %d", name, n)
+			require.Equal(t, want, receipt.Deleted, "%s, request %d", name, n)
+			require.Equal(t, len(wantKept), len(receipt.Kept), "%s, request %d", name, n)
+			for reason, kept := range wantKept {
+				require.Equal(t, kept.Counts, receipt.Kept[reason].Counts, "%s, request %d", name, n)
+			}
+		}
+	}
 }
