@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	up := flag.Bool("up", false, "keep a worker running until Ctrl-C")
+	files := flag.Int("files", 20_000, "data files of the table whose worker is killed")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *up, *files)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "\ndemo failed:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, up bool, files int) (err error) {
+	fmt.Println("Deckhand: a dropped Iceberg table's files are deleted, end to end.")
+	stage, err := newStage(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "\nkept for a look: %s (the worker's log is %s)\n", stage.folder, stage.log)
+		}
+		stage.close(err == nil)
+	}()
+	if up {
+		return keepUp(ctx, stage)
+	}
+	if err := purgeUndisturbed(ctx, stage); err != nil {
+		return err
+	}
+	if err := purgeAcrossAKill(ctx, stage, files); err != nil {
+		return err
+	}
+	say("")
+	say("Both tables are gone and their neighbours untouched. `make up` keeps a worker")
+	say("running and prints its address; then look into it with the nats CLI:")
+	printTour("ADDRESS", "worker", "FILE")
+	return nil
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// ackWait is how long a job waits for a worker that died. The default is two
+// minutes, which is long to watch.
+const ackWait = 4 * time.Second
+
+// stage is where the demo plays: a folder with everything in it, two free ports,
+// and at most one running worker.
+type stage struct {
+	folder    string
+	warehouse string // folder of the tables
+	config    string // the worker's configuration file
+	log       string // the worker's log file
+	bin       string // folder of the binaries
+	nats      string // URL
+	http      string // host:port of /metrics
+	worker    *exec.Cmd
+}
+
+func newStage(ctx context.Context) (*stage, error) {
+	folder, err := os.MkdirTemp("", "deckhand-demo-")
+	if err != nil {
+		return nil, fmt.Errorf("make folder: %w", err)
+	}
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{
+		folder: folder, warehouse: filepath.Join(folder, "warehouse"), config: filepath.Join(folder, "config.yaml"),
+		log: filepath.Join(folder, "worker.log"), bin: filepath.Join(folder, "bin"),
+		nats: fmt.Sprintf("nats://127.0.0.1:%d", ports[0]), http: fmt.Sprintf("127.0.0.1:%d", ports[1]),
+	}
+	config := fmt.Sprintf(`nats: { url: %s }
+worker:
+  http: %s
+  ack_wait: %s
+  embedded: { store_dir: %s }
+catalogs:
+  lake:
+    realm: POLARIS
+    locations: ["file://%s/"]
+`, s.nats, s.http, ackWait, filepath.Join(folder, "nats"), s.warehouse)
+	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+	step("Build worker and producer")
+	started := time.Now()
+	build := exec.CommandContext(ctx, "go", "build", "-o", s.bin+"/", "./worker", "./producer") //nolint:gosec // fixed arguments
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return nil, errors.Join(fmt.Errorf("build: %w", err), os.RemoveAll(folder))
+	}
+	detail("%s; everything of this demo lies in %s", brief(time.Since(started)), folder)
+	return s, nil
+}
+
+// close stops the worker and removes the folder, if it is not to be looked at.
+func (s *stage) close(remove bool) {
+	s.stop()
+	if remove {
+		_ = os.RemoveAll(s.folder)
+	}
+}
+
+// freePorts asks the system for TCP ports that nobody uses.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() // only at the end, so that the ports differ
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
