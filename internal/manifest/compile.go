@@ -43,7 +43,9 @@ func compile(schema, what string, wanted []field, fields Fields) (program, error
 	if f := c.lacking(wanted); f != nil {
 		return nil, fmt.Errorf("%w is not that of a %s: it has no field %s (%d)", errSchema, what, f.name, f.id)
 	}
-	return ops, nil
+	p := program(ops)
+	p.findRuns()
+	return p, nil
 }
 
 func (c *compiler) lacking(fields []field) *field {

@@ -16,7 +16,7 @@ const (
 	historySize = 32 << 10
 	inputSize   = sourceSize + 64
 	inputPad    = 16  // zeros after the end of the input
-	outputSlack = 288 // more than one step of the loop writes: a match and a word
+	outputSlack = 288 // more than one step of the loop writes: 258 bytes, in units of 16
 )
 
 var errDeflate = errors.New("the deflate stream is wrong")
@@ -298,17 +298,23 @@ func (f *inflater) decode(limit int) error {
 }
 
 // copyMatch repeats length bytes from distance before wp. It may write up to
-// seven bytes more, which are written again later.
+// 15 bytes more, which are written again later.
 func copyMatch(out []byte, wp, distance, length int) {
 	from := wp - distance
-	if distance < 8 {
+	switch {
+	case distance >= 16:
+		src, dst := out[from:], out[wp:]
+		for i := 0; i < length; i += 16 {
+			*(*[16]byte)(dst[i:]) = *(*[16]byte)(src[i:])
+		}
+	case distance >= 8:
+		src, dst := out[from:], out[wp:]
+		for i := 0; i < length; i += 8 {
+			*(*[8]byte)(dst[i:]) = *(*[8]byte)(src[i:])
+		}
+	default:
 		for i := range length {
 			out[wp+i] = out[from+i]
 		}
-		return
-	}
-	src, dst := out[from:wp+length], out[wp:wp+length+8]
-	for i := 0; i < length; i += 8 {
-		binary.LittleEndian.PutUint64(dst[i:], binary.LittleEndian.Uint64(src[i:]))
 	}
 }

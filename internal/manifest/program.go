@@ -28,13 +28,16 @@ const (
 type op struct {
 	code  opcode
 	slot  slot
-	null  byte   // opNullable: the index of null as encoded, 0 or 2
-	must  bool   // opNullable: null is an error
-	n     int64  // see the opcodes
-	body  []op   // opArray, opMap
-	alts  [][]op // opUnion
-	named *named // opCall
-	name  string // of the field, where it may be missing
+	null  byte           // opNullable: the index of null as encoded, 0 or 2
+	must  bool           // opNullable: null is an error
+	run   uint8          // opNullable: how many of them follow each other, if all are null
+	nulls uint64         // opNullable: the bytes of such a run
+	after *[maxRun]int32 // opNullable: the operations to step over with so many
+	n     int64          // see the opcodes
+	body  []op           // opArray, opMap
+	alts  [][]op         // opUnion
+	named *named         // opCall
+	name  string         // of the field, where it may be missing
 }
 
 // program reads one entry. It does not change once compiled.
@@ -47,4 +50,26 @@ type named struct {
 	space  string // the namespace that its fields are in
 	body   []op
 	done   bool
+}
+
+// maxRun is the longest run of nulls that is stepped over at once: what one
+// load of eight bytes can tell.
+const maxRun = 8
+
+// findRuns notes at each opNullable how to step over the nulls that may
+// follow it.
+func (p program) findRuns() {
+	for i := range p {
+		o := &p[i]
+		if o.code != opNullable {
+			continue
+		}
+		o.after = new([maxRun]int32)
+		for j := i; o.run < maxRun && j < len(p) && p[j].code == opNullable && !p[j].must; {
+			o.nulls |= uint64(p[j].null) << (8 * o.run)
+			j += 1 + int(p[j].n)
+			o.after[o.run] = int32(j - i - 1)
+			o.run++
+		}
+	}
 }

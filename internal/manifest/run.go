@@ -1,8 +1,10 @@
 package manifest
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 )
 
 // maxDepth bounds how deeply values and schemas are nested.
@@ -15,13 +17,21 @@ func (w *window) run(ops []op, rec *record, depth int) error {
 		var err error
 		switch o.code {
 		case opNullable:
-			var b byte
+			// Most fields of most entries are null, one after the other.
+			if w.end-w.pos >= 8 {
+				x := binary.LittleEndian.Uint64(w.buf[w.pos:]) ^ o.nulls
+				if k := min(bits.TrailingZeros64(x)>>3, int(o.run)); k > 0 {
+					w.pos += k
+					pc += int(o.after[k-1])
+					continue
+				}
+			}
 			if w.pos == w.end {
 				if err := w.more(); err != nil {
 					return err
 				}
 			}
-			b = w.buf[w.pos]
+			b := w.buf[w.pos]
 			w.pos++
 			switch {
 			case b == o.null && !o.must:

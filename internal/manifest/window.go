@@ -82,9 +82,14 @@ func (w *window) long() (int64, error) {
 
 func (w *window) longSlow() (int64, error) {
 	if w.end-w.pos >= binary.MaxVarintLen64 {
-		u, n := binary.Uvarint(w.buf[w.pos : w.pos+binary.MaxVarintLen64])
-		if n <= 0 {
-			return 0, errVarint
+		b := w.buf[w.pos : w.pos+binary.MaxVarintLen64]
+		// Counts and sizes of files have two to four bytes.
+		u := uint64(b[0]&0x7f) | uint64(b[1]&0x7f)<<7
+		n := 2
+		if b[1] >= 0x80 {
+			if u, n = binary.Uvarint(b); n <= 0 {
+				return 0, errVarint
+			}
 		}
 		w.pos += n
 		return int64(u>>1) ^ -int64(u&1), nil
