@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"deckhand/jobs"
@@ -68,8 +66,24 @@ type ResultStatus struct {
 	Result   jobs.Result    `json:"result"`
 }
 
-// Status reads the state of the fleet.
-func (q *Queue) Status(ctx context.Context) (*Status, error) { return nil, errors.ErrUnsupported }
-
-// RatesSince fills the rates of jobs that an earlier status shows too.
-func (s *Status) RatesSince(earlier *Status) {}
+// RatesSince fills the rates of the jobs that an earlier status shows running
+// under the same claim.
+func (s *Status) RatesSince(earlier *Status) {
+	if earlier == nil {
+		return
+	}
+	before := map[string]RunningJob{}
+	for _, job := range earlier.Running {
+		before[job.Key+job.Holder.Since.String()] = job
+	}
+	for i := range s.Running {
+		now := &s.Running[i]
+		then, found := before[now.Key+now.Holder.Since.String()]
+		seconds := s.Time.Sub(earlier.Time.Time).Seconds()
+		if !found || seconds <= 0 {
+			continue
+		}
+		now.FilesPerSecond = float64(now.Counters.Files-then.Counters.Files) / seconds
+		now.BytesPerSecond = float64(now.Counters.Bytes-then.Counters.Bytes) / seconds
+	}
+}

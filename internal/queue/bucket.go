@@ -1,0 +1,84 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// bucketStore reads and writes one key-value bucket. It is a part of
+// jetstream.KeyValue, in the layout of NATS ADR-8, that keeps the revision of a
+// deleted key: jetstream's own Get hides it, and without it each write after a
+// deletion costs another question.
+type bucketStore struct {
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	prefix string
+}
+
+// bucketEntry is the newest message of a key. A key that was deleted or has
+// expired has a revision and no value.
+type bucketEntry struct {
+	key      string
+	value    []byte
+	revision uint64
+	written  time.Time // by the server's clock
+}
+
+// get returns the entry of a key; a key that never was is the zero entry.
+func (b bucketStore) get(ctx context.Context, key string) (bucketEntry, error) {
+	msg, err := b.stream.GetLastMsgForSubject(ctx, b.prefix+key)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return bucketEntry{key: key}, nil
+	}
+	if err != nil {
+		return bucketEntry{}, err
+	}
+	return b.entry(msg), nil
+}
+
+func (b bucketStore) entry(msg *jetstream.RawStreamMsg) bucketEntry {
+	entry := bucketEntry{key: msg.Subject[len(b.prefix):], revision: msg.Sequence, written: msg.Time}
+	deleted := msg.Header.Get("KV-Operation") != "" || msg.Header.Get(jetstream.MarkerReasonHeader) != ""
+	if !deleted {
+		entry.value = msg.Data
+	}
+	return entry
+}
+
+// put writes a value if the key still has the revision, 0 for a key that never
+// was. A lost race is an error that [isConflict] knows.
+func (b bucketStore) put(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	msg := &nats.Msg{Subject: b.prefix + key, Header: nats.Header{}, Data: value}
+	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(revision))
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
+}
+
+// create writes a value if the key has none.
+func (b bucketStore) create(ctx context.Context, key string, value []byte) (uint64, error) {
+	revision, err := b.put(ctx, key, value, 0)
+	if !isConflict(err) {
+		return revision, err
+	}
+	entry, getErr := b.get(ctx, key)
+	if getErr != nil || entry.value != nil {
+		return 0, err
+	}
+	return b.put(ctx, key, value, entry.revision)
+}
+
+// remove deletes a key if it still has the revision.
+func (b bucketStore) remove(ctx context.Context, key string, revision uint64) error {
+	_, err := b.js.PublishMsg(ctx, b.removal(key), jetstream.WithExpectLastSequencePerSubject(revision))
+	return err
+}
+
+func (b bucketStore) removal(key string) *nats.Msg {
+	return &nats.Msg{Subject: b.prefix + key, Header: nats.Header{"KV-Operation": {"DEL"}}}
+}

@@ -1,0 +1,144 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"deckhand/jobs"
+)
+
+// maxReceipt is the largest receipt in bytes of JSON. A larger one would make a
+// result that the stream refuses, and the job could never settle.
+const maxReceipt = 64 << 10
+
+// identity tells one message of JOBS from all others: the job's id alone would
+// confuse a requeue with the run before it, and a sequence alone a stream that
+// was made anew.
+type identity struct {
+	job      string
+	sequence uint64
+	created  jobs.Timestamp
+}
+
+// ended reports whether a result records the end of this very message.
+func (id identity) ended(result *jobs.Result) bool {
+	return result != nil && result.JobID == id.job && result.JobSequence == id.sequence &&
+		result.StreamCreated.Equal(id.created.Time)
+}
+
+// LastResult is the newest record of a tail and its sequence in RESULTS; nil and
+// 0 when there is none.
+func (q *Queue) LastResult(ctx context.Context, tail string) (*jobs.Result, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, q.timings.call)
+	defer cancel()
+	subject := jobs.ResultSubjectPrefix + tail
+	msg, err := q.results.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, explain(q.js.Conn(), "read last result of "+tail, "$JS.API.DIRECT.GET."+resultsStream, err)
+	}
+	var result jobs.Result
+	if err := json.Unmarshal(msg.Data, &result); err != nil {
+		// Not ours, so it ends nothing; its sequence counts all the same.
+		return nil, msg.Sequence, nil
+	}
+	return &result, msg.Sequence, nil
+}
+
+// recordResult publishes a result unless the message it ends has one already.
+// expected is the sequence of the newest record of the tail that is known. It
+// returns the record that holds: the given one, or the earlier one of another
+// worker.
+func (q *Queue) recordResult(ctx context.Context, tail string, id identity, result *jobs.Result, expected uint64) (*jobs.Result, error) {
+	body, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	for tries := 0; ; tries++ {
+		msg := &nats.Msg{Subject: jobs.ResultSubjectPrefix + tail, Header: nats.Header{}, Data: body}
+		msg.Header.Set(jobs.HeaderID, result.JobID)
+		if result.TraceParent != "" {
+			msg.Header.Set(jobs.HeaderTraceParent, result.TraceParent)
+		}
+		_, err := q.publish(ctx, msg, jetstream.WithExpectLastSequencePerSubject(expected))
+		if err == nil {
+			return result, nil
+		}
+		if !isConflict(err) || tries == 3 {
+			return nil, explain(q.js.Conn(), "record result of "+tail, msg.Subject, err)
+		}
+		last, sequence, err := q.LastResult(ctx, tail)
+		if err != nil {
+			return nil, err
+		}
+		if id.ended(last) {
+			return last, nil
+		}
+		expected = sequence
+	}
+}
+
+// encodeReceipt is a handler's receipt as JSON, or why there is none.
+func encodeReceipt(receipt any) (encoded json.RawMessage, problem string) {
+	if receipt == nil {
+		return nil, ""
+	}
+	encoded, err := json.Marshal(receipt)
+	switch {
+	case err != nil:
+		return nil, "the receipt could not be encoded: " + oneLine(err.Error())
+	case len(encoded) > maxReceipt:
+		return nil, fmt.Sprintf("the receipt has %d bytes, %d is the limit, and was left out", len(encoded), maxReceipt)
+	case string(encoded) == "null":
+		return nil, ""
+	}
+	return encoded, ""
+}
+
+// WaitResult waits until the job that was published ends, and returns its
+// record. It needs the right to read RESULTS and no other.
+//
+// published is what the publish returned: a job may have had an earlier run
+// under the same id, and only a record of this message counts. Without a
+// sequence, any record of the job's id does.
+func WaitResult(ctx context.Context, js jetstream.JetStream, job *jobs.Job, published jobs.Publication) (*jobs.Result, error) {
+	subject := jobs.ResultSubjectPrefix + job.Tail()
+	var stream jetstream.Stream
+	next := uint64(1)
+	for {
+		err := error(nil)
+		if stream == nil {
+			if stream, err = js.Stream(ctx, resultsStream); err != nil {
+				err = explain(js.Conn(), "look at stream "+resultsStream, "$JS.API.STREAM.INFO."+resultsStream, err)
+			}
+		}
+		for err == nil {
+			var msg *jetstream.RawStreamMsg
+			if msg, err = stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(subject)); err != nil {
+				break
+			}
+			next = msg.Sequence + 1
+			var result jobs.Result
+			if json.Unmarshal(msg.Data, &result) != nil || result.JobID != job.ID {
+				continue
+			}
+			if published.Sequence == 0 || result.JobSequence == published.Sequence {
+				return &result, nil
+			}
+		}
+		if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, ErrDenied) {
+			return nil, fmt.Errorf("wait for result of %s: %w", job.Tail(), err)
+		}
+		if !sleep(ctx, 250*time.Millisecond) {
+			return nil, fmt.Errorf("wait for result of %s: %w", job.Tail(), context.Cause(ctx))
+		}
+	}
+}
