@@ -60,7 +60,7 @@ func run(bench, benchtime, out string, packages []string) (missed int, err error
 // not disturb each other.
 func measureAll(bench, benchtime string, packages []string) ([]Figure, error) {
 	args := append([]string{"test", "-p", "1", "-run", "^$", "-bench", bench, "-benchmem", "-benchtime", benchtime, "-timeout", "60m"}, packages...)
-	test := exec.Command("go", args...) //nolint:gosec,noctx // the arguments are the developer's own; Ctrl-C reaches the group
+	test := exec.Command("go", args...) //nolint:gosec // the arguments are the developer's own; Ctrl-C reaches the group
 	test.Stderr = os.Stderr
 	output, err := test.StdoutPipe()
 	if err != nil {

@@ -23,7 +23,7 @@ func main() {
 }
 
 func run(ctx context.Context, up bool, files int) (err error) {
-	fmt.Println("Deckhand: a dropped Iceberg table's files are deleted, end to end.")
+	say("Deckhand: a dropped Iceberg table's files are deleted, end to end.")
 	stage, err := newStage(ctx)
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 )
 
 // say prints a line of the story.
-func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+func say(line string) { fmt.Println(line) }
 
 var steps int
 

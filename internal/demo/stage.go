@@ -77,12 +77,18 @@ func (s *stage) close(remove bool) {
 // freePorts asks the system for TCP ports that nobody uses.
 func freePorts(n int) ([]int, error) {
 	var ports []int
+	var held []net.Listener // until the end, so that the ports differ
+	defer func() {
+		for _, l := range held {
+			_ = l.Close()
+		}
+	}()
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer l.Close() // only at the end, so that the ports differ
+		held = append(held, l)
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
