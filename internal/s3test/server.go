@@ -104,7 +104,7 @@ func New(opts Options) (*Server, error) {
 	if opts.Address == "" {
 		opts.Address = "127.0.0.1:0"
 	}
-	listener, err := net.Listen("tcp", opts.Address)
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", opts.Address)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}

@@ -30,7 +30,8 @@ type Config struct {
 	S3 S3Config
 
 	// MaxInFlight is the largest number of requests in flight per bucket.
-	// Default 32. The first catalog of a process that uses a bucket decides.
+	// Default 32. Of several catalogs on
+	// one bucket, the smallest decides.
 	MaxInFlight int
 	// RequestTimeout bounds one request until its answer begins; a read whose
 	// answer has begun is bounded by IdleTimeout instead. Default 60 s.

@@ -39,7 +39,7 @@ type DeleterConfig struct {
 // N/1,000 requests, rounded up.
 type Deleter struct {
 	session *Session
-	ctx     context.Context //nolint:containedctx // the deleter's work ends with its maker's context
+	ctx     context.Context // the deleter's work ends with its maker's context
 	size    int
 	slots   chan struct{}
 
@@ -82,24 +82,21 @@ func (d *Deleter) Add(l Location, tag int64) error {
 	if d.ctx.Err() != nil {
 		return locate(canceled(d.ctx), "delete", l)
 	}
-	item := Deletion{Location: l, Tag: tag}
-	if err := d.session.guard.Check(l); err != nil {
-		item.Err = err
-		d.report([]Deletion{item})
-		return nil
+	item := Deletion{Location: l, Tag: tag, Err: d.session.guard.Check(l)}
+	var full *deleteBatch
+	if item.Err == nil {
+		full, item.Err = d.put(item)
 	}
-	full, err := d.put(item)
 	switch {
-	case errors.Is(err, errDeleterClosed):
-		return err
-	case err != nil:
-		item.Err = err
+	case errors.Is(item.Err, errDeleterClosed):
+		return item.Err
+	case item.Err != nil:
 		d.report([]Deletion{item})
-		return nil
-	case full == nil:
-		return nil
+		return nil //nolint:nilerr // the error is the location's result
+	case full != nil:
+		return d.send(full)
 	}
-	return d.send(full)
+	return nil
 }
 
 var errDeleterClosed = errors.New("add to a closed deleter")

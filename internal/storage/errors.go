@@ -107,5 +107,5 @@ func (e *Error) Unwrap() []error {
 
 // Is makes expired credentials unavailable too: both may pass by waiting.
 func (e *Error) Is(target error) bool {
-	return target == ErrUnavailable && e.Reason == ErrExpired
+	return target == ErrUnavailable && errors.Is(e.Reason, ErrExpired)
 }

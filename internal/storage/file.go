@@ -60,7 +60,7 @@ func openFolder(allowed allowedLocation) (*os.Root, error) {
 	anchor, err := os.OpenRoot(allowed.anchor.Key)
 	if err != nil {
 		e := fileError(err)
-		if e.Reason == ErrNotFound {
+		if errors.Is(e, ErrNotFound) {
 			e.Reason, e.Hint = ErrUnavailable, "the catalog's location does not exist here, is it mounted?"
 		}
 		return nil, e
@@ -146,7 +146,7 @@ func (f *fileStore) readFile(ctx context.Context, key string, offset, length int
 
 // fileReader stops when its context ends.
 type fileReader struct {
-	ctx context.Context //nolint:containedctx // a reader's context is its opener's
+	ctx context.Context // a reader's context is its opener's
 	io.Reader
 	io.Closer
 }

@@ -28,7 +28,8 @@ type bucketID struct{ endpoint, bucket string }
 // NewLimiters makes an empty set. A process needs one.
 func NewLimiters() *Limiters { return &Limiters{buckets: map[bucketID]*limiter{}} }
 
-// get gives the bucket's limiter; the first caller decides its largest window.
+// get gives the bucket's limiter; of those who ask, the one with the smallest
+// window decides.
 func (l *Limiters) get(id bucketID, most int) *limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,6 +38,7 @@ func (l *Limiters) get(id bucketID, most int) *limiter {
 		found = newLimiter(most)
 		l.buckets[id] = found
 	}
+	found.bound(float64(most))
 	return found
 }
 
@@ -92,6 +94,14 @@ type limiter struct {
 
 func newLimiter(most int) *limiter {
 	return &limiter{most: float64(most), window: float64(most)}
+}
+
+// bound lowers the largest window.
+func (l *limiter) bound(most float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.most = min(l.most, most)
+	l.window = min(l.window, l.most)
 }
 
 // acquire waits for room in the window. The ticket goes back with release.

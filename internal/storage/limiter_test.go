@@ -81,6 +81,7 @@ func TestBucketsOfOneNameAtTwoEndpointsHaveTwoLimiters(t *testing.T) {
 	limiters := NewLimiters()
 	a := limiters.get(bucketID{"http://one", "b"}, 4)
 	require.Same(t, a, limiters.get(bucketID{"http://one", "b"}, 99))
+	require.EqualValues(t, 4, a.most, "the smallest decides")
 	require.NotSame(t, a, limiters.get(bucketID{"http://two", "b"}, 4))
 	take(t, a)
 	require.Equal(t, []Limit{

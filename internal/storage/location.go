@@ -108,17 +108,20 @@ func parseFile(uri, path string) (Location, error) {
 // isScheme follows RFC 3986, section 3.1.
 func isScheme(s string) bool {
 	for i, c := range []byte(s) {
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !letter && (i == 0 || !(('0' <= c && c <= '9') || c == '+' || c == '-' || c == '.')) {
+		if !isLetter(c) && (i == 0 || !isDigit(c) && c != '+' && c != '-' && c != '.') {
 			return false
 		}
 	}
 	return s != ""
 }
 
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
 func isBucket(s string) bool {
 	for _, c := range []byte(s) {
-		if !('a' <= c|0x20 && c|0x20 <= 'z') && !('0' <= c && c <= '9') && c != '-' && c != '.' && c != '_' {
+		if !isLetter(c) && !isDigit(c) && c != '-' && c != '.' && c != '_' {
 			return false
 		}
 	}

@@ -82,7 +82,7 @@ func (r *retry) wait(ctx context.Context, err error) error {
 
 // final turns an endless "slow down" into "unavailable" for the caller.
 func final(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok && e.Reason == errThrottled {
+	if e, ok := errors.AsType[*Error](err); ok && errors.Is(e, errThrottled) {
 		ended := *e
 		ended.Reason = ErrUnavailable
 		ended.Hint = "it kept asking to slow down"

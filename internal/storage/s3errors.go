@@ -121,10 +121,10 @@ func s3Error(ctx context.Context, err error) error {
 			e.Err = errors.New(message)
 		}
 		e.Hint = s3Hints[e.Code]
-		if e.Reason == ErrDenied && e.Status == http.StatusForbidden && operation != nil && operation.Operation() == "GetObject" {
+		if errors.Is(e, ErrDenied) && e.Status == http.StatusForbidden && operation != nil && operation.Operation() == "GetObject" {
 			e.Hint = hintMayBeMissing
 		}
-		if e.Reason == ErrRejected && e.Status == http.StatusNotFound {
+		if errors.Is(e, ErrRejected) && e.Status == http.StatusNotFound {
 			e.Hint = "the answer does not look like one of S3, check the endpoint"
 		}
 		return e
@@ -157,7 +157,7 @@ func innermost(err error) error {
 // keyError classifies the error of one key in the answer to a DeleteObjects.
 func keyError(code, message string) error {
 	reason := reasonOf(code, 0)
-	if reason == ErrNotFound {
+	if errors.Is(reason, ErrNotFound) {
 		return nil
 	}
 	e := &Error{Code: code, Reason: reason, Hint: s3Hints[code]}

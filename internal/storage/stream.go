@@ -14,7 +14,7 @@ const progressEvery = 1 << 20
 // again at the byte where it stopped.
 type stream struct {
 	session  *Session
-	ctx      context.Context //nolint:containedctx // a reader's context is its opener's
+	ctx      context.Context // a reader's context is its opener's
 	target   target
 	location Location
 
