@@ -24,39 +24,52 @@ const (
 // It holds hashes with a seed of its own, so that its only possible mistake is
 // to call a path seen that was not, and no two sets make the same one.
 type PathSet struct {
+	seed   maphash.Seed
+	shards [setShards]setShard
+}
+
+// setShards is a power of two. Shards grow one by one, so that growing never
+// holds two copies of the whole set.
+const setShards = 64
+
+// setShard is an open-addressing hash table in which 0 is a free slot.
+type setShard struct {
 	mu       sync.Mutex
-	seed     maphash.Seed
-	slots    []uint64 // open addressing; 0 is free
+	slots    []uint64
 	used     int
 	capacity int
 }
 
-// firstSlots is where a set starts; it doubles as it fills.
-const firstSlots = 1 << 10
+// firstSlots is where a shard starts; it doubles as it fills.
+const firstSlots = 16
 
-// NewPathSet makes a set for up to capacity locations. It holds up to
+// NewPathSet makes a set for about capacity locations. It holds up to
 // 8 × 4/3 × capacity bytes, rounded up to a power of two.
 func NewPathSet(capacity int) *PathSet {
-	return &PathSet{seed: maphash.MakeSeed(), slots: make([]uint64, firstSlots), capacity: capacity}
+	s := &PathSet{seed: maphash.MakeSeed()}
+	for i := range s.shards {
+		s.shards[i] = setShard{slots: make([]uint64, firstSlots), capacity: (capacity + setShards - 1) / setShards}
+	}
+	return s
 }
 
 // Add puts a location into the set and says whether it was there. It is safe
 // for many goroutines.
 func (s *PathSet) Add(l storage.Location) Membership {
-	hash := s.hash(l)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	slot, found := s.find(hash)
+	shard, hash := s.shard(l)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	slot, found := shard.find(hash)
 	switch {
 	case found:
 		return Seen
-	case s.used >= s.capacity:
+	case shard.used >= shard.capacity:
 		return Unknown
 	}
-	s.slots[slot] = hash
-	s.used++
-	if s.used*4 >= len(s.slots)*3 {
-		s.grow()
+	shard.slots[slot] = hash
+	shard.used++
+	if shard.used*4 >= len(shard.slots)*3 {
+		shard.grow()
 	}
 	return New
 }
@@ -64,41 +77,42 @@ func (s *PathSet) Add(l storage.Location) Membership {
 // Has says whether a location was added; Unknown when it was not, but the set
 // is full and may have refused it.
 func (s *PathSet) Has(l storage.Location) Membership {
-	hash := s.hash(l)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, found := s.find(hash)
+	shard, hash := s.shard(l)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	_, found := shard.find(hash)
 	switch {
 	case found:
 		return Seen
-	case s.used >= s.capacity:
+	case shard.used >= shard.capacity:
 		return Unknown
 	default:
 		return New
 	}
 }
 
-func (s *PathSet) hash(l storage.Location) uint64 {
+// shard takes the hash's upper bits for the shard and the lower for the slot.
+func (s *PathSet) shard(l storage.Location) (*setShard, uint64) {
 	hash := maphash.Comparable(s.seed, l)
 	if hash == 0 {
-		return 1 // 0 marks a free slot
+		hash = 1 // 0 marks a free slot
 	}
-	return hash
+	return &s.shards[hash>>58], hash
 }
 
-func (s *PathSet) find(hash uint64) (slot int, found bool) {
-	mask := len(s.slots) - 1
-	for i := int(hash) & mask; ; i = (i + 1) & mask {
+func (s *setShard) find(hash uint64) (slot int, found bool) {
+	mask := uint64(len(s.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
 		switch s.slots[i] {
 		case hash:
-			return i, true
+			return int(i), true
 		case 0:
-			return i, false
+			return int(i), false
 		}
 	}
 }
 
-func (s *PathSet) grow() {
+func (s *setShard) grow() {
 	old := s.slots
 	s.slots = make([]uint64, 2*len(old))
 	for _, hash := range old {

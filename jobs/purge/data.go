@@ -195,7 +195,7 @@ func (d *dataLevel) result(deletion storage.Deletion) {
 	switch err := deletion.Err; {
 	case err == nil:
 		d.receipt.Deleted.add(entryKinds[kind], 1, size)
-		d.cfg.List(d.pathRecord(deletion.Location, entryKinds[kind], size))
+		d.listDeleted(deletion.Location, entryKinds[kind], size)
 		if d.deletes++; d.deletes >= saveEvery {
 			d.deletes = 0
 			select {
@@ -235,7 +235,7 @@ func (d *dataLevel) countDeleted(kind entryKind, size int64) {
 func (d *dataLevel) record(l storage.Location, kind entryKind, size int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.cfg.List(d.pathRecord(l, entryKinds[kind], size))
+	d.listDeleted(l, entryKinds[kind], size)
 }
 
 // saveNowAndThen stores checkpoints while the level runs. A checkpoint that

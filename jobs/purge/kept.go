@@ -8,7 +8,7 @@ import (
 func (r *run) keep(reason Reason, kind Kind, size int64, path, detail string) {
 	size = max(size, 0)
 	r.receipt.keep(reason, kind, size, path, detail)
-	r.cfg.List(PathRecord{Action: "kept", Kind: kind, Location: path, Bytes: size, Reason: reason})
+	r.list(PathRecord{Action: "kept", Kind: kind, Location: path, Bytes: size, Reason: reason})
 }
 
 // keepOutside records a metadata file outside the scope. Under OutsideKeep the
@@ -32,7 +32,7 @@ func (r *run) absent(kind Kind, path string) {
 	if len(r.receipt.AbsentPaths) < maxPaths {
 		r.receipt.AbsentPaths = append(r.receipt.AbsentPaths, path)
 	}
-	r.cfg.List(PathRecord{Action: "absent", Kind: kind, Location: path})
+	r.list(PathRecord{Action: "absent", Kind: kind, Location: path})
 }
 
 // unreadable records a manifest or list whose content stays unknown. One that
@@ -59,10 +59,21 @@ func (r *run) hold(path string) {
 
 func (r *run) isHeld(path string) bool { return r.heldAll || r.held[hashPath(path)] }
 
-func (r *run) pathRecord(l storage.Location, kind Kind, size int64) PathRecord {
+// listDeleted tells the list of a file that is gone (in a dry run: would go). No
+// record is made where nobody listens: there may be millions.
+func (r *run) listDeleted(l storage.Location, kind Kind, size int64) {
+	if r.cfg.List == nil {
+		return
+	}
 	action := "deleted"
 	if r.dryRun {
 		action = "would delete"
 	}
-	return PathRecord{Action: action, Kind: kind, Location: l.String(), Bytes: size}
+	r.list(PathRecord{Action: action, Kind: kind, Location: l.String(), Bytes: size})
+}
+
+func (r *run) list(record PathRecord) {
+	if r.cfg.List != nil {
+		r.cfg.List(record)
+	}
 }

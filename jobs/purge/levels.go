@@ -111,7 +111,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 	}
 	if r.dryRun {
 		for i, f := range erasable {
-			r.cfg.List(r.pathRecord(locations[i], f.kind, f.size))
+			r.listDeleted(locations[i], f.kind, f.size)
 		}
 		r.receipt.Deleted.addAll(next)
 		return nil
@@ -121,7 +121,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 		f := erasable[i]
 		switch err := deletion.Err; {
 		case err == nil:
-			r.cfg.List(r.pathRecord(deletion.Location, f.kind, f.size))
+			r.listDeleted(deletion.Location, f.kind, f.size)
 		case temporary(err):
 			return failure(ctx, fmt.Errorf("delete the %s: %w", at, err))
 		default:

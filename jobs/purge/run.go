@@ -57,9 +57,6 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	if c.List == nil {
-		c.List = func(PathRecord) {}
-	}
 	return c
 }
 

@@ -1,0 +1,152 @@
+package purge_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	_ "github.com/apache/iceberg-go/io/gocloud/s3" // S3 for the rival
+	"github.com/apache/iceberg-go/table"
+	"github.com/stretchr/testify/require"
+
+	iceio "github.com/apache/iceberg-go/io"
+
+	"deckhand/internal/s3test"
+	"deckhand/internal/tabletest"
+	"deckhand/jobs/purge"
+)
+
+// BenchmarkPurge deletes 20,000 files in 200 manifests from an S3 server that
+// adds 20 ms to each request. The rival is iceberg-go's PurgeFiles.
+func BenchmarkPurge(b *testing.B) {
+	const files, manifests, snapshots = 20_000, 200, 20
+	server := s3test.Start(b, s3test.Options{Buckets: []string{"warehouse"}})
+	made, err := tabletest.Synthetic(tabletest.SyntheticOptions{
+		Location: "s3://warehouse/db/t", Files: files, Manifests: manifests, Snapshots: snapshots, Columns: 20,
+	}, tabletest.ToBucket(server))
+	require.NoError(b, err)
+	for path := range made.Paths() {
+		server.Put("warehouse", strings.TrimPrefix(path, "s3://warehouse/"), []byte("x"))
+	}
+	full := server.Snapshot()
+	y := newYardOn(b, server, "s3://warehouse/")
+	reset := func() {
+		server.SetLatency(0)
+		server.Restore(full)
+		server.SetLatency(20 * time.Millisecond)
+	}
+
+	b.Run("latency/deckhand", func(b *testing.B) {
+		surplus := int64(0)
+		for range b.N {
+			b.StopTimer()
+			reset()
+			server.ResetCounts()
+			b.StartTimer()
+			receipt, err := run(b, y.tables(purge.Policy{}), jobFor(made.UUID, made.MetadataLocation), &memory{})
+			b.StopTimer()
+			require.NoError(b, err)
+			require.Empty(b, server.Keys("warehouse"))
+			require.EqualValues(b, files, receipt.Deleted[purge.Data].Files)
+			metadata := int64(manifests + snapshots + 1)
+			surplus = max(surplus, server.Total()-files/1000-metadata)
+			b.StartTimer()
+		}
+		b.ReportMetric(float64(surplus), "surplus-requests")
+		b.ReportMetric(float64(files*b.N)/b.Elapsed().Seconds(), "files/s")
+	})
+	b.Run("latency/iceberg-go", func(b *testing.B) {
+		ctx := context.Background()
+		props := iceberg.Properties{
+			iceio.S3EndpointURL: server.Endpoint(), iceio.S3AccessKeyID: s3test.AccessKeyID,
+			iceio.S3SecretAccessKey: s3test.SecretAccessKey, iceio.S3Region: "us-east-1",
+		}
+		for range b.N {
+			b.StopTimer()
+			reset()
+			tbl, err := table.NewFromLocation(ctx, table.Identifier{"db", "t"}, made.MetadataLocation,
+				iceio.LoadFSFunc(props, made.MetadataLocation), nil)
+			require.NoError(b, err)
+			b.StartTimer()
+			require.NoError(b, tbl.PurgeFiles(ctx))
+			b.StopTimer()
+			require.Empty(b, server.Keys("warehouse"))
+			b.StartTimer()
+		}
+		b.ReportMetric(float64(files*b.N)/b.Elapsed().Seconds(), "files/s")
+	})
+}
+
+// peakHeap samples the heap while work runs and returns its peak in MiB.
+func peakHeap(work func()) float64 {
+	runtime.GC()
+	debug.FreeOSMemory()
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	stop := make(chan struct{})
+	var peak uint64
+	var sampler sync.WaitGroup
+	sampler.Go(func() {
+		for {
+			metrics.Read(sample)
+			peak = max(peak, sample[0].Value.Uint64())
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+	work()
+	close(stop)
+	sampler.Wait()
+	return float64(peak) / (1 << 20)
+}
+
+// purgeOnDisk purges a table whose metadata lies on the local disk and whose
+// data files do not exist, so that the heap is the purge's alone.
+func purgeOnDisk(tb testing.TB, o tabletest.SyntheticOptions) (peakMiB float64) {
+	warehouse, err := os.MkdirTemp("", "purge-memory-")
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = os.RemoveAll(warehouse) })
+	o.Location = "file://" + warehouse + "/t"
+	made, err := tabletest.Synthetic(o, tabletest.ToFolder())
+	require.NoError(tb, err)
+	y := newYardOn(tb, nil, "file://"+warehouse)
+	handler := y.tables(purge.Policy{})
+	return peakHeap(func() {
+		receipt, err := run(tb, handler, jobFor(made.UUID, made.MetadataLocation), &memory{})
+		require.NoError(tb, err)
+		require.EqualValues(tb, o.Files, receipt.Deleted[purge.Data].Files)
+	})
+}
+
+// BenchmarkPurgeMemory reports the peak heap of purging a million entries.
+func BenchmarkPurgeMemory(b *testing.B) {
+	for name, o := range map[string]tabletest.SyntheticOptions{
+		"many-manifests": {Files: 1_000_000, Manifests: 200, Snapshots: 10, Columns: 20},
+		"one-manifest":   {Files: 1_000_000, Manifests: 1, Columns: 20},
+	} {
+		b.Run(name, func(b *testing.B) {
+			var peaks []float64
+			for range b.N {
+				peaks = append(peaks, purgeOnDisk(b, o))
+			}
+			b.ReportMetric(slices.Max(peaks), "peak-MiB")
+		})
+	}
+}
+
+func TestAHundredThousandEntriesArePurgedInLittleMemory(t *testing.T) {
+	peak := purgeOnDisk(t, tabletest.SyntheticOptions{Files: 100_000, Manifests: 20, Snapshots: 2, Columns: 20})
+	require.Less(t, peak, 64.0, "MiB")
+	fmt.Printf("peak heap %.1f MiB\n", peak)
+}
