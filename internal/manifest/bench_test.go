@@ -53,14 +53,17 @@ func writeManifest(b testing.TB, entries int, wide bool) (iceberg.ManifestFile, 
 		fields[i] = iceberg.NestedField{ID: i + 1, Name: fmt.Sprintf("c%d", i+1), Type: iceberg.PrimitiveTypes.Int64}
 	}
 	schema := iceberg.NewSchema(0, fields...)
-	spec := iceberg.NewPartitionSpec()
+	spec := iceberg.NewPartitionSpec(iceberg.PartitionField{SourceIDs: []int{1}, FieldID: 1000, Name: "c1_bucket", Transform: iceberg.BucketTransform{NumBuckets: 64}})
 	var out bytes.Buffer
 	w, err := iceberg.NewManifestWriter(2, &out, spec, schema, 7)
 	must(err)
 	snapshot := int64(7)
 	for i := range entries {
-		path := fmt.Sprintf("s3://warehouse/db/events/data/%05d-%d-4f1f9d35-a825-4d5e-8d53-502b434f7e41-%05d.parquet", i%200, i, i)
-		df, err := iceberg.NewDataFileBuilder(spec, iceberg.EntryContentData, path, iceberg.ParquetFile, nil, nil, nil, int64(1000+i%37), int64(1<<20+i*31))
+		h := uint64(i+1) * 0x9E3779B97F4A7C15
+		bucket := i * 7 % 64
+		path := fmt.Sprintf("s3://warehouse/db/events/data/c1_bucket=%d/%05d-%d-4f1f9d35-a825-4d5e-8d53-502b434f7e41-00001.parquet", bucket, i%200, i)
+		df, err := iceberg.NewDataFileBuilder(spec, iceberg.EntryContentData, path, iceberg.ParquetFile,
+			map[int]any{1000: int32(bucket)}, nil, nil, int64(5_000+h>>53), int64(1<<20+h>>44))
 		must(err)
 		if wide {
 			addStats(df, i)

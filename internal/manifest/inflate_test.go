@@ -50,15 +50,15 @@ func packable(t testing.TB) map[string][]byte {
 	require.NoError(t, err)
 	return map[string][]byte{
 		"empty": nil, "one": []byte("x"), "noise": noise, "few": few, "skewed": skewed, "far": far,
-		"zeros": make([]byte, 1<<20), "source": source, "two": bytes.Repeat([]byte("ab"), 100_000),
-		"seven": bytes.Repeat([]byte("abcdefg"), 50_000), "nine": bytes.Repeat([]byte("abcdefghi"), 50_000),
+		"zeros": make([]byte, 200_000), "source": source, "two": bytes.Repeat([]byte("ab"), 60_000),
+		"seven": bytes.Repeat([]byte("abcdefg"), 20_000), "nine": bytes.Repeat([]byte("abcdefghi"), 20_000),
 	}
 }
 
 func TestInflatingUndoesWhatPackersDo(t *testing.T) {
 	t.Parallel()
 	for name, want := range packable(t) {
-		for level := -2; level <= 9; level++ {
+		for _, level := range []int{-2, 0, 1, 4, 6, 9} {
 			for _, std := range []bool{true, false} {
 				var packed bytes.Buffer
 				var w io.WriteCloser
@@ -78,7 +78,7 @@ func TestInflatingUndoesWhatPackersDo(t *testing.T) {
 					require.True(t, bytes.Equal(want, b), "%s at level %d", name, level)
 					require.LessOrEqual(t, unread, 3)
 				}
-				if len(want) < 300_000 && level == 6 {
+				if len(want) < 150_000 && level == 6 {
 					b, _, err := inflateAll(iotest.OneByteReader(bytes.NewReader(packed.Bytes())), windowSize)
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, b))
