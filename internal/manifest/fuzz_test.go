@@ -19,8 +19,32 @@ func addSeeds(f *testing.F, kind string) {
 			if b := z.object(f, file.Path); file.Kind == kind && len(b) < 9000 && !seen[len(b)/50] {
 				seen[len(b)/50] = true
 				f.Add(b)
+				f.Add(unpacked(f, b))
 			}
 		}
+	}
+}
+
+// unpacked is the same file with the codec null, which a fuzzer can change
+// to more effect.
+func unpacked(f *testing.F, file []byte) []byte {
+	var c container
+	require.NoError(f, c.init(bytes.NewReader(file), "seed"))
+	defer c.close()
+	out := avroHeader(c.meta["avro.schema"], "null")
+	for {
+		ok, err := c.beginBlock()
+		require.NoError(f, err)
+		if !ok {
+			return out
+		}
+		var data []byte
+		for c.window.fill() == nil {
+			data = append(data, c.window.buf[:c.window.end]...)
+			c.window.pos = c.window.end
+		}
+		require.NoError(f, c.endBlock())
+		out = append(out, rawBlock(c.count, data)...)
 	}
 }
 
