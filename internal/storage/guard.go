@@ -49,6 +49,10 @@ func (e *OutsideError) Is(target error) bool { return target == ErrOutside }
 
 // Guard holds the locations that may be touched. It does not change after it
 // was made and is safe for many goroutines. A nil Guard allows nothing.
+//
+// The locations of [NewGuard] are trusted: they come from a configuration. What
+// a job or a table names is to be given to [Guard.Narrow], so that on local
+// disks a symbolic link on the way to it is refused.
 type Guard struct {
 	allowed []allowedLocation
 }
