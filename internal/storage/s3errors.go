@@ -77,6 +77,8 @@ var s3Hints = map[string]string{
 	"RequestTimeTooSkewed":         "set the clock of this machine",
 }
 
+const hintEndpoint = "the answer does not look like one of S3, check the endpoint"
+
 const hintMayBeMissing = "without the right to list the bucket (s3:ListBucket), S3 answers 403 for an object that does not exist too"
 
 // reasonOf classifies an answer. Codes go before the status.
@@ -125,7 +127,7 @@ func s3Error(ctx context.Context, err error) error {
 			e.Hint = hintMayBeMissing
 		}
 		if errors.Is(e, ErrRejected) && e.Status == http.StatusNotFound {
-			e.Hint = "the answer does not look like one of S3, check the endpoint"
+			e.Hint = hintEndpoint
 		}
 		return e
 	}
@@ -133,7 +135,7 @@ func s3Error(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		e.Reason, e.Err = ErrUnavailable, context.Cause(ctx)
 	case answered && e.Status >= 400:
-		e.Reason, e.Err = reasonOf("", e.Status), errNotS3
+		e.Reason, e.Err, e.Hint = reasonOf("", e.Status), errNotS3, hintEndpoint
 	case answered && e.Status >= 300:
 		e.Reason, e.Hint = ErrRejected, "the store redirects, check endpoint, region and path style"
 	default:
