@@ -21,7 +21,8 @@ func TestAThrottleStormSlowsTheLimiterAndDeletesEverything(t *testing.T) {
 	})
 	files := l.fill(4000)
 	codes := []s3test.Fault{
-		{Status: 503, Code: "SlowDown"}, {Status: 503}, {Status: 429, Code: "TooManyRequests"}, {Status: 503, Code: "ServiceUnavailable"},
+		{Status: 503, Code: "SlowDown"}, {Status: 503, Body: []byte("<html>busy")},
+		{Status: 429, Code: "Odd"}, {Status: 503, Code: "ServiceUnavailable"},
 	}
 	l.srv.Fault(func(n int64, _ string, _ *http.Request) *s3test.Fault {
 		if n%5 < 2 {
