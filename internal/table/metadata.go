@@ -176,7 +176,9 @@ func decodeMetadata(dec *json.Decoder) (*Metadata, error) {
 					File string `json:"metadata-file"`
 				}
 				err := dec.Decode(&entry)
-				m.MetadataLog = append(m.MetadataLog, entry.File)
+				if entry.File != "" {
+					m.MetadataLog = append(m.MetadataLog, entry.File)
+				}
 				return err
 			})
 		case "statistics":
