@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"deckhand/jobs"
+	"deckhand/jobs/purge"
+)
+
+// printer prints for people, or as JSON.
+type printer struct {
+	out  io.Writer
+	json bool
+}
+
+// submission is what is printed as JSON without --wait.
+type submission struct {
+	jobs.Publication
+	JobID string `json:"job_id,omitempty"`
+}
+
+func (p printer) publication(publication jobs.Publication, job *jobs.Job) error {
+	if !p.json {
+		_, err := fmt.Fprintf(p.out, "%s  %s\n", publication.State, publication.Subject)
+		return err
+	}
+	submitted := submission{Publication: publication}
+	if publication.State == jobs.Queued {
+		submitted.JobID = job.ID // of one that was there before, the id is another
+	}
+	return p.encode(submitted)
+}
+
+// waiting tells a person why nothing more is printed for now.
+func (p printer) waiting(stderr io.Writer, publication jobs.Publication) {
+	if !p.json {
+		fmt.Fprintf(stderr, "%s  %s, waiting for its end\n", publication.State, publication.Subject)
+	}
+}
+
+func (p printer) result(result *jobs.Result) error {
+	if p.json {
+		return p.encode(result)
+	}
+	took := ""
+	if !result.StartedAt.IsZero() {
+		took = " in " + result.FinishedAt.Sub(result.StartedAt.Time).Round(time.Millisecond).String()
+	}
+	if _, err := fmt.Fprintf(p.out, "%s%s  %s\n", result.Outcome, took, jobs.FormatTable(result.Namespace, result.Table)); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	if len(result.Receipt) == 0 || !result.Kind.PurgesDropped() {
+		return nil
+	}
+	var receipt purge.Receipt
+	if err := json.Unmarshal(result.Receipt, &receipt); err != nil {
+		return fmt.Errorf("read receipt: %w", err)
+	}
+	return receipt.WriteText(p.out)
+}
+
+func (p printer) encode(value any) error {
+	encoder := json.NewEncoder(p.out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	return nil
+}

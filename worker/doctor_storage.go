@@ -1,0 +1,177 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"deckhand/internal/config"
+	"deckhand/internal/storage"
+	"deckhand/jobs"
+)
+
+const (
+	// storageTimeout bounds the checks of one location.
+	storageTimeout = 30 * time.Second
+	// S3 refuses requests whose time is off by 15 minutes.
+	clockWarn, clockFail = 30 * time.Second, 5 * time.Minute
+)
+
+func examineCatalog(ctx context.Context, catalog *config.Catalog, log *slog.Logger, r *report) {
+	area := "catalog " + catalog.Name
+	if catalog.Realm != config.DefaultRealm {
+		area += " of " + catalog.Realm
+	}
+	settings := catalog.StorageConfig()
+	settings.Retries = -1 // a person waits
+	stores, err := storage.NewStores(settings, storage.NewLimiters())
+	if err != nil {
+		r.result(err, verdictFail, area, "open", "")
+		return
+	}
+	defer func() {
+		if err := stores.Close(); err != nil {
+			r.result(err, verdictWarn, area, "close", "")
+		}
+	}()
+	s3 := false
+	for _, text := range catalog.Locations {
+		location, err := storage.Parse(text)
+		if err != nil {
+			r.result(err, verdictFail, area, "location", "")
+			continue
+		}
+		s3 = s3 || location.Scheme == "s3"
+		examineLocation(ctx, stores, location, area, log, r)
+	}
+	if s3 {
+		examineClock(ctx, clockAddress(catalog.S3), area, r)
+	}
+}
+
+func examineLocation(ctx context.Context, stores *storage.Stores, location storage.Location, area string, log *slog.Logger, r *report) {
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	if location.Scheme == "file" {
+		if info, err := os.Stat(location.Key); err != nil || !info.IsDir() {
+			r.add(verdictFail, area, "list", "%s is not a folder on this machine; make it, or mount it here", location)
+			return
+		}
+	}
+	guard, err := storage.NewGuard(location.String())
+	if err != nil {
+		r.result(err, verdictFail, area, "location", "")
+		return
+	}
+	session := stores.Session(storage.SessionConfig{Guard: guard, Logger: log})
+	var some *storage.Object
+	for object, listErr := range session.ListLimit(ctx, location, 1) {
+		if err = listErr; err == nil {
+			some = &object
+		}
+		break
+	}
+	// A purge works without; only its last look at what is left does not.
+	r.result(err, verdictWarn, area, "list", location.String())
+	examineRead(ctx, session, location, some, err != nil, area, r)
+	examineDelete(ctx, session, location, area, r)
+}
+
+func examineRead(ctx context.Context, session *storage.Session, location storage.Location, some *storage.Object, unlisted bool, area string, r *report) {
+	if some == nil {
+		why := "nothing is there to read"
+		if unlisted {
+			why = "without a listing, what to read is not known"
+		}
+		r.add(verdictSkip, area, "read", "%s: %s", location, why)
+		return
+	}
+	reader, _, err := session.Open(ctx, some.Location)
+	if err == nil {
+		if _, err = reader.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
+			err = nil // an empty object
+		}
+		err = errors.Join(err, reader.Close())
+	}
+	r.result(err, verdictFail, area, "read", some.Location.String())
+}
+
+// examineDelete deletes an object that is not there, which a store refuses
+// unless the right is granted. A folder grants nothing to a file that is not
+// there, so one is made.
+func examineDelete(ctx context.Context, session *storage.Session, location storage.Location, area string, r *report) {
+	target := location.Join(".deckhand-doctor-" + jobs.NewID())
+	if target.Scheme == "file" {
+		if err := session.Write(ctx, target, []byte("deckhand doctor wrote this and deletes it\n")); err != nil {
+			r.result(err, verdictFail, area, "delete", "")
+			return
+		}
+	}
+	var errs []error
+	for _, deletion := range session.Delete(ctx, []storage.Location{target}) {
+		errs = append(errs, deletion.Err)
+	}
+	r.result(errors.Join(errs...), verdictFail, area, "delete", location.String())
+}
+
+// clockAddress is where the store tells the time.
+func clockAddress(s3 config.S3) string {
+	return cmp.Or(s3.Endpoint, "https://s3."+cmp.Or(s3.Region, "us-east-1")+".amazonaws.com")
+}
+
+// examineClock compares this machine's clock with the Date of the store's answer,
+// whatever the answer is.
+func examineClock(ctx context.Context, address, area string, r *report) {
+	difference, err := clockDifference(ctx, address)
+	if err != nil {
+		r.add(verdictSkip, area, "clock", "%v", err)
+		return
+	}
+	off := difference.Abs()
+	level, advice := verdictOK, ""
+	switch {
+	case off > clockFail:
+		level, advice = verdictFail, "; set the clock, requests are refused at 15m"
+	case off > clockWarn:
+		level, advice = verdictWarn, "; set the clock"
+	}
+	direction := "behind"
+	if difference < 0 {
+		direction = "ahead of"
+	}
+	if off <= time.Second { // the header has whole seconds
+		r.add(level, area, "clock", "agrees with %s", address)
+		return
+	}
+	r.add(level, area, "clock", "%s %s %s%s", off.Round(time.Second), direction, address, advice)
+}
+
+// clockDifference is the store's time minus ours.
+func clockDifference(ctx context.Context, address string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(address, "/")+"/", nil)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the time: %w", err)
+	}
+	sent := time.Now()
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the time: %w", err)
+	}
+	defer response.Body.Close()
+	middle := sent.Add(time.Since(sent) / 2)
+	date, err := http.ParseTime(response.Header.Get("Date"))
+	if err != nil {
+		return 0, fmt.Errorf("%s tells no time", address)
+	}
+	return date.Sub(middle), nil
+}

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"deckhand/internal/broker"
+	"deckhand/internal/command"
+	"deckhand/internal/config"
+	"deckhand/internal/queue"
+	"deckhand/jobs"
+)
+
+func newExec() *cobra.Command {
+	var job jobFlags
+	var output outputFlags
+	cmd := &cobra.Command{
+		Use:   "exec KIND",
+		Short: "Run one job now, without the queue",
+		Long: `Runs one job in this process and prints its receipt. KIND is purge or
+purge-view. The catalog must be in the configuration, and the metadata file inside
+its locations. Nothing else is needed; if NATS answers, the table is locked for as
+long, else "not locked" is said.
+
+Give --table and --table-uuid as the catalog has them, so that the lock is the
+one that a queued purge of the table takes, and so that the table is checked to be
+the one that is meant.
+
+Exit codes: 0 done, 2 bad input, 3 failed for good, 4 try again.`,
+		Example: `  worker exec purge --config deckhand.yaml --catalog lake \
+      --metadata-location s3://warehouse/sales/orders/metadata/00012-a.metadata.json \
+      --dry-run --list
+  worker exec purge --config deckhand.yaml --file job.json --json`,
+		Args: command.OneKind,
+		RunE: command.Action(func(cmd *cobra.Command, s *command.Session, args []string) error {
+			built, err := job.build(s.Config, jobs.Kind(args[0]), cmd.InOrStdin())
+			if err != nil {
+				return command.Exit(command.BadInput, err)
+			}
+			return execute(cmd.Context(), s, built, output)
+		}),
+	}
+	cmd.Flags().SortFlags = false
+	job.bind(cmd.Flags())
+	output.bind(cmd.Flags())
+	return cmd
+}
+
+func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outputFlags) (err error) {
+	catalog, found := s.Config.Catalog(job.Realm, job.Catalog)
+	if !found {
+		return command.Exit(command.BadInput, unknownCatalog(s.Config, job.Realm, job.Catalog))
+	}
+	list, err := output.open(s.Out)
+	if err != nil {
+		return command.Exit(command.BadInput, err)
+	}
+	defer func() { err = errors.Join(err, list.close()) }()
+	box, err := openStores([]*config.Catalog{catalog}, nil)
+	if err != nil {
+		return command.Exit(command.BadInput, err)
+	}
+	defer func() { err = errors.Join(err, box.close()) }()
+	name := workerName(s)
+	handlers, err := box.handlers(handlerConfig{worker: name, dryRun: s.Config.Worker.DryRun, log: s.Log, list: list.record()})
+	if err != nil {
+		return command.Exit(command.BadInput, err)
+	}
+
+	lease, release, err := lock(ctx, s, job, name)
+	if err != nil {
+		return command.Exit(command.TryAgain, err)
+	}
+	defer func() { err = errors.Join(err, release()) }()
+
+	started := time.Now()
+	receipt, runErr := handlers[job.Kind].Run(lease, job, &execProgress{log: s.Log})
+	if cause := context.Cause(lease); runErr != nil && cause != nil {
+		runErr = fmt.Errorf("stopped, run it again to finish: %w", cause)
+	}
+	result := execResult{job: job, worker: name, started: started, err: runErr, receipt: receipt}
+	if err := list.flush(); err != nil {
+		return err
+	}
+	if err := result.print(s.Out, output); err != nil {
+		return err
+	}
+	return command.Exit(result.code(), runErr)
+}
+
+// lockTimeout is how long NATS may take to answer before a run does without it.
+const lockTimeout = 5 * time.Second
+
+// lock takes the table's lease if NATS answers, and says so if not. The context
+// that it returns ends when the lease is lost; release must be called. The error
+// says who holds the lease.
+func lock(ctx context.Context, s *command.Session, job *jobs.Job, worker string) (context.Context, func() error, error) {
+	nothing := func() error { return nil }
+	if job.DryRun || s.Config.Worker.DryRun {
+		return ctx, nothing, nil // nothing is changed, so nobody need be kept out
+	}
+	unlocked := func(err error) (context.Context, func() error, error) {
+		fmt.Fprintf(s.Err, "%s: not locked: %s\n", s.Program, command.OneLine(err))
+		return ctx, nothing, nil
+	}
+	attempt, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	nc, err := broker.Connect(attempt, s.Config.NATS, connectionName(), s.Log)
+	if err != nil {
+		return unlocked(err)
+	}
+	js, err := broker.JetStream(nc, s.Config.NATS)
+	if err != nil {
+		nc.Close()
+		return unlocked(err)
+	}
+	q, err := queue.Open(attempt, js, queue.Config{})
+	if err != nil {
+		nc.Close()
+		return unlocked(err)
+	}
+	lease, err := q.Acquire(ctx, job.LockKey(), queue.Holder{Worker: worker, Job: job.ID, Kind: job.Kind})
+	if err != nil {
+		nc.Close()
+		if errors.Is(err, queue.ErrHeld) {
+			return ctx, nothing, err
+		}
+		return unlocked(err)
+	}
+	running, stop := context.WithCancelCause(ctx)
+	detach := context.AfterFunc(lease.Context(), func() { stop(context.Cause(lease.Context())) })
+	return running, func() error {
+		defer nc.Close()
+		detach()
+		stop(nil)
+		// Also after a signal: the table should be free at once.
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTimeout)
+		defer cancel()
+		if err := lease.Release(end); err != nil && !errors.Is(err, queue.ErrLeaseLost) {
+			return fmt.Errorf("release lease: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+// execProgress stands in for the queue: there is no checkpoint to keep.
+type execProgress struct {
+	log  *slog.Logger
+	said time.Time
+}
+
+var _ jobs.Progress = (*execProgress)(nil)
+
+// progressEvery is how often a long run says how far it is.
+const progressEvery = 10 * time.Second
+
+// Attempt implements [jobs.Progress].
+func (p *execProgress) Attempt() int { return 1 }
+
+// Checkpoint implements [jobs.Progress].
+func (p *execProgress) Checkpoint() json.RawMessage { return nil }
+
+// Alive implements [jobs.Progress].
+func (p *execProgress) Alive() {}
+
+// Save implements [jobs.Progress].
+func (p *execProgress) Save(ctx context.Context, _ any, counters jobs.Counters) error {
+	if p.said.IsZero() {
+		p.said = time.Now()
+	}
+	if time.Since(p.said) >= progressEvery {
+		p.said = time.Now()
+		p.log.InfoContext(ctx, "still running", slog.String("step", counters.Step),
+			slog.Int64("files", counters.Files), slog.Int64("bytes", counters.Bytes))
+	}
+	return nil
+}
+
+// execResult is how the run ended.
+type execResult struct {
+	job     *jobs.Job
+	worker  string
+	started time.Time
+	receipt any
+	err     error
+}
+
+// outcomeTryAgain is the outcome of a run that is neither done nor failed for
+// good; in the queue such a job has no result yet.
+const outcomeTryAgain jobs.Outcome = "try again"
+
+func (r execResult) code() command.Code {
+	switch {
+	case r.err == nil:
+		return command.Done
+	case jobs.IsPermanent(r.err):
+		return command.Dead
+	}
+	return command.TryAgain
+}
+
+func (r execResult) outcome() jobs.Outcome {
+	switch r.code() {
+	case command.Done:
+		return jobs.Completed
+	case command.Dead:
+		return jobs.Dead
+	}
+	return outcomeTryAgain
+}
+
+// textReceipt is what a receipt for people can do.
+type textReceipt interface{ WriteText(io.Writer) error }
+
+// print writes the receipt for people, or the record that RESULTS would hold.
+func (r execResult) print(out io.Writer, flags outputFlags) error {
+	if !flags.json {
+		if text, ok := r.receipt.(textReceipt); ok {
+			return text.WriteText(out)
+		}
+		return nil
+	}
+	result := jobs.Result{
+		Version: jobs.Version, JobID: r.job.ID, Kind: r.job.Kind,
+		Realm: r.job.Realm, Catalog: r.job.Catalog, Namespace: r.job.Namespace, Table: r.job.Table, TableUUID: r.job.TableUUID,
+		Outcome: r.outcome(), Attempts: 1, Worker: r.worker,
+		StartedAt: jobs.At(r.started), FinishedAt: jobs.At(time.Now()),
+	}
+	if r.err != nil {
+		result.Reason = command.OneLine(r.err)
+	}
+	return writeResult(out, result, r.receipt, !flags.list)
+}

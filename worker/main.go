@@ -1,0 +1,39 @@
+// Command worker runs Deckhand's jobs, and is what an operator looks into the
+// fleet with. One file per command; internal/queue does what they ask for.
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"deckhand/internal/command"
+)
+
+// version is set by the linker: -ldflags "-X main.version=v1.2.3".
+var version string
+
+func main() { os.Exit(command.Main(newRoot())) }
+
+func newRoot() *cobra.Command {
+	root := command.NewRoot("worker", "Deletes the files of dropped Iceberg tables", `worker runs Deckhand's jobs: it takes them from NATS JetStream, deletes the
+files of dropped Iceberg tables in the right order, and records a receipt.
+
+Try it on one machine, without anything else installed:
+
+    worker run --embedded --slots purge=4 --config deckhand.yaml
+
+where deckhand.yaml says which catalogs it may touch:
+
+    catalogs:
+      lake:
+        locations: [s3://warehouse/]
+
+In another terminal, "worker status" shows what is queued and running, and
+"producer submit" queues a job.
+
+Every flag can be given as DECKHAND_<FLAG> in the environment; flags win over the
+environment, that over the configuration file.`, version)
+	root.AddCommand(newRun(), newSetup(), newExec(), newStatus(), newDead(), newCancel(), newDoctor())
+	return root
+}

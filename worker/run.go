@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"deckhand/internal/broker"
+	"deckhand/internal/command"
+	"deckhand/internal/config"
+	"deckhand/internal/queue"
+	"deckhand/internal/telemetry"
+	"deckhand/jobs/purge"
+)
+
+func newRun() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run jobs until told to stop",
+		Long: `Takes jobs from the queue and runs them, until SIGTERM or SIGINT: then it takes
+no more, lets the running ones go on for --drain, and gives the rest back; they
+resume elsewhere. A second signal ends it at once, which is harmless too.
+
+It creates the streams and buckets that are missing, if it may, and waits, saying
+for what, while NATS cannot be reached.`,
+		Example: `  worker run --config deckhand.yaml
+  worker run --config deckhand.yaml --slots purge=8,purge-view=2
+  worker run --config deckhand.yaml --embedded --embedded-store ./queue
+  curl -s localhost:9464/readyz`,
+		Args: cobra.NoArgs,
+		RunE: command.Action(func(cmd *cobra.Command, s *command.Session, _ []string) error {
+			return runWorker(cmd.Context(), s)
+		}, config.Running, config.Timing),
+	}
+	cmd.Flags().SortFlags = false
+	config.Bind(cmd.Flags(), config.Running, config.Timing)
+	return cmd
+}
+
+func runWorker(ctx context.Context, s *command.Session) (err error) {
+	if len(s.Config.Catalogs) == 0 {
+		return command.Exit(command.BadInput, errors.New("no catalog is configured, so every job would be refused; name one under catalogs: in the file of --config"))
+	}
+	name, metrics := workerName(s), telemetry.NewMetrics(telemetry.ReadBuild(version))
+	log := s.Log.With(slog.String(telemetry.KeyWorker, name))
+	box, err := openStores(s.Config.CatalogsNamed(""), metrics)
+	if err != nil {
+		return command.Exit(command.BadInput, err)
+	}
+	defer func() { err = errors.Join(err, box.close()) }()
+	handlers, err := box.handlers(handlerConfig{
+		worker: name, dryRun: s.Config.Worker.DryRun, log: log, list: countDeleted(metrics),
+	})
+	if err != nil {
+		return command.Exit(command.BadInput, err)
+	}
+
+	if s.Config.Worker.Embedded.Enabled {
+		embedded, err := startEmbedded(s, log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, embedded.Close()) }()
+	}
+	state := &health{}
+	web, err := serveHealth(s.Config.Worker, state, metrics, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, web.close()) }()
+
+	state.waitFor("a connection to NATS")
+	nc, err := broker.ConnectRetrying(ctx, s.Config.NATS, connectionName(), log)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	defer nc.Close()
+	state.connected(nc)
+	q, err := prepareQueue(ctx, nc, s.Config, log)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	worker, err := queue.NewWorker(q, queue.WorkerConfig{
+		Name: name, Slots: s.Config.Worker.Slots, Handlers: handlers, Logger: log, Observer: metrics,
+	})
+	if err != nil {
+		return command.Exit(command.BadInput, err)
+	}
+	for kind, slots := range s.Config.Worker.Slots {
+		metrics.Slots(kind, slots)
+	}
+	metrics.Watch(worker, slices.Sorted(maps.Keys(s.Config.Worker.Slots)))
+	state.working(worker)
+	log.InfoContext(ctx, "worker runs", slog.String("slots", s.Config.Worker.Slots.String()), slog.String("url", nc.ConnectedUrlRedacted()), slog.String("http", web.address()))
+	return work(ctx, worker, nc, log)
+}
+
+// work runs the worker, and watches over its connection for as long.
+func work(ctx context.Context, worker *queue.Worker, nc *nats.Conn, log *slog.Logger) error {
+	watch, end := context.WithCancel(context.WithoutCancel(ctx))
+	var group errgroup.Group
+	group.Go(func() error {
+		broker.Watch(watch, nc, log)
+		return nil
+	})
+	group.Go(func() error {
+		defer end()
+		return worker.Run(ctx)
+	})
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("run jobs: %w", err)
+	}
+	log.InfoContext(ctx, "worker stopped")
+	return nil
+}
+
+// stopped is nil when a signal ended the wait that failed.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func countDeleted(metrics *telemetry.Metrics) func(purge.PathRecord) {
+	return func(path purge.PathRecord) {
+		if path.Action == "deleted" {
+			metrics.FileDeleted(path.Bytes)
+		}
+	}
+}
+
+// startEmbedded starts the NATS server in this process and points the
+// configuration at it.
+func startEmbedded(s *command.Session, log *slog.Logger) (*broker.Embedded, error) {
+	port, err := portOf(s.Config.NATS.URL)
+	if err != nil {
+		return nil, command.Exit(command.BadInput, err)
+	}
+	settings := s.Config.Worker.Embedded
+	embedded, err := broker.StartEmbedded(broker.EmbeddedConfig{
+		Port: port, StoreDir: settings.StoreDir, SyncAlways: settings.SyncAlways, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	folder, err := filepath.Abs(settings.StoreDir)
+	if err != nil {
+		folder = settings.StoreDir
+	}
+	log.Info("embedded NATS server runs", slog.String("url", embedded.URL()), slog.String("store", folder))
+	s.Config.NATS = broker.Config{URL: embedded.URL()}
+	return embedded, nil
+}
+
+// portOf is the port of the first address in nats.url. Port 0 asks for any free
+// one.
+func portOf(address string) (int, error) {
+	if address == "" {
+		address = broker.DefaultURL
+	}
+	first, _, _ := strings.Cut(address, ",")
+	if !strings.Contains(first, "://") {
+		first = "nats://" + first
+	}
+	parsed, err := url.Parse(first)
+	if err != nil || parsed.Port() == "" {
+		return 4222, nil
+	}
+	port, err := strconv.Atoi(parsed.Port())
+	if err != nil || port > 65535 {
+		return 0, fmt.Errorf("nats.url: %q is not a port", parsed.Port())
+	}
+	if port == 0 {
+		port = -1
+	}
+	return port, nil
+}
