@@ -32,6 +32,15 @@ func fieldError(field, format string, args ...any) *FieldError {
 // *[FieldError], or wraps [ErrNewerVersion]; in that case the job is returned
 // too, with the fields that could be read.
 func Decode(body []byte) (*Job, error) {
+	var job Job
+	if json.Unmarshal(body, &job) == nil && job.Version == Version && job.Validate() == nil {
+		return &job, nil
+	}
+	return explain(body)
+}
+
+// explain reads a body that is no valid job of this version, to say why.
+func explain(body []byte) (*Job, error) {
 	if trimmed := bytes.TrimSpace(body); len(trimmed) == 0 || trimmed[0] != '{' {
 		return nil, fieldError("body", "is not a JSON object")
 	}

@@ -128,30 +128,23 @@ func (d *dataLevel) Entry(i int, e *manifest.Entry) error {
 		}
 		return nil
 	}
+	if err == nil && location == d.root {
+		return nil // whatever names the root, it goes last
+	}
 	kind := kindOfEntry(e)
-	if err == nil {
-		switch d.seen.Add(location) {
-		case table.Seen:
-			return nil
-		case table.Unknown:
-			d.mu.Lock()
-			d.receipt.AtMost = true
-			d.mu.Unlock()
-		case table.New:
-		}
-		err = d.scope.Check(location)
+	outside := err != nil || d.scope.Check(location) != nil
+	if outside && d.receipt.GCEnabled && d.catalog.Policy.Outside == OutsideKeep {
+		d.hold(i)
+	}
+	if err == nil && d.wasSeen(location) {
+		return nil
 	}
 	switch {
 	case !d.receipt.GCEnabled:
-		d.keep(GCDisabled, kind, e.FileSize, path, "")
+		d.keep(GCDisabled, kind, e.FileSize, path)
 		return nil
-	case err != nil:
-		d.keep(OutsideScope, kind, e.FileSize, path, "")
-		if d.catalog.Policy.Outside == OutsideKeep {
-			d.mu.Lock()
-			d.held[i] = true
-			d.mu.Unlock()
-		}
+	case outside:
+		d.keep(OutsideScope, kind, e.FileSize, path)
 		return nil
 	case d.counting || d.deleter == nil:
 		d.countDeleted(kind, e.FileSize)
@@ -220,10 +213,31 @@ func (d *dataLevel) release(i int) {
 	}
 }
 
-func (d *dataLevel) keep(reason Reason, kind entryKind, size int64, path, detail string) {
+// wasSeen says whether another entry has named the file already.
+func (d *dataLevel) wasSeen(l storage.Location) bool {
+	switch d.seen.Add(l) {
+	case table.Seen:
+		return true
+	case table.Unknown:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.receipt.AtMost = true
+	case table.New:
+	}
+	return false
+}
+
+// hold keeps a manifest that names files which stay.
+func (d *dataLevel) hold(i int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.run.keep(reason, entryKinds[kind], size, path, detail)
+	d.held[i] = true
+}
+
+func (d *dataLevel) keep(reason Reason, kind entryKind, size int64, path string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.run.keep(reason, entryKinds[kind], size, path, "")
 }
 
 func (d *dataLevel) countDeleted(kind entryKind, size int64) {
@@ -275,7 +289,7 @@ func (d *dataLevel) finish() {
 	}
 	for i, held := range d.held {
 		if held {
-			d.hold(d.tree.Manifests[i].Path)
+			d.run.hold(d.tree.Manifests[i].Path)
 		}
 	}
 	d.receipt.Manifests = len(d.tree.Manifests)

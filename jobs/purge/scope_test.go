@@ -1,12 +1,14 @@
 package purge_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/manifest"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
@@ -61,6 +63,49 @@ func TestFilesOutsideTheScopeAndWhatNamesThemAreKeptUntilARequeue(t *testing.T) 
 		gone[f.Path] = true
 	}
 	require.Equal(t, slices.DeleteFunc(before, func(key string) bool { return gone[key] }), y.keys())
+}
+
+// Several manifests may name one file that stays; each of them stays too.
+func TestEveryManifestThatNamesAKeptFileIsKept(t *testing.T) {
+	t.Parallel()
+	zoo := tabletest.LoadZoo(t)
+	y := newYard(t)
+	zoo.Load(y.server)
+	full := y.server.Snapshot()
+	repeated := 0
+	for _, name := range []string{"v1_plain", "v2_days", "v2_posdel", "v2_rollback", "v3_dv", "v3_lineage", "py_types"} {
+		table := zoo.Table(t, name)
+		y.server.Restore(full)
+		only := newYardOn(t, y.server, table.Location+"/metadata")
+		_, err := run(t, only.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+		require.True(t, jobs.IsPermanent(err), name)
+		naming := map[string]int{}
+		for _, f := range table.Files {
+			switch f.Kind {
+			case tabletest.KindMetadata, tabletest.KindManifestList, tabletest.KindStatistics, tabletest.KindPartitionStatistics:
+			case tabletest.KindManifest:
+				data, _ := zoo.Object(f.Path)
+				reader, err := manifest.NewReader(bytes.NewReader(data), f.Path, 0)
+				require.NoError(t, err)
+				live := 0
+				var entry manifest.Entry
+				for more, err := reader.Next(&entry); more; more, err = reader.Next(&entry) {
+					require.NoError(t, err)
+					if entry.Status != manifest.StatusDeleted {
+						live++
+						naming[string(entry.Path)]++
+					}
+				}
+				require.Equal(t, live > 0, slices.Contains(y.keys(), f.Path), "%s: %s names %d", name, f.Path, live)
+			default:
+				require.Contains(t, y.keys(), f.Path)
+			}
+		}
+		for _, n := range naming {
+			repeated += n - 1
+		}
+	}
+	require.Positive(t, repeated, "no file is named twice: the test shows nothing")
 }
 
 func TestForgettingDeletesTheMetadataAndLeavesTheFilesOutside(t *testing.T) {
