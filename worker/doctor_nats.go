@@ -70,8 +70,10 @@ type right struct {
 type probe int
 
 const (
-	// probeRequest is not a request that the JetStream API can read.
-	probeRequest probe = iota
+	// probeInfo asks for what anyone may know.
+	probeInfo probe = iota
+	// probeBroken is not a request that the JetStream API can read.
+	probeBroken
 	// probeStored expects to be stored in a stream that does not exist.
 	probeStored
 	// probeNobody goes to a subject that nobody listens on.
@@ -83,14 +85,14 @@ func rights() []right {
 	const nobody = "deckhand-doctor"
 	list := []right{
 		{grant: "$JS.API.STREAM.INFO.JOBS", subject: "$JS.API.STREAM.INFO.JOBS"},
-		{grant: "$JS.API.DIRECT.GET.JOBS", subject: "$JS.API.DIRECT.GET.JOBS"},
-		{grant: "$JS.API.DIRECT.GET.RESULTS.>", subject: "$JS.API.DIRECT.GET.RESULTS.results." + nobody},
+		{grant: "$JS.API.DIRECT.GET.JOBS", subject: "$JS.API.DIRECT.GET.JOBS", message: probeBroken},
+		{grant: "$JS.API.DIRECT.GET.RESULTS.>", subject: "$JS.API.DIRECT.GET.RESULTS.results." + nobody, message: probeInfo},
 		{grant: "$JS.ACK.JOBS.>", subject: "$JS.ACK.JOBS." + nobody + ".1.1.1.1.1", message: probeNobody},
 	}
 	for _, kind := range jobs.Kinds() {
 		list = append(list,
 			right{grant: "$JS.API.CONSUMER.INFO.JOBS.*", subject: "$JS.API.CONSUMER.INFO.JOBS." + string(kind)},
-			right{grant: "$JS.API.CONSUMER.MSG.NEXT.JOBS.*", subject: "$JS.API.CONSUMER.MSG.NEXT.JOBS." + string(kind)})
+			right{grant: "$JS.API.CONSUMER.MSG.NEXT.JOBS.*", subject: "$JS.API.CONSUMER.MSG.NEXT.JOBS." + string(kind), message: probeBroken})
 	}
 	for _, bucket := range []string{"locks", "progress"} {
 		list = append(list,
@@ -102,8 +104,8 @@ func rights() []right {
 		right{grant: "results.>", subject: "results." + nobody, message: probeStored},
 		right{grant: "dead.>", subject: "dead." + nobody, message: probeStored},
 		right{grant: "jobs.>", subject: "jobs." + nobody, message: probeStored, without: "\"dead requeue\" fails"},
-		right{grant: "$JS.API.STREAM.MSG.DELETE.JOBS", subject: "$JS.API.STREAM.MSG.DELETE.JOBS", without: "\"cancel\" fails"},
-		right{grant: "$JS.API.STREAM.MSG.DELETE.DEAD", subject: "$JS.API.STREAM.MSG.DELETE.DEAD", without: "\"dead requeue\" and \"dead drop\" fail"},
+		right{grant: "$JS.API.STREAM.MSG.DELETE.JOBS", subject: "$JS.API.STREAM.MSG.DELETE.JOBS", message: probeBroken, without: "\"cancel\" fails"},
+		right{grant: "$JS.API.STREAM.MSG.DELETE.DEAD", subject: "$JS.API.STREAM.MSG.DELETE.DEAD", message: probeBroken, without: "\"dead requeue\" and \"dead drop\" fail"},
 	)
 }
 
@@ -140,8 +142,9 @@ func examineRights(ctx context.Context, nc *nats.Conn, r *report) {
 func (r right) denied(ctx context.Context, nc *nats.Conn) (bool, error) {
 	msg := nats.NewMsg(r.subject)
 	switch r.message {
-	case probeRequest:
-		msg.Data = []byte("{") // whoever reads it finds no request
+	case probeInfo:
+	case probeBroken:
+		msg.Data = []byte("{")
 	case probeStored:
 		msg.Header.Set(nats.ExpectedStreamHdr, "DECKHAND-DOCTOR")
 	case probeNobody:

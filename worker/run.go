@@ -92,7 +92,7 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 		return stopped(ctx, err)
 	}
 	worker, err := queue.NewWorker(q, queue.WorkerConfig{
-		Name: name, Slots: s.Config.Worker.Slots, Handlers: handlers, Logger: log, Observer: metrics,
+		Name: name, Slots: s.Config.Worker.Slots, Handlers: handlers, Logger: s.Log, Observer: metrics,
 	})
 	if err != nil {
 		return command.Exit(command.BadInput, err)
@@ -102,7 +102,7 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 	}
 	metrics.Watch(worker, slices.Sorted(maps.Keys(s.Config.Worker.Slots)))
 	state.working(worker)
-	log.InfoContext(ctx, "worker runs", slog.String("slots", s.Config.Worker.Slots.String()), slog.String("url", nc.ConnectedUrlRedacted()), slog.String("http", web.address()))
+	log.InfoContext(ctx, "connected to the queue", slog.String("url", nc.ConnectedUrlRedacted()), slog.String("http", web.address()))
 	return work(ctx, worker, nc, log)
 }
 
@@ -121,7 +121,6 @@ func work(ctx context.Context, worker *queue.Worker, nc *nats.Conn, log *slog.Lo
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("run jobs: %w", err)
 	}
-	log.InfoContext(ctx, "worker stopped")
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -235,6 +236,7 @@ func explain(err error, address string) error {
 	var parse *url.Error
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
+	var network net.Error
 	switch {
 	case err == nil:
 		return fmt.Errorf("connect to NATS at %s: the connection was closed", address)
@@ -247,6 +249,8 @@ func explain(err error, address string) error {
 	case errors.As(err, &unknown), errors.As(err, &host):
 		return fmt.Errorf("connect to NATS at %s: the server's certificate is not trusted; set ca, and an address that the certificate names: %w", address, err)
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout):
+		return fmt.Errorf("connect to NATS at %s: no server answers; start one, or give its address with --nats-url", address)
+	case errors.As(err, &network):
 		return fmt.Errorf("connect to NATS at %s: no server answers; start one, or give its address with --nats-url: %w", address, err)
 	}
 	return fmt.Errorf("connect to NATS at %s: %w", address, err)

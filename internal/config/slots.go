@@ -52,7 +52,7 @@ func (s *Slots) Set(text string) error {
 }
 
 // Type is what help shows.
-func (*Slots) Type() string { return "KIND=N,…" }
+func (*Slots) Type() string { return "KIND=N" }
 
 // UnmarshalYAML reads the flag's form or a mapping.
 func (s *Slots) UnmarshalYAML(node *yaml.Node) error {
