@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -74,17 +75,37 @@ func (c *container) openData() error {
 	return nil
 }
 
+// openZstd unpacks a small block at once, into the window, and streams any
+// other. A frame may ask for a window of megabytes (Java's writers do, for
+// blocks of 64 KiB), which a stream has to provide.
 func (c *container) openZstd() error {
 	s := c.scratch
 	if s.zstd == nil {
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxZstdWindow), zstd.WithDecoderMaxMemory(1<<62))
+			zstd.WithDecoderMaxWindow(maxZstdWindow), zstd.WithDecoderMaxMemory(1<<62), zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
 			return err
 		}
 		s.zstd = d
 	}
-	if err := s.zstd.Reset(&c.section); err != nil {
+	var src io.Reader = &c.section
+	if c.section.left <= windowSize && !c.zstdStream {
+		packed, err := readAll(&c.section, s.packed[:0])
+		s.packed = packed
+		if err != nil {
+			return err
+		}
+		block, err := s.zstd.DecodeAll(packed, s.window[:0])
+		if err == nil {
+			c.window.buf, c.window.end = block, len(block)
+			return nil
+		}
+		// It is too large, which several errors say, or broken, which the
+		// stream will say. The blocks of a file are alike: no second try.
+		c.zstdStream = true
+		src = bytes.NewReader(packed)
+	}
+	if err := s.zstd.Reset(src); err != nil {
 		return err
 	}
 	c.window.src = s.zstd

@@ -25,6 +25,8 @@ type container struct {
 	meta    map[string]string
 	sync    [syncSize]byte
 
+	zstdStream bool // a block did not fit into the window
+
 	open  bool
 	start int64 // where the current block begins in the file
 	count int64 // its entries, by its head

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 )
 
@@ -37,6 +39,37 @@ func TestEveryCodecGivesTheSameEntries(t *testing.T) {
 			require.Equal(t, want, slow, codec)
 		}
 	}
+}
+
+func TestZstandardBlocksAreReadAtOnceOrAsAStream(t *testing.T) {
+	t.Parallel()
+	var b block
+	for j := range 30_000 {
+		b = append(b, plainEntry(1, fmt.Sprintf("s3://w/t/data/%d.parquet", j%10), 1, 2))
+	}
+	small, large := b[:1000], b
+	require.Greater(t, len(join(large...)), 5*windowSize)
+	require.Less(t, len(javaZstd(t, join(large...))), windowSize)
+	noise := make([]byte, 3*windowSize)
+	for i := range noise {
+		noise[i] = byte(i * i >> 3 * 7919 >> 5)
+	}
+	schema := strings.Replace(plainSchema, `"fields":[`, `"fields":[{"name":"x","type":"bytes"},`, 1)
+	for _, blocks := range [][]block{{small, large, small}, {large, small}, {small}, {nil, small, nil}} {
+		want := mustRead(t, avroFile(t, plainSchema, "null", blocks...), 0)
+		java := avroHeader(plainSchema, "zstandard")
+		for _, b := range blocks {
+			java = append(java, rawBlock(int64(len(b)), javaZstd(t, join(b...)))...)
+		}
+		require.Equal(t, want, mustRead(t, java, 0))
+		require.Equal(t, want, mustRead(t, avroFile(t, plainSchema, "zstandard", blocks...), 0))
+		for _, cut := range []int{1, 20, 40} {
+			_, err := readAllEntries(bytes.NewReader(java[:len(java)-cut]), 0)
+			requireCorrupt(t, err, "cut short")
+		}
+	}
+	long := join(text(string(noise)), plainEntry(1, "p", 2, 3))
+	require.Len(t, mustRead(t, join(avroHeader(schema, "zstandard"), rawBlock(2, javaZstd(t, join(long, long)))), 0), 2)
 }
 
 func TestTheHeaderIsGiven(t *testing.T) {
@@ -103,13 +136,77 @@ func TestNothingIsAllocatedPerEntry(t *testing.T) {
 				next()
 			}
 			require.Zero(t, testing.AllocsPerRun(800, next), "%s in one block", name)
-			if name != "zstandard" && name != "wide" {
+			if name != "wide" {
 				// Over the end of a block as well.
 				require.Zero(t, testing.AllocsPerRun(1500, next), "%s over blocks", name)
 			}
 			require.NoError(t, r.Close())
 		}
 	}
+}
+
+// javaZstd packs as Java's writers do: a frame that does not say its length
+// and asks for a window of 2 MiB.
+func javaZstd(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := zstd.NewWriter(&out, zstd.WithWindowSize(2<<20), zstd.WithEncoderConcurrency(1))
+	require.NoError(t, err)
+	for len(b) > 0 {
+		n := min(len(b), 10_000)
+		_, err := w.Write(b[:n])
+		require.NoError(t, err)
+		require.NoError(t, w.Flush())
+		b = b[n:]
+	}
+	require.NoError(t, w.Close())
+	return out.Bytes()
+}
+
+// Not parallel: it measures what the process holds.
+func TestAReaderHoldsLittleMemoryInTheMiddleOfABlock(t *testing.T) {
+	const readers = 16
+	var small, large block
+	for j := range 20_000 {
+		large = append(large, plainEntry(1, fmt.Sprintf("s3://w/t/data/%d.parquet", j*7919), int64(j), int64(j)<<20))
+	}
+	small = large[:1500]
+	java := rawBlock(int64(len(small)), javaZstd(t, join(small...)))
+	files := map[string][]byte{
+		"java zstd": join(avroHeader(plainSchema, "zstandard"), java, java, java),
+		"null":      avroFile(t, plainSchema, "null", large),
+		"deflate":   avroFile(t, plainSchema, "deflate", large),
+		"snappy":    avroFile(t, plainSchema, "snappy", small, small),
+	}
+	for name, file := range files {
+		before := heap()
+		var open []*Reader
+		for range readers {
+			r, err := NewReader(bytes.NewReader(file), "m.avro", allFields)
+			require.NoError(t, err)
+			open = append(open, r)
+			var e Entry
+			for range 2000 {
+				ok, err := r.Next(&e)
+				require.NoError(t, err)
+				require.True(t, ok)
+			}
+		}
+		used := (heap() - before) / readers
+		t.Logf("%s: %d KiB a reader", name, used>>10)
+		require.Less(t, used, uint64(400<<10), name)
+		for _, r := range open {
+			require.NoError(t, r.Close())
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC() // The second empties what pools keep.
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // repeated gives head, then body n times, then tail.
