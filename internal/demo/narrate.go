@@ -20,8 +20,13 @@ func step(format string, args ...any) {
 // detail prints a line that belongs to the step.
 func detail(format string, args ...any) { fmt.Printf("    "+format+"\n", args...) }
 
-// command prints a command as it could be typed.
-func command(line string) { detail("$ %s", line) }
+// command prints a command as it could be typed, long ones over several lines.
+func command(line string) {
+	if len(line) > 100 {
+		line = strings.ReplaceAll(line, " --", " \\\n        --")
+	}
+	detail("$ %s", line)
+}
 
 // quote prints what a command answered.
 func quote(output string) {

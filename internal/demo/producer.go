@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,10 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
-// produce runs the producer and gives what it printed. It prints the command.
+// produce runs the producer and gives what it printed.
 func (s *stage) produce(ctx context.Context, args ...string) (string, error) {
 	p, err := s.startProducer(ctx, args...)
 	if err != nil {
@@ -23,29 +21,30 @@ func (s *stage) produce(ctx context.Context, args ...string) (string, error) {
 	return p.first + rest, err
 }
 
-// producing is a producer at work.
+// producing is a producer at work. What it prints on both outputs comes as one
+// text, as on a terminal.
 type producing struct {
-	first    string // the first line of its output
-	cmd      *exec.Cmd
-	output   *bufio.Reader
-	problems bytes.Buffer
+	first  string // the first line
+	output *bufio.Reader
+	ended  chan error
 }
 
 // startProducer runs the producer until it has printed its first line, which says
-// what became of the publication. It prints the command.
+// what became of the publication.
 func (s *stage) startProducer(ctx context.Context, args ...string) (*producing, error) {
-	command("producer " + strings.Join(args, " "))
-	p := &producing{cmd: exec.CommandContext(ctx, filepath.Join(s.bin, "producer"), args...)} //nolint:gosec // fixed arguments
-	p.cmd.Env = append(os.Environ(), "DECKHAND_NATS_URL="+s.nats)
-	p.cmd.Stderr = &p.problems
-	output, err := p.cmd.StdoutPipe()
-	if err != nil {
+	output, input := io.Pipe()
+	producer := exec.CommandContext(ctx, filepath.Join(s.bin, "producer"), args...) //nolint:gosec // fixed arguments
+	producer.Env = append(os.Environ(), "DECKHAND_NATS_URL="+s.nats)
+	producer.Stdout, producer.Stderr = input, input
+	if err := producer.Start(); err != nil {
 		return nil, fmt.Errorf("run producer: %w", err)
 	}
-	p.output = bufio.NewReader(output)
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("run producer: %w", err)
-	}
+	p := &producing{output: bufio.NewReader(output), ended: make(chan error, 1)}
+	go func() {
+		p.ended <- producer.Wait()
+		_ = input.Close()
+	}()
+	var err error
 	if p.first, err = p.output.ReadString('\n'); err != nil {
 		_, err := p.rest()
 		return p, err
@@ -57,9 +56,9 @@ func (s *stage) startProducer(ctx context.Context, args ...string) (*producing, 
 // line.
 func (p *producing) rest() (string, error) {
 	rest, readErr := io.ReadAll(p.output)
-	if err := p.cmd.Wait(); err != nil {
+	if err := <-p.ended; err != nil {
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-			return "", fmt.Errorf("producer ended with exit code %d: %s%s%s", exit.ExitCode(), p.first, rest, p.problems.String())
+			return "", fmt.Errorf("producer ended with exit code %d: %s%s", exit.ExitCode(), p.first, rest)
 		}
 		return "", fmt.Errorf("run producer: %w", err)
 	}

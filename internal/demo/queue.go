@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"deckhand/jobs"
+	"deckhand/jobs/purge"
 )
 
 // withQueue connects to NATS as the nats CLI does and hands over JetStream.
@@ -35,16 +36,20 @@ func (s *stage) withQueue(ctx context.Context, look func(context.Context, jetstr
 // pausePurges stops workers from taking purges, so that one can be seen waiting.
 func (s *stage) pausePurges(ctx context.Context) error {
 	command("nats consumer pause JOBS purge 1h --force")
-	return s.withQueue(ctx, func(ctx context.Context, js jetstream.JetStream) error {
-		_, err := js.PauseConsumer(ctx, "JOBS", "purge", time.Now().Add(time.Hour))
-		return err
-	})
+	return s.pauseFor(ctx, time.Hour)
 }
 
+// resumePurges lets the pause end in a moment. "nats consumer resume" ends it as
+// well, but the server then wakes a waiting worker only with the next heartbeat
+// of its request, up to 15 s later.
 func (s *stage) resumePurges(ctx context.Context) error {
-	command("nats consumer resume JOBS purge --force")
+	command("nats consumer pause JOBS purge 1s --force")
+	return s.pauseFor(ctx, time.Second)
+}
+
+func (s *stage) pauseFor(ctx context.Context, d time.Duration) error {
 	return s.withQueue(ctx, func(ctx context.Context, js jetstream.JetStream) error {
-		_, err := js.ResumeConsumer(ctx, "JOBS", "purge")
+		_, err := js.PauseConsumer(ctx, "JOBS", "purge", time.Now().Add(d))
 		return err
 	})
 }
@@ -111,11 +116,15 @@ func (s *stage) showResult(ctx context.Context, tail string) error {
 		if err := json.Unmarshal(message.Data, &result); err != nil {
 			return fmt.Errorf("decode result: %w", err)
 		}
-		var text bytes.Buffer
-		if err := json.Indent(&text, message.Data, "", "  "); err != nil {
-			return fmt.Errorf("print result: %w", err)
+		var receipt purge.Receipt
+		if err := json.Unmarshal(result.Receipt, &receipt); err != nil {
+			return fmt.Errorf("decode receipt: %w", err)
 		}
-		quote(text.String())
+		var text bytes.Buffer
+		if err := receipt.WriteText(&text); err != nil {
+			return fmt.Errorf("print receipt: %w", err)
+		}
+		quote(fmt.Sprintf("{… %d bytes of JSON, in short:}\n%s", len(message.Data), text.String()))
 		if result.Outcome != jobs.Completed {
 			return fmt.Errorf("the job ended %s: %s", result.Outcome, result.Reason)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,16 +35,15 @@ func purgeUndisturbed(ctx context.Context, s *stage) error {
 	if err := s.pausePurges(ctx); err != nil {
 		return fmt.Errorf("pause purges: %w", err)
 	}
-	answer, err := s.produce(ctx, table.submit()...)
-	if err != nil {
+	if err := s.submit(ctx, table); err != nil {
 		return err
 	}
-	quote(answer)
 	if err := s.showQueue(ctx); err != nil {
 		return err
 	}
 
-	detail("a second time: a job is queued once; this producer waits for the receipt")
+	detail("A job is queued only once. A second producer finds it there, and waits for its end:")
+	command("producer submit purge … --wait")
 	waiting, err := s.startProducer(ctx, table.submit("--wait")...)
 	if err != nil {
 		return err
@@ -72,13 +72,13 @@ func purgeUndisturbed(ctx context.Context, s *stage) error {
 // purgeAcrossAKill shows that a purge survives its worker.
 func purgeAcrossAKill(ctx context.Context, s *stage, files int) error {
 	step("Once more, with a bigger table, and the worker is killed half-way")
-	table, seen, err := s.killHalfWay(ctx, files)
+	table, seen, killed, err := s.killHalfWay(ctx, files)
 	if err != nil {
 		return err
 	}
-	detail("kill -9: the worker is gone, and the NATS inside it")
-	detail("left: %s", seen.counts())
-	detail("no manifest was touched yet: whoever goes on can still read what to delete")
+	command("kill -9 " + strconv.Itoa(killed))
+	detail("The worker is gone, and the NATS inside it. Left: %s.", seen.counts())
+	detail("No manifest was touched yet, so whoever goes on can read what is left to delete.")
 
 	step("A second worker takes over. The lease of the dead one lasts %s here (2m by default)", ackWait)
 	if err := s.start(ctx); err != nil {
@@ -98,41 +98,39 @@ func purgeAcrossAKill(ctx context.Context, s *stage, files int) error {
 
 // killHalfWay submits a purge and kills the worker while files are going. When a
 // quick machine was done before, it tries again with a bigger table.
-func (s *stage) killHalfWay(ctx context.Context, files int) (*dropped, *levels, error) {
+func (s *stage) killHalfWay(ctx context.Context, files int) (d *dropped, seen *levels, pid int, err error) {
 	for try := range 3 {
 		table, err := s.writeTable(ctx, fmt.Sprintf("sales.events%s", strings.Repeat("2", try)), icebergtable.Options{
 			Files: files << try, Distinct: 100, Snapshots: 40, Partitioned: true, Branch: true, PositionDeletes: true,
 		})
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, 0, err
 		}
 		table.describe()
-		answer, err := s.produce(ctx, table.submit()...)
-		if err != nil {
-			return nil, nil, err
+		if err := s.submit(ctx, table); err != nil {
+			return nil, nil, 0, err
 		}
-		quote(answer)
 		if err := awaitHalf(ctx, table); err != nil {
-			return nil, nil, errors.Join(err, fmt.Errorf("the worker's log ends with:\n%s", s.lastLog(10)))
+			return nil, nil, 0, errors.Join(err, fmt.Errorf("the worker's log ends with:\n%s", s.lastLog(10)))
 		}
-		s.kill()
+		pid := s.kill()
 		seen := watch(table)
 		if err := seen.look(); err != nil {
-			return nil, nil, err
+			return nil, nil, 0, err
 		}
 		if len(seen.left[0]) > 0 {
-			return table, seen, nil
+			return table, seen, pid, nil
 		}
 		detail("this machine was quicker: nothing is left to resume. Again, with twice as many files")
 		if err := s.start(ctx); err != nil {
-			return nil, nil, err
+			return nil, nil, 0, err
 		}
 	}
-	return nil, nil, errors.New("three times the purge was over before the worker could be killed; try -files 200000")
+	return nil, nil, 0, errors.New("three times the purge was over before the worker could be killed; try -files 200000")
 }
 
-// awaitHalf waits until every tenth data file, of those that are looked at, is
-// gone: with the manifests read side by side that is well before the end.
+// awaitHalf waits until a third of the data files is gone: by the time the signal
+// arrives it is more. It looks at one file of a hundred, to be quick.
 func awaitHalf(ctx context.Context, d *dropped) error {
 	var sample []string
 	for i, f := range d.Files {
@@ -141,7 +139,7 @@ func awaitHalf(ctx context.Context, d *dropped) error {
 		}
 	}
 	for started, all := time.Now(), len(sample); ; {
-		if sample = remaining(sample); len(sample) < all*3/4 {
+		if sample = remaining(sample); len(sample) < all*2/3 {
 			return nil
 		}
 		if time.Since(started) > patience {
@@ -151,6 +149,17 @@ func awaitHalf(ctx context.Context, d *dropped) error {
 			return err
 		}
 	}
+}
+
+// submit queues the purge of a table and shows how.
+func (s *stage) submit(ctx context.Context, table *dropped) error {
+	command("producer " + strings.Join(table.submit(), " "))
+	answer, err := s.produce(ctx, table.submit()...)
+	if err != nil {
+		return err
+	}
+	quote(answer)
+	return nil
 }
 
 func (s *stage) verify(ctx context.Context, table *dropped) error {

@@ -26,6 +26,7 @@ type stage struct {
 	nats      string // URL
 	http      string // host:port of /metrics
 	worker    *exec.Cmd
+	exited    chan struct{} // closed when worker has ended
 }
 
 func newStage(ctx context.Context) (*stage, error) {

@@ -28,14 +28,18 @@ func (s *stage) start(ctx context.Context) error {
 	if err := worker.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
-	s.worker = worker
+	s.worker, s.exited = worker, make(chan struct{})
+	go func(exited chan struct{}) {
+		_ = worker.Wait()
+		close(exited)
+	}(s.exited)
 	command("worker " + strings.Join(args, " ") + " &")
 	for {
 		if ready(ctx, s.http) {
 			detail("process %d, ready after %s; NATS at %s, metrics at http://%s/metrics", worker.Process.Pid, brief(time.Since(started)), s.nats, s.http)
 			return nil
 		}
-		if time.Since(started) > 30*time.Second || worker.Process.Signal(syscall.Signal(0)) != nil {
+		if time.Since(started) > 30*time.Second || s.hasExited() {
 			return fmt.Errorf("the worker did not get ready; its log ends with:\n%s", s.lastLog(15))
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
@@ -57,23 +61,38 @@ func ready(ctx context.Context, address string) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
+func (s *stage) hasExited() bool {
+	select {
+	case <-s.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // stop ends the worker as an operator would, with SIGTERM, and waits.
 func (s *stage) stop() {
 	if s.worker == nil {
 		return
 	}
 	_ = s.worker.Process.Signal(syscall.SIGTERM)
-	late := time.AfterFunc(40*time.Second, func() { _ = s.worker.Process.Kill() })
-	_ = s.worker.Wait()
-	late.Stop()
+	select {
+	case <-s.exited:
+	case <-time.After(40 * time.Second):
+		_ = s.worker.Process.Kill()
+		<-s.exited
+	}
 	s.worker = nil
 }
 
-// kill ends the worker, and the NATS inside it, with SIGKILL.
-func (s *stage) kill() {
+// kill ends the worker, and the NATS inside it, with SIGKILL. It gives the id that
+// the process had.
+func (s *stage) kill() (pid int) {
+	pid = s.worker.Process.Pid
 	_ = s.worker.Process.Kill()
-	_ = s.worker.Wait()
+	<-s.exited
 	s.worker = nil
+	return pid
 }
 
 // lastLog gives the end of the worker's log.
