@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -75,10 +76,19 @@ func (b bucketStore) create(ctx context.Context, key string, value []byte) (uint
 
 // remove deletes a key if it still has the revision.
 func (b bucketStore) remove(ctx context.Context, key string, revision uint64) error {
-	_, err := b.js.PublishMsg(ctx, b.removal(key), jetstream.WithExpectLastSequencePerSubject(revision))
+	_, err := b.js.PublishMsg(ctx, b.removal(key, revision))
 	return err
 }
 
-func (b bucketStore) removal(key string) *nats.Msg {
-	return &nats.Msg{Subject: b.prefix + key, Header: nats.Header{"KV-Operation": {"DEL"}}}
+// removeUnheard deletes a key if it still has the revision, and does not ask
+// whether that worked: for what would be harmless if it stayed.
+func (b bucketStore) removeUnheard(key string, revision uint64) error {
+	return b.js.Conn().PublishMsg(b.removal(key, revision))
+}
+
+func (b bucketStore) removal(key string, revision uint64) *nats.Msg {
+	return &nats.Msg{Subject: b.prefix + key, Header: nats.Header{
+		"KV-Operation":                      {"DEL"},
+		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
+	}}
 }

@@ -12,16 +12,30 @@ import (
 
 // handle takes a delivery from the pull to its end. work is the context that
 // handlers run under: it outlives the end of pulling by the drain time.
+//
+// What remains to be done once the end is recorded, the settlement's rest, goes
+// on while the slot asks for its next job.
 func (w *Worker) handle(work context.Context, s *slot, d *delivery) {
-	r, settled := w.claim(context.WithoutCancel(work), s.kind, d)
-	if r == nil {
-		settled.log(work, w.log, s.kind, d)
-		w.observer.JobSettled(s.kind, settled.ending, 0, 0)
+	keep := context.WithoutCancel(work)
+	r, settled := w.claim(keep, s.kind, d)
+	ran, attempt := time.Duration(0), 0
+	if r != nil {
+		settled = r.settle(keep, w.execute(work, s, r))
+		ran, attempt = r.ran, r.progress.attempt
+	}
+	end := func() {
+		settled.log(keep, w.log, s.kind, d)
+		w.observer.JobSettled(s.kind, settled.ending, ran, attempt)
+	}
+	if settled.rest == nil {
+		end()
 		return
 	}
-	settled = r.settle(context.WithoutCancel(work), w.execute(work, s, r))
-	settled.log(work, w.log, s.kind, d)
-	w.observer.JobSettled(s.kind, settled.ending, r.ran, r.progress.attempt)
+	s.rest.Wait() // one at a time, so that a slow server is felt
+	s.rest.Go(func() {
+		settled.err = settled.rest()
+		end()
+	})
 }
 
 // settlement is how a delivery ended, for the log and the metrics.
@@ -31,9 +45,14 @@ type settlement struct {
 	level   slog.Level
 	err     error
 	attrs   []slog.Attr
+	// rest is what can be done while the slot goes on; nil for nothing.
+	rest func() error
 }
 
 func (s settlement) log(ctx context.Context, log *slog.Logger, kind jobs.Kind, d *delivery) {
+	if !log.Enabled(ctx, s.level) {
+		return
+	}
 	attrs := append([]slog.Attr{
 		slog.String("kind", string(kind)), slog.String("tail", d.tail), slog.Uint64("seq", d.sequence),
 	}, s.attrs...)
@@ -59,10 +78,14 @@ type run struct {
 	lastResult uint64
 	started    time.Time
 	ran        time.Duration
-	log        *slog.Logger
 	// anew: JOBS was deleted and made again during the run, so that the absence
 	// of the message says nothing.
 	anew bool
+}
+
+// log is the worker's log with the job's names.
+func (r *run) log() *slog.Logger {
+	return r.w.log.With(slog.String("kind", string(r.job.Kind)), slog.String("job", r.job.ID), slog.String("tail", r.d.tail))
 }
 
 // claim decides what a delivery needs. It returns a run for a job that is to be
@@ -95,7 +118,6 @@ func (w *Worker) claim(ctx context.Context, kind jobs.Kind, d *delivery) (*run, 
 	}
 	r := &run{
 		w: w, q: q, d: d, id: d.identity(job.ID), job: job, handler: w.handlers[kind], lease: lease,
-		log: w.log.With(slog.String("kind", string(kind)), slog.String("job", job.ID), slog.String("tail", d.tail)),
 	}
 	if proceed, settled := r.judge(ctx); !proceed {
 		return nil, settled
@@ -145,7 +167,7 @@ func (r *run) look(ctx context.Context) (last *jobs.Result, exists bool, err err
 	}()
 	last, r.lastResult, err = r.q.LastResult(ctx, r.d.tail)
 	var progressErr error
-	if r.progress = r.q.newProgress(r.d.tail, r.log); !r.d.first {
+	if r.progress = r.q.newProgress(r.d.tail, r.w.log); !r.d.first {
 		progressErr = r.progress.load(ctx)
 	}
 	found := <-answers

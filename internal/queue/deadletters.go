@@ -137,16 +137,16 @@ func (r *run) bury(ctx context.Context, reason string, cause error, receipt any)
 		return r.unsettled(ctx, err)
 	}
 	if err := r.afterResult(ctx, held); err != nil {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "work after the result failed", slog.Any("error", err))
+		r.log().LogAttrs(ctx, slog.LevelWarn, "work after the result failed", slog.Any("error", err))
 	}
 	err = r.progress.close(ctx, func(e *progressEntry) {
 		e.State, e.LastError = stateDead, oneLine(reason)
 	})
 	if err != nil {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "progress could not be written", slog.Any("error", err))
+		r.log().LogAttrs(ctx, slog.LevelWarn, "progress could not be written", slog.Any("error", err))
 	}
 	if err := r.d.terminate(ctx, oneLine(reason)); err != nil {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "job was not seen to leave the queue", slog.Any("error", err))
+		r.log().LogAttrs(ctx, slog.LevelWarn, "job was not seen to leave the queue", slog.Any("error", err))
 	}
 	r.releaseLease(ctx)
 	return settlement{ending: EndDead, message: "job is dead", level: slog.LevelError, err: cause,

@@ -10,10 +10,10 @@ import (
 )
 
 // heartbeat tells the server that the job is worked on, renews the lease and
-// looks whether the job was taken away, until ctx ends or the lease is lost.
+// looks whether the job was taken away, at once and then at each heartbeat, until
+// ctx ends or the lease is lost.
 func (r *run) heartbeat(ctx context.Context, s *slot, cancel context.CancelCauseFunc) {
-	pause := r.q.timings.heartbeat
-	for sleep(ctx, pause) {
+	for pause := time.Duration(0); sleep(ctx, pause); {
 		s.touch()
 		pause = r.q.timings.heartbeat
 		// Not waited for: its loss makes a second delivery at most, which finds the
@@ -27,7 +27,7 @@ func (r *run) heartbeat(ctx context.Context, s *slot, cancel context.CancelCause
 			return
 		case err != nil:
 			// The watchdog counts from the last success; until then try often.
-			r.log.LogAttrs(ctx, slog.LevelDebug, "lease could not be renewed yet", slog.Any("error", err))
+			r.log().LogAttrs(ctx, slog.LevelDebug, "lease could not be renewed yet", slog.Any("error", err))
 			pause = r.q.timings.retryBeat
 			continue
 		}
@@ -66,7 +66,7 @@ func (r *run) takenAway(ctx context.Context) error {
 	if !created.Equal(r.id.created.Time) {
 		// Nobody canceled this job: the whole stream is gone. Its work is finished.
 		r.anew = true
-		r.log.LogAttrs(ctx, slog.LevelWarn, "stream JOBS was made anew, the job goes on without its message")
+		r.log().LogAttrs(ctx, slog.LevelWarn, "stream JOBS was made anew, the job goes on without its message")
 		return nil
 	}
 	return ErrCanceled

@@ -228,6 +228,22 @@ func (l *Lease) release(ctx context.Context) error {
 	return explain(l.q.js.Conn(), "release lease "+l.key, "$KV."+locksBucket, err)
 }
 
+// letGo is release without waiting for an answer, where none is needed to know
+// the revision.
+func (l *Lease) letGo(ctx context.Context) error {
+	l.mu.Lock()
+	revision, unsure := l.revision, l.unsure
+	l.mu.Unlock()
+	if unsure {
+		return l.release(ctx)
+	}
+	// First, so that the next claim of the key on this connection is not refused
+	// here; the server sees the two in their order.
+	err := l.q.locks.removeUnheard(l.key, revision)
+	l.forget()
+	return err
+}
+
 func (l *Lease) remove(ctx context.Context) error {
 	l.mu.Lock()
 	revision, unsure := l.revision, l.unsure

@@ -191,6 +191,9 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, options ...jetstream
 
 // sleep waits and reports whether ctx still lives.
 func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -280,3 +280,10 @@ func (p *progress) remove(ctx context.Context) error {
 	}
 	return nil
 }
+
+// letGo is remove without waiting for an answer.
+func (p *progress) letGo() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.q.progress.removeUnheard(p.key, p.revision)
+}

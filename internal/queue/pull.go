@@ -23,6 +23,7 @@ const (
 // pull is the life of one slot: one job at a time, asked for only when the slot
 // is free, so that no job waits in the hands of a busy worker.
 func (w *Worker) pull(fetch, work context.Context, s *slot) {
+	defer s.rest.Wait()
 	for w.unblocked(fetch) {
 		s.touch()
 		consumer, err := w.consumer(fetch, s.kind)

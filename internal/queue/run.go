@@ -24,10 +24,16 @@ type outcome struct {
 func (w *Worker) execute(work context.Context, s *slot, r *run) outcome {
 	ctx, cancel := context.WithCancelCause(work)
 	loops, stop := context.WithCancel(context.WithoutCancel(work))
+	// Nothing is due before the first heartbeat, and most jobs are short.
+	first := min(r.q.timings.heartbeat, r.q.config.StallTimeout) - time.Since(r.lease.confirmed)
 	var owned sync.WaitGroup
-	owned.Go(func() { r.heartbeat(loops, s, cancel) })
-	owned.Go(func() { r.lease.watch(loops, cancel) })
-	owned.Go(func() { watchStall(loops, r.q.config.StallTimeout, r.progress.lastAlive, cancel) })
+	owned.Add(1)
+	loopsLater := time.AfterFunc(first, func() {
+		defer owned.Done()
+		owned.Go(func() { r.heartbeat(loops, s, cancel) })
+		owned.Go(func() { r.lease.watch(loops, cancel) })
+		owned.Go(func() { watchStall(loops, r.q.config.StallTimeout, r.progress.lastAlive, cancel) })
+	})
 
 	r.started = time.Now()
 	s.begin(ctx, r)
@@ -39,6 +45,9 @@ func (w *Worker) execute(work context.Context, s *slot, r *run) outcome {
 	})
 	r.ran = time.Since(r.started)
 	stop()
+	if loopsLater.Stop() {
+		owned.Done()
+	}
 	owned.Wait()
 	s.end()
 	// Asked after the loops have ended, so that none can find the lease lost

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"deckhand/jobs"
@@ -15,7 +14,6 @@ import (
 // they end before the lease does.
 func (r *run) settle(ctx context.Context, out outcome) settlement {
 	ctx, cancel := context.WithTimeout(ctx, r.q.timings.settle)
-	defer cancel()
 	attrs := append([]slog.Attr{
 		slog.String("job", r.job.ID), slog.Int("attempt", r.progress.attempt), slog.Duration("ran", r.ran),
 	}, stackOf(out.err)...)
@@ -34,6 +32,11 @@ func (r *run) settle(ctx context.Context, out outcome) settlement {
 		settled = r.giveBack(ctx, v)
 	}
 	settled.attrs = append(settled.attrs, attrs...)
+	if rest := settled.rest; rest != nil {
+		settled.rest = func() error { defer cancel(); return rest() }
+	} else {
+		cancel()
+	}
 	return settled
 }
 
@@ -100,7 +103,7 @@ func (r *run) leave(ctx context.Context, v verdict) settlement {
 func (r *run) result(end jobs.Outcome, reason string, receipt any) *jobs.Result {
 	encoded, problem := encodeReceipt(receipt)
 	if problem != "" {
-		r.log.Warn("receipt is left out", slog.String("reason", problem))
+		r.log().Warn("receipt is left out", slog.String("reason", problem))
 		if reason == "" {
 			reason = problem
 		}
@@ -130,9 +133,11 @@ func (r *run) complete(ctx context.Context, out outcome) settlement {
 	if err := r.afterResult(ctx, held); err != nil {
 		return r.giveBack(ctx, verdict{ending: EndRetried, err: err, delay: r.q.timings.retryDelay(r.progress.attempt - 1)})
 	}
-	err = r.d.finish(ctx)
-	r.letGo(ctx)
-	return settlement{ending: Ending(held.Outcome), message: "job is completed", level: slog.LevelInfo, err: err}
+	return settlement{ending: Ending(held.Outcome), message: "job is completed", level: slog.LevelInfo, rest: func() error {
+		err := r.d.finish(ctx)
+		r.letGo(ctx)
+		return err
+	}}
 }
 
 // cancel records that someone removed the job.
@@ -143,30 +148,29 @@ func (r *run) cancel(ctx context.Context, out outcome) settlement {
 		return r.unsettled(ctx, err)
 	}
 	if err := r.afterResult(ctx, held); err != nil {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "work after the result failed", slog.Any("error", err))
+		r.log().LogAttrs(ctx, slog.LevelWarn, "work after the result failed", slog.Any("error", err))
 	}
 	_ = r.d.finish(ctx)
 	r.letGo(ctx)
 	return settlement{ending: EndCanceled, message: "job canceled", level: slog.LevelInfo}
 }
 
-// letGo removes what is left of a job that has ended: its progress and, at the
-// same time, the lease.
+// letGo removes what is left of a job that has ended: its progress and the
+// lease. The server is not asked whether it did: an entry that stays is of a job
+// that has ended, and a lease that stays expires.
 func (r *run) letGo(ctx context.Context) {
-	var owned sync.WaitGroup
-	owned.Go(func() {
-		if err := r.progress.remove(ctx); err != nil {
-			r.log.LogAttrs(ctx, slog.LevelWarn, "progress entry stays behind", slog.Any("error", err))
-		}
-	})
-	r.releaseLease(ctx)
-	owned.Wait()
+	if err := r.progress.letGo(); err != nil {
+		r.log().LogAttrs(ctx, slog.LevelWarn, "progress entry stays behind", slog.Any("error", err))
+	}
+	if err := r.lease.letGo(ctx); err != nil {
+		r.log().LogAttrs(ctx, slog.LevelDebug, "lease stays behind", slog.Any("error", err))
+	}
 }
 
 func (r *run) releaseLease(ctx context.Context) {
 	if err := r.lease.release(ctx); err != nil {
 		// It expires by itself.
-		r.log.LogAttrs(ctx, slog.LevelDebug, "lease could not be released", slog.Any("error", err))
+		r.log().LogAttrs(ctx, slog.LevelDebug, "lease could not be released", slog.Any("error", err))
 	}
 }
 
@@ -194,10 +198,10 @@ func (r *run) giveBack(ctx context.Context, v verdict) settlement {
 		return r.leave(ctx, verdict{err: ErrLeaseLost})
 	}
 	if err != nil {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "progress could not be written", slog.Any("error", err))
+		r.log().LogAttrs(ctx, slog.LevelWarn, "progress could not be written", slog.Any("error", err))
 	}
 	if err := r.d.delay(v.delay); err != nil {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "job could not be delayed, it comes back when its wait for an answer ends", slog.Any("error", err))
+		r.log().LogAttrs(ctx, slog.LevelWarn, "job could not be delayed, it comes back when its wait for an answer ends", slog.Any("error", err))
 	}
 	r.releaseLease(ctx)
 	message, level := "job failed, it is tried again", slog.LevelWarn

@@ -12,6 +12,8 @@ import (
 // slot is room for one running job.
 type slot struct {
 	kind jobs.Kind
+	// rest is the end of the job before, which goes on beside the next pull.
+	rest sync.WaitGroup
 
 	mu      sync.Mutex
 	touched time.Time
