@@ -1,0 +1,132 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/clitest"
+	"deckhand/internal/natstest"
+	"deckhand/internal/queue"
+	"deckhand/jobs"
+	"deckhand/jobs/purge"
+)
+
+func TestExecPurgesATableWithoutAQueue(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, "")
+	table := y.table(t, "db/orders")
+	args := []string{"exec", "purge", "--config", y.config, "--catalog", "lake", "--metadata-location", table.MetadataLocation, "--nats-url", nowhere}
+	before := y.files(t, "db/orders")
+
+	got := worker(t, append(args, "--dry-run", "--list")...)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Equal(t, before, y.files(t, "db/orders"))
+	require.Contains(t, got.Stdout, "would delete\tmanifest\t")
+	require.Contains(t, got.Stdout, table.MetadataLocation)
+	require.Empty(t, got.Stderr, "a dry run needs no lock")
+
+	got = worker(t, args...)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Empty(t, y.files(t, "db/orders"))
+	require.Contains(t, got.Stdout, "deleted")
+	require.Contains(t, got.Stderr, "worker: not locked: connect to NATS at nats://127.0.0.1:1: no server answers")
+
+	got = worker(t, args...)
+	require.Equal(t, 3, got.Code)
+	require.Contains(t, got.Stderr, "does not exist")
+}
+
+func TestExecPrintsTheSameRecordAsTheQueueWouldHold(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, "")
+	table := y.table(t, "db/orders")
+	list := y.folder + "/list.jsonl"
+	got := worker(t, "exec", "purge", "--config", y.config, "--catalog", "lake", "--metadata-location", table.MetadataLocation,
+		"--table", "db.orders", "--table-uuid", table.UUID, "--nats-url", nowhere, "--json", "--list-file", list)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	result := decode[jobs.Result](t, got.Stdout)
+	require.Equal(t, jobs.Completed, result.Outcome)
+	require.Equal(t, []string{"db"}, result.Namespace)
+	require.Equal(t, "orders", result.Table)
+	receipt := decode[purge.Receipt](t, string(result.Receipt))
+	require.EqualValues(t, 20+2+2+1, receipt.Deleted.Total().Files)
+
+	listed, err := os.ReadFile(list)
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(listed)), "\n")
+	require.Len(t, lines, 25)
+	last := decode[purge.PathRecord](t, lines[24])
+	require.Equal(t, table.MetadataLocation, last.Location)
+	require.Equal(t, "deleted", last.Action)
+}
+
+func TestExecReadsAWholeJob(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, "")
+	table := y.table(t, "db/orders")
+	job := jobs.Job{Version: 1, ID: "j1", Kind: jobs.Purge, Realm: "POLARIS", Catalog: "lake", Namespace: []string{"db"}, Table: "orders",
+		TableUUID: "another-uuid", MetadataLocation: table.MetadataLocation}
+	body, err := job.Encode()
+	require.NoError(t, err)
+	got := clitest.Run(t, clitest.Command{Args: []string{"exec", "purge", "--config", y.config, "--nats-url", nowhere, "--file", "-", "--json"}, Stdin: string(body)})
+	require.Equal(t, 3, got.Code, "the table's UUID is another")
+	result := decode[jobs.Result](t, got.Stdout)
+	require.Equal(t, jobs.Dead, result.Outcome)
+	require.Equal(t, "j1", result.JobID)
+	require.Contains(t, result.Reason, "another-uuid")
+	require.NotEmpty(t, y.files(t, "db/orders"))
+}
+
+func TestExecOutsideTheAllowedLocationsFailsForGood(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, "")
+	got := worker(t, "exec", "purge", "--config", y.config, "--catalog", "lake", "--nats-url", nowhere,
+		"--metadata-location", "file://"+y.folder+"/warehouse2/x.metadata.json")
+	require.Equal(t, 3, got.Code)
+	require.Contains(t, got.Stderr, "is outside the allowed locations")
+}
+
+func TestExecWaitsForNobodyWhoHoldsTheTable(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{})
+	js := server.JetStream(t)
+	_, _, err := queue.Setup(t.Context(), js, queue.AssetsConfig{})
+	require.NoError(t, err)
+	q, err := queue.Open(t.Context(), js, queue.Config{})
+	require.NoError(t, err)
+	y := newYard(t, "")
+	table := y.table(t, "db/orders")
+	job := jobs.Job{Kind: jobs.Purge, Realm: "POLARIS", Catalog: "lake", Namespace: []string{"db"}, Table: "orders", TableUUID: table.UUID}
+	lease, err := q.Acquire(t.Context(), job.LockKey(), queue.Holder{Worker: "w-1", Job: "j-1", Kind: jobs.Purge})
+	require.NoError(t, err)
+
+	args := []string{"exec", "purge", "--config", y.config, "--catalog", "lake", "--metadata-location", table.MetadataLocation,
+		"--table", "db.orders", "--table-uuid", table.UUID, "--nats-url", server.URL()}
+	got := worker(t, args...)
+	require.Equal(t, 4, got.Code, got.Stderr)
+	require.Contains(t, got.Stderr, "held by worker w-1")
+	require.NotEmpty(t, y.files(t, "db/orders"))
+
+	require.NoError(t, lease.Release(t.Context()))
+	got = worker(t, args...)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Empty(t, got.Stderr, "it was locked")
+	require.Empty(t, y.files(t, "db/orders"))
+	lease, err = q.Acquire(t.Context(), job.LockKey(), queue.Holder{Worker: "w-2"})
+	require.NoError(t, err, "the lease was given back")
+	require.NoError(t, lease.Release(t.Context()))
+}
+
+func TestExecWithoutStreamsSaysThatNothingIsLocked(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{NoJetStream: true})
+	y := newYard(t, "")
+	table := y.table(t, "db/orders")
+	got := worker(t, "exec", "purge", "--config", y.config, "--catalog", "lake", "--metadata-location", table.MetadataLocation, "--nats-url", server.URL())
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Contains(t, got.Stderr, "worker: not locked: ")
+	require.Contains(t, got.Stderr, "JetStream is off")
+}
