@@ -65,9 +65,8 @@ type deleteBatch struct {
 // NewDeleter starts a deleter. Close it to be sure that all is sent. When ctx
 // ends, what is not deleted gets the reason as its error.
 func (s *Session) NewDeleter(ctx context.Context, cfg DeleterConfig) *Deleter {
-	size := cmp.Or(cfg.BatchSize, DefaultBatchSize)
 	return &Deleter{
-		session: s, ctx: ctx, size: min(max(size, 1), s3BatchLimit),
+		session: s, ctx: ctx, size: max(cmp.Or(cfg.BatchSize, DefaultBatchSize), 1),
 		slots:    make(chan struct{}, max(cmp.Or(cfg.InFlight, DefaultBatchesRunning), 1)),
 		onResult: cfg.OnResult, open: map[storeID]*deleteBatch{},
 	}

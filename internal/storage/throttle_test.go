@@ -73,7 +73,7 @@ func TestSessionsShareTheBucketsLimiter(t *testing.T) {
 	t.Parallel()
 	l := open(t, s3test.Options{Latency: 5 * time.Millisecond}, func(c *storage.Config, _ *storage.SessionConfig) { c.MaxInFlight = 3 })
 	l.fill(1)
-	other, err := storage.NewStores(storage.Config{Locations: []string{"s3://warehouse"}, S3: l.srv.StorageConfig()}, l.limiters)
+	other, err := storage.NewStores(storage.Config{Locations: []string{"s3://warehouse"}, MaxInFlight: 3, S3: l.srv.StorageConfig()}, l.limiters)
 	require.NoError(t, err)
 	defer other.Close()
 	var wg sync.WaitGroup
