@@ -9,7 +9,10 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/config"
 )
 
 // passwords sets what accounts.conf takes from the environment.
@@ -36,6 +39,13 @@ func withAccounts(t *testing.T) *server.Options {
 	options, err := server.ProcessConfigFile(filepath.Join(folder, "nats.conf"))
 	require.NoError(t, err)
 	return options
+}
+
+func TestComposeConfigurationIsValid(t *testing.T) {
+	loaded, err := config.Load("compose/config.yaml", func(string) string { return "" }, pflag.NewFlagSet("worker", pflag.ContinueOnError))
+	require.NoError(t, err)
+	require.Equal(t, []string{"file:///warehouse/"}, loaded.Catalogs["local"].Locations)
+	require.Equal(t, "0.0.0.0:9464", loaded.Worker.HTTP)
 }
 
 func TestNATSWritesEachJobToTheDiskBeforeItAnswers(t *testing.T) {

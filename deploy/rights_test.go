@@ -1,0 +1,132 @@
+package deploy_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/queue"
+	"deckhand/jobs"
+)
+
+// serve runs a server with the accounts of accounts.conf.
+func serve(t *testing.T) *server.Server {
+	t.Helper()
+	options := withAccounts(t)
+	options.Host, options.Port, options.HTTPPort = "127.0.0.1", server.RANDOM_PORT, 0
+	options.StoreDir, options.NoSigs, options.NoLog = t.TempDir(), true, true
+	s, err := server.NewServer(options)
+	require.NoError(t, err)
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	require.True(t, s.ReadyForConnections(10*time.Second))
+	return s
+}
+
+// login connects as one of the users and collects what it is denied.
+func login(t *testing.T, s *server.Server, user, password string) (jetstream.JetStream, func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var denied []string
+	nc, err := nats.Connect(s.ClientURL(), nats.UserInfo(user, password), nats.CustomInboxPrefix("_INBOX_"+user),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			denied = append(denied, err.Error())
+		}))
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	return js, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return denied
+	}
+}
+
+// fake is a handler that saves once and fails for good on tables named "bad".
+type fake struct{}
+
+func (fake) Run(ctx context.Context, job *jobs.Job, progress jobs.Progress) (any, error) {
+	if err := progress.Save(ctx, map[string]int{"step": 1}, jobs.Counters{Files: 1}); err != nil {
+		return nil, err
+	}
+	if job.Table == "bad" {
+		return nil, jobs.Permanent(errors.New("the table is bad"))
+	}
+	return map[string]bool{"done": true}, nil
+}
+
+func job(table string) *jobs.Job {
+	return &jobs.Job{
+		Version: jobs.Version, ID: jobs.NewID(), Kind: jobs.Purge, Realm: "POLARIS", Catalog: "lake",
+		Namespace: []string{"sales"}, Table: table, TableUUID: "6f1c2c1e-9f3c-4a5e-8d7f-0b1d5c1a2b3c",
+		MetadataLocation: "s3://lake/sales/" + table + "/metadata/1.metadata.json",
+	}
+}
+
+func TestEachUserHasTheRightsThatItNeedsAndNoMore(t *testing.T) {
+	s := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	admin, _ := login(t, s, "admin", "secret-ADMIN")
+	_, _, err := queue.Setup(ctx, admin, queue.AssetsConfig{})
+	require.NoError(t, err)
+
+	workers, deniedToWorker := login(t, s, "worker", "secret-WORKER")
+	opened, err := queue.Open(ctx, workers, queue.Config{})
+	require.NoError(t, err)
+	worker, err := queue.NewWorker(opened, queue.WorkerConfig{
+		Name: "w1", Slots: map[jobs.Kind]int{jobs.Purge: 1}, Handlers: map[jobs.Kind]jobs.Handler{jobs.Purge: fake{}},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	running, stop := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- worker.Run(running) }()
+
+	polaris, deniedToPolaris := login(t, s, "polaris", "secret-POLARIS")
+	good := job("orders")
+	_, err = jobs.Publish(ctx, polaris, good, jobs.PublishOptions{})
+	require.NoError(t, err)
+	producer, deniedToProducer := login(t, s, "producer", "secret-PRODUCER")
+	bad := job("bad")
+	published, err := jobs.Publish(ctx, producer, bad, jobs.PublishOptions{})
+	require.NoError(t, err)
+
+	result, err := queue.WaitResult(ctx, producer, good, jobs.Publication{})
+	require.NoError(t, err)
+	require.Equal(t, jobs.Completed, result.Outcome)
+	result, err = queue.WaitResult(ctx, producer, bad, published)
+	require.NoError(t, err)
+	require.Equal(t, jobs.Dead, result.Outcome)
+	status, err := opened.Status(ctx)
+	require.NoError(t, err)
+	require.NotNil(t, status)
+	stop()
+	require.NoError(t, <-stopped)
+	require.Empty(t, deniedToWorker())
+	require.Empty(t, deniedToPolaris())
+	require.Empty(t, deniedToProducer())
+
+	// What Polaris may not do: record results, or queue other work.
+	for _, subject := range []string{"results.purge.x", "jobs.compact.x"} {
+		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		_, err := polaris.Publish(short, subject, nil)
+		cancel()
+		require.Error(t, err, subject)
+	}
+	require.Len(t, deniedToPolaris(), 2)
+	short, cancelShort := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancelShort()
+	require.Error(t, workers.DeleteStream(short, "JOBS"))
+}
