@@ -31,7 +31,7 @@ func Load(path string, getenv func(string) string, given *pflag.FlagSet, groups 
 	}
 	config.fillCatalogs()
 	config.NATS.OverlayEnvironment(getenv)
-	if err := config.overlay(given, groups); err != nil {
+	if err := config.overlay(given, groups, getenv); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(config.readSecrets(), config.Validate()); err != nil {
@@ -127,11 +127,16 @@ func Bind(set *pflag.FlagSet, groups ...Group) {
 }
 
 // overlay sets what was given on the command line, or by DECKHAND_… before.
-func (c *Config) overlay(given *pflag.FlagSet, groups []Group) error {
+func (c *Config) overlay(given *pflag.FlagSet, groups []Group, getenv func(string) string) error {
 	for _, login := range []string{"nats-creds", "nats-nkey", "nats-user", "nats-token-file"} {
 		if given.Changed(login) {
 			c.NATS.ClearLogin()
 		}
+	}
+	if given.Changed("nats-user") {
+		// There is no flag for a password, which others could read in the list of
+		// processes: it comes from the environment or a file.
+		c.NATS.Password = secret.String(getenv("NATS_PASSWORD"))
 	}
 	if given.Changed("nats-password-file") {
 		c.NATS.Password = ""

@@ -148,6 +148,14 @@ func TestOneWayToLogInReplacesAnotherOfLowerPrecedence(t *testing.T) {
 	require.Equal(t, "/my.creds", config.NATS.Creds)
 	require.Empty(t, config.NATS.User)
 	require.Empty(t, config.NATS.Password.Reveal())
+
+	config, err = load(t, yaml, nil, map[string]string{"NATS_PASSWORD": "env"}, "--nats-user=other")
+	require.NoError(t, err)
+	require.Equal(t, "other", config.NATS.User)
+	require.Equal(t, "env", config.NATS.Password.Reveal())
+	config, err = load(t, yaml, nil, nil, "--nats-user=token")
+	require.NoError(t, err)
+	require.Empty(t, config.NATS.Password.Reveal(), "the password of another user")
 }
 
 func TestSecretFilesAreRelativeToTheFileAndNamedWhenBad(t *testing.T) {
