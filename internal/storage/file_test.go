@@ -262,6 +262,14 @@ func TestAConfiguredLocationIsNeverRemoved(t *testing.T) {
 	put(t, d.table+"/f")
 	require.NoError(t, d.delete(t, d.at("f"))[0].Err)
 	require.Equal(t, []string{"./"}, d.tree(t))
+
+	// Also when it lies inside another one.
+	nested, err := storage.NewGuard(d.warehouse, d.warehouse+"/db")
+	require.NoError(t, err)
+	session := d.stores.Session(storage.SessionConfig{Guard: nested, FolderRoots: []storage.Location{{Scheme: "file", Key: d.warehouse}}})
+	put(t, d.table+"/f")
+	require.NoError(t, session.Delete(t.Context(), []storage.Location{d.at("f")})[0].Err)
+	require.Equal(t, []string{"./", "db/"}, d.tree(t))
 }
 
 func TestLocalReadsAreRangedAndBoundToTheirContext(t *testing.T) {

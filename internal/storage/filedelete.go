@@ -125,7 +125,7 @@ func (f *fileStore) rootOf(dir string) (Location, bool) {
 func (f *fileStore) removeFolder(opened map[string]folder, l Location) bool {
 	allowed, ok := f.guard.findFolder(l)
 	switch {
-	case !ok || l.Same(allowed.anchor):
+	case !ok || f.guard.configured(l):
 		return false
 	case l.Same(allowed.location):
 		return removeLocation(allowed)

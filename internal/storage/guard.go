@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -136,6 +137,11 @@ func (g *Guard) findFolder(l Location) (allowedLocation, bool) {
 		}
 	}
 	return allowedLocation{}, false
+}
+
+// configured says whether l is one of the locations that the guard goes back to.
+func (g *Guard) configured(l Location) bool {
+	return slices.ContainsFunc(g.allowed, func(a allowedLocation) bool { return l.Same(a.anchor) })
 }
 
 // Narrow gives a guard that allows only what both allow: each of the locations
