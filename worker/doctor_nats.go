@@ -80,32 +80,43 @@ const (
 	probeNobody
 )
 
-// rights are those of queue.md 5.1.
+// rights are what internal/queue publishes to. Those without a consequence are
+// what "worker run" needs; the others are for operators.
 func rights() []right {
 	const nobody = "deckhand-doctor"
-	list := []right{
-		{grant: "$JS.API.STREAM.INFO.JOBS", subject: "$JS.API.STREAM.INFO.JOBS"},
-		{grant: "$JS.API.DIRECT.GET.JOBS", subject: "$JS.API.DIRECT.GET.JOBS", message: probeBroken},
-		{grant: "$JS.API.DIRECT.GET.RESULTS.>", subject: "$JS.API.DIRECT.GET.RESULTS.results." + nobody, message: probeInfo},
-		{grant: "$JS.ACK.JOBS.>", subject: "$JS.ACK.JOBS." + nobody + ".1.1.1.1.1", message: probeNobody},
+	var list []right
+	for _, stream := range []string{"JOBS", "DEAD", "RESULTS", "KV_locks", "KV_progress"} {
+		subject := "$JS.API.STREAM.INFO." + stream
+		list = append(list, right{grant: subject, subject: subject, message: probeInfo})
 	}
 	for _, kind := range jobs.Kinds() {
 		list = append(list,
-			right{grant: "$JS.API.CONSUMER.INFO.JOBS.*", subject: "$JS.API.CONSUMER.INFO.JOBS." + string(kind)},
+			right{grant: "$JS.API.CONSUMER.INFO.JOBS.*", subject: "$JS.API.CONSUMER.INFO.JOBS." + string(kind), message: probeInfo},
 			right{grant: "$JS.API.CONSUMER.MSG.NEXT.JOBS.*", subject: "$JS.API.CONSUMER.MSG.NEXT.JOBS." + string(kind), message: probeBroken})
 	}
+	list = append(list,
+		right{grant: "$JS.ACK.JOBS.>", subject: "$JS.ACK.JOBS." + nobody + ".1.1.1.1.1", message: probeNobody},
+		right{grant: "$JS.API.DIRECT.GET.JOBS", subject: "$JS.API.DIRECT.GET.JOBS", message: probeBroken},
+		right{grant: "$JS.API.DIRECT.GET.RESULTS.>", subject: "$JS.API.DIRECT.GET.RESULTS.results." + nobody, message: probeInfo},
+		right{grant: "results.>", subject: "results." + nobody, message: probeStored},
+		right{grant: "dead.>", subject: "dead." + nobody, message: probeStored})
 	for _, bucket := range []string{"locks", "progress"} {
+		key := "$KV." + bucket + "." + nobody
 		list = append(list,
-			right{grant: "$JS.API.STREAM.INFO.KV_" + bucket, subject: "$JS.API.STREAM.INFO.KV_" + bucket},
-			right{grant: "$JS.API.DIRECT.GET.KV_" + bucket + ".>", subject: "$JS.API.DIRECT.GET.KV_" + bucket + ".$KV." + bucket + "." + nobody},
-			right{grant: "$KV." + bucket + ".>", subject: "$KV." + bucket + "." + nobody, message: probeStored})
+			right{grant: "$JS.API.DIRECT.GET.KV_" + bucket + ".>", subject: "$JS.API.DIRECT.GET.KV_" + bucket + "." + key, message: probeInfo},
+			right{grant: "$KV." + bucket + ".>", subject: key, message: probeStored})
+	}
+	for _, stream := range []string{"KV_locks", "KV_progress", "RESULTS"} {
+		subject := "$JS.API.DIRECT.GET." + stream
+		list = append(list, right{grant: subject, subject: subject, message: probeBroken, without: `"status" fails`})
 	}
 	return append(list,
-		right{grant: "results.>", subject: "results." + nobody, message: probeStored},
-		right{grant: "dead.>", subject: "dead." + nobody, message: probeStored},
-		right{grant: "jobs.>", subject: "jobs." + nobody, message: probeStored, without: "\"dead requeue\" fails"},
-		right{grant: "$JS.API.STREAM.MSG.DELETE.JOBS", subject: "$JS.API.STREAM.MSG.DELETE.JOBS", message: probeBroken, without: "\"cancel\" fails"},
-		right{grant: "$JS.API.STREAM.MSG.DELETE.DEAD", subject: "$JS.API.STREAM.MSG.DELETE.DEAD", message: probeBroken, without: "\"dead requeue\" and \"dead drop\" fail"},
+		right{grant: "$JS.API.DIRECT.GET.DEAD", subject: "$JS.API.DIRECT.GET.DEAD", message: probeBroken, without: `"status" and "dead ls" fail`},
+		right{grant: "$JS.API.DIRECT.GET.DEAD.>", subject: "$JS.API.DIRECT.GET.DEAD.dead." + nobody, message: probeInfo, without: `"dead" fails`},
+		right{grant: "$JS.API.DIRECT.GET.JOBS.>", subject: "$JS.API.DIRECT.GET.JOBS.jobs." + nobody, message: probeInfo, without: `"cancel" fails`},
+		right{grant: "jobs.>", subject: "jobs." + nobody, message: probeStored, without: `"dead requeue" fails`},
+		right{grant: "$JS.API.STREAM.MSG.DELETE.JOBS", subject: "$JS.API.STREAM.MSG.DELETE.JOBS", message: probeBroken, without: `"cancel" fails`},
+		right{grant: "$JS.API.STREAM.MSG.DELETE.DEAD", subject: "$JS.API.STREAM.MSG.DELETE.DEAD", message: probeBroken, without: `"dead requeue" and "dead drop" fail`},
 	)
 }
 

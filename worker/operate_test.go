@@ -56,7 +56,6 @@ func grants(without string) string {
 			allowed = append(allowed, `"`+right.grant+`"`)
 		}
 	}
-	allowed = append(allowed, `"$JS.API.INFO"`, `"$JS.API.STREAM.INFO.*"`)
 	return `authorization { users: [
 		{user: admin, password: p},
 		{user: w, password: p, permissions: {publish: [` + strings.Join(allowed, ", ") + `], subscribe: ["_INBOX.>"]}} ] }`
@@ -217,4 +216,40 @@ func TestWatchedStatusEndsWithItsSignal(t *testing.T) {
 	require.Equal(t, 0, process.Wait(t), process.Output())
 	first, _, _ := strings.Cut(process.Output(), "\n")
 	require.Len(t, decode[queue.Status](t, first).Kinds, len(jobs.Kinds()))
+}
+
+func TestWorkerRunsWithTheRightsThatDoctorAsksForAndNoOthers(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{Conf: grants("")})
+	admin := strings.Replace(server.URL(), "nats://", "nats://admin:p@", 1)
+	js := natstest.JetStream(t, natstest.Connect(t, admin))
+	_, _, err := queue.Setup(t.Context(), js, queue.AssetsConfig{})
+	require.NoError(t, err)
+	y := newYard(t, "nats: {user: w, password: p}\n")
+	table := y.table(t, "db/orders")
+	process, health := startWorker(t, y, "--nats-url", server.URL())
+	waitReady(t, process, health)
+	submit := func(name string) *jobs.Result {
+		job := &jobs.Job{Version: 1, ID: jobs.NewID(), Kind: jobs.Purge, Realm: "POLARIS", Catalog: "lake",
+			Namespace: []string{"db"}, Table: name, TableUUID: table.UUID, MetadataLocation: table.MetadataLocation}
+		published, err := jobs.Publish(t.Context(), js, job, jobs.PublishOptions{})
+		require.NoError(t, err)
+		result, err := queue.WaitResult(t.Context(), js, job, published)
+		require.NoError(t, err)
+		return result
+	}
+	require.Equal(t, jobs.Completed, submit("orders").Outcome)
+	require.Equal(t, jobs.Dead, submit("orders").Outcome)
+	tail := "purge.POLARIS.lake.db.orders." + table.UUID
+	for _, args := range [][]string{{"status"}, {"dead", "ls"}, {"dead", "show", tail}, {"dead", "requeue", tail}, {"doctor"}} {
+		got := worker(t, append(args, "--config", y.config, "--nats-url", server.URL())...)
+		require.Equal(t, 0, got.Code, "%v: %s%s", args, got.Stdout, got.Stderr)
+	}
+	_, err = jobs.Publish(t.Context(), js, &jobs.Job{Version: 1, ID: "later", Kind: jobs.Purge, Realm: "POLARIS", Catalog: "lake",
+		Namespace: []string{"db"}, Table: "later", TableUUID: "u", MetadataLocation: table.MetadataLocation,
+		NotBefore: jobs.At(time.Now().Add(time.Hour))}, jobs.PublishOptions{})
+	require.NoError(t, err)
+	got := worker(t, "cancel", "purge.POLARIS.lake.db.later.u", "--config", y.config, "--nats-url", server.URL())
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.NotContains(t, process.Output(), "denies")
 }
