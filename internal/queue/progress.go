@@ -259,6 +259,16 @@ func (p *progress) spent() bool {
 	return !p.entry.Progressed && p.attempt >= p.maxAttempts
 }
 
+// failures in a row without progress, before this run.
+func (p *progress) failures() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.entry.Progressed {
+		return 0
+	}
+	return p.attempt - 1
+}
+
 // close writes the entry at the end of a run that leaves its job unfinished.
 func (p *progress) close(ctx context.Context, change func(*progressEntry)) error {
 	p.mu.Lock()

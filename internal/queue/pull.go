@@ -59,7 +59,7 @@ func (w *Worker) pullFrom(fetch, work context.Context, s *slot, consumer jetstre
 	// asked itself. The client's default of 500 would let one worker hoard what
 	// the fleet should share.
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(pullExpiry),
-		jetstream.WithMessagesErrOnMissingHeartbeat(false))
+		jetstream.PullHeartbeat(w.q.timings.pullHeartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(false))
 	if err != nil {
 		return fmt.Errorf("pull %s: %w", s.kind, err)
 	}

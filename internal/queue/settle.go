@@ -84,7 +84,7 @@ func decide(out outcome, p *progress) verdict {
 	if p.spent() {
 		return verdict{ending: EndDead, reason: fmt.Sprintf("attempts spent (%d): %s", p.attempt, oneLine(out.err.Error())), err: out.err}
 	}
-	return verdict{ending: EndRetried, err: out.err, delay: t.retryDelay(p.attempt - 1)}
+	return verdict{ending: EndRetried, err: out.err, delay: t.retryDelay(p.failures())}
 }
 
 // leave touches nothing of a job that is another worker's. The lease is given
@@ -131,7 +131,7 @@ func (r *run) complete(ctx context.Context, out outcome) settlement {
 		return r.unsettled(ctx, err)
 	}
 	if err := r.afterResult(ctx, held); err != nil {
-		return r.giveBack(ctx, verdict{ending: EndRetried, err: err, delay: r.q.timings.retryDelay(r.progress.attempt - 1)})
+		return r.giveBack(ctx, verdict{ending: EndRetried, err: err, delay: r.q.timings.retryDelay(r.progress.failures())})
 	}
 	return settlement{ending: Ending(held.Outcome), message: "job is completed", level: slog.LevelInfo, rest: func() error {
 		err := r.d.finish(ctx)

@@ -18,6 +18,9 @@ type timings struct {
 	// fence is how long after the last confirmed renewal a run is stopped. It
 	// leaves a third of the lease for the handler to stop in. 80s.
 	fence time.Duration
+	// pullHeartbeat shows a waiting slot that its request still stands; it is also
+	// how soon the end of a pause is noticed. 5s.
+	pullHeartbeat time.Duration
 	// call bounds one request to NATS. 5s.
 	call time.Duration
 	// settle bounds the writes after a run: fence + settle stay under the lease's
@@ -41,14 +44,15 @@ type timings struct {
 
 func timingsFor(ackWait time.Duration) timings {
 	return timings{
-		ackWait:    ackWait,
-		heartbeat:  ackWait / 6,
-		retryBeat:  ackWait / 24,
-		fence:      ackWait * 2 / 3,
-		call:       min(5*time.Second, max(ackWait/24, min(ackWait/6, 500*time.Millisecond))),
-		settle:     ackWait / 4,
-		contended:  ackWait / 8,
-		retryFirst: ackWait / 8, retryMax: ackWait * 15,
+		ackWait:       ackWait,
+		heartbeat:     ackWait / 6,
+		retryBeat:     ackWait / 24,
+		fence:         ackWait * 2 / 3,
+		call:          min(5*time.Second, max(ackWait/24, min(ackWait/6, 500*time.Millisecond))),
+		pullHeartbeat: min(5*time.Second, max(ackWait/24, 500*time.Millisecond)),
+		settle:        ackWait / 4,
+		contended:     ackWait / 8,
+		retryFirst:    ackWait / 8, retryMax: ackWait * 15,
 		interrupted: ackWait / 120,
 		newer:       ackWait * 5 / 2, newerLimit: ackWait * 720,
 		notBeforeMax: ackWait * 30,

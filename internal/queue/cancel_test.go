@@ -1,0 +1,137 @@
+package queue
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"deckhand/jobs"
+)
+
+func TestARunningJobThatIsDeletedIsCanceledAndRecorded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	job := newJob()
+	began, causes := make(chan *jobs.Job, 1), make(chan error, 1)
+	b.start(b.q, "w1", 1, untilStopped(began, causes))
+	sequence := b.enqueue(job)
+	waitFor(t, "the run", began)
+	require.NoError(t, b.q.jobs.DeleteMsg(t.Context(), sequence), "as the nats CLI does")
+	require.ErrorIs(t, waitFor(t, "the cancel", causes), ErrCanceled)
+	require.Equal(t, jobs.Canceled, b.result(job, sequence).Outcome)
+	b.gone()
+	b.eventually("progress is removed", func() bool { return b.entry(job.Tail()) == nil })
+}
+
+func TestACanceledJobIsRecordedOnceWithWhoDidIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	running, queued := newJob(), newJob()
+	began, causes := make(chan *jobs.Job, 1), make(chan error, 1)
+	w := b.start(b.q, "w1", 1, untilStopped(began, causes))
+	b.enqueue(running)
+	waitFor(t, "the run", began)
+	b.enqueue(queued)
+	for _, job := range []*jobs.Job{queued, running} {
+		require.NoError(t, b.q.Cancel(t.Context(), job.Subject(), "alice"))
+	}
+	require.ErrorIs(t, waitFor(t, "the cancel", causes), ErrCanceled)
+	b.gone()
+	b.eventually("it ended", func() bool { return w.seen.has(EndCanceled) })
+	for _, job := range []*jobs.Job{queued, running} {
+		results := b.results(job.Tail())
+		require.Len(t, results, 1)
+		require.Equal(t, jobs.Canceled, results[0].Outcome)
+		require.Equal(t, "canceled by alice", results[0].Reason)
+		require.ErrorIs(t, b.q.Cancel(t.Context(), job.Tail(), "alice"), ErrNotQueued)
+	}
+	require.Equal(t, 1, w.seen.count(func(o *observations) int { return o.started }), "the queued job never ran")
+}
+
+func TestAJobOfAStreamThatWasMadeAnewIsFinishedNotCanceled(t *testing.T) {
+	t.Parallel()
+	b := setup(t, time.Second)
+	job := newJob()
+	began, release := make(chan *jobs.Job, 1), make(chan struct{})
+	w := b.start(b.q, "w1", 1, handlerFunc(func(ctx context.Context, j *jobs.Job, _ jobs.Progress) (any, error) {
+		began <- j
+		select {
+		case <-release:
+			return "finished", nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}))
+	sequence := b.enqueue(job)
+	waitFor(t, "the run", began)
+	require.NoError(t, b.js.DeleteStream(t.Context(), jobs.StreamName))
+	_, _, err := Setup(t.Context(), b.js, smallAssets(time.Second))
+	require.NoError(t, err)
+	beats := func(o *observations) int { return o.beats }
+	seen := w.seen.count(beats)
+	b.eventually("heartbeats go on", func() bool { return w.seen.count(beats) >= seen+3 })
+	close(release)
+	require.Equal(t, jobs.Completed, b.result(job, sequence).Outcome)
+
+	next := newJob()
+	require.Equal(t, jobs.Completed, b.result(next, b.enqueue(next)).Outcome, "the worker pulls from the new stream")
+}
+
+func TestAPausedKindWaitsAndRunningJobsGoOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	running, waiting := newJob(), newJob()
+	began, release := make(chan *jobs.Job, 2), make(chan struct{}, 2)
+	b.start(b.q, "w1", 2, handlerFunc(func(_ context.Context, j *jobs.Job, _ jobs.Progress) (any, error) {
+		began <- j
+		<-release
+		return nil, nil
+	}))
+	first := b.enqueue(running)
+	waitFor(t, "the run", began)
+	require.NoError(t, b.q.Pause(t.Context(), jobs.Purge, time.Now().Add(time.Hour)))
+	second := b.enqueue(waiting)
+	release <- struct{}{}
+	require.Equal(t, jobs.Completed, b.result(running, first).Outcome)
+	status, err := b.q.Status(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, status.Kinds[0].Waiting)
+	require.WithinDuration(t, time.Now().Add(time.Hour), status.Kinds[0].PausedUntil.Time, time.Minute)
+	require.Empty(t, began)
+
+	// Setting the assets up again does not end a pause.
+	_, _, err = Setup(t.Context(), b.js, smallAssets(wait))
+	require.NoError(t, err)
+	consumer, err := b.js.Consumer(t.Context(), jobs.StreamName, string(jobs.Purge))
+	require.NoError(t, err)
+	require.True(t, consumer.CachedInfo().Paused)
+
+	require.NoError(t, b.q.Resume(t.Context(), jobs.Purge))
+	release <- struct{}{}
+	require.Equal(t, jobs.Completed, b.result(waiting, second).Outcome)
+	require.ErrorContains(t, b.q.Pause(t.Context(), "compactt", time.Now().Add(time.Hour)), "not known")
+}
+
+func TestARunIsTakenAwayWhenAnotherWorkerRecordedItsEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	job := newJob()
+	began, causes := make(chan *jobs.Job, 1), make(chan error, 1)
+	w := b.start(b.q, "w1", 1, untilStopped(began, causes))
+	sequence := b.enqueue(job)
+	waitFor(t, "the run", began)
+	id := identity{job: job.ID, sequence: sequence, created: b.q.streamCreated()}
+	_, err := b.q.recordResult(t.Context(), job.Tail(), id, &jobs.Result{JobID: job.ID, Outcome: jobs.Completed,
+		JobSequence: sequence, StreamCreated: id.created}, 0)
+	require.NoError(t, err)
+	require.NoError(t, b.q.jobs.DeleteMsg(t.Context(), sequence))
+	require.ErrorIs(t, waitFor(t, "the stop", causes), errSettledElsewhere)
+	b.gone()
+	b.eventually("it ended", func() bool { return w.seen.has(EndLeaseLost) })
+	require.Len(t, b.results(job.Tail()), 1)
+	_, err = b.q.jobs.GetMsg(t.Context(), sequence)
+	require.ErrorIs(t, err, jetstream.ErrMsgNotFound)
+}
