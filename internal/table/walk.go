@@ -21,12 +21,20 @@ type Visitor interface {
 	End(i int, state State, err error) error
 }
 
-// Walk reads the chosen manifests, some at a time, and shows their entries to
-// the visitor. The error is the visitor's, or means that reading was stopped or
-// that trying later may help.
+// entriesAhead is how many manifests show their entries at once. More are opened
+// ahead, since opening is what takes time where they are small; but a visitor
+// that is slower than the reading would else come to the end of none for long.
+const entriesAhead = 4
+
+// Walk reads the chosen manifests and shows their entries to the visitor. Up to
+// inFlight are open at once, and they come nearly in their order: when manifest
+// n shows its entries, all but three of those before it are finished. The error
+// is the visitor's, or means that reading was stopped or that trying later may
+// help.
 func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i int) bool, inFlight int, visitor Visitor) error {
 	group, walking := errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
+	order, number := newTurns(entriesAhead), 0
 	for i := range manifests {
 		if !chosen(i) {
 			continue
@@ -34,8 +42,11 @@ func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i 
 		if walking.Err() != nil {
 			break
 		}
+		mine := number
+		number++
 		group.Go(func() error {
-			visitErr, readErr := walkManifest(walking, from, i, manifests[i].Path, visitor)
+			visitErr, readErr := walkManifest(walking, from, i, manifests[i].Path, visitor,
+				func() error { return order.enter(walking, mine) })
 			if visitErr != nil {
 				return visitErr
 			}
@@ -43,7 +54,11 @@ func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i 
 			if temporary {
 				return fmt.Errorf("read manifest %s: %w", manifests[i].Path, readErr)
 			}
-			return visitor.End(i, state, readErr)
+			if err := visitor.End(i, state, readErr); err != nil {
+				return err
+			}
+			order.leave(mine) // not on an error: those behind are to stop, not to go on
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -54,7 +69,7 @@ func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i 
 
 // walkManifest tells the visitor's error from that of reading, since only the
 // latter says something about the manifest.
-func walkManifest(ctx context.Context, from Opener, i int, path string, visitor Visitor) (visitErr, readErr error) {
+func walkManifest(ctx context.Context, from Opener, i int, path string, visitor Visitor, turn func() error) (visitErr, readErr error) {
 	location, err := storage.Parse(path)
 	if err != nil {
 		return nil, err
@@ -69,6 +84,9 @@ func walkManifest(ctx context.Context, from Opener, i int, path string, visitor 
 		return nil, err
 	}
 	defer func() { _ = reader.Close() }()
+	if err := turn(); err != nil {
+		return err, nil
+	}
 	var entry manifest.Entry
 	for {
 		more, err := reader.Next(&entry)
