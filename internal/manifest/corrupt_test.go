@@ -72,6 +72,31 @@ func TestAReaderThatGivesNothingIsAnError(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrNoProgress)
 }
 
+// An error that comes together with bytes may come only once.
+func TestAnErrorThatCameWithBytesIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	file, _, firstEnd := twoBlocks(t, "null")
+	cause := errors.New("connection reset")
+	_, err := readAllEntries(&onceBroken{file[:firstEnd], cause}, 0)
+	require.ErrorIs(t, err, cause)
+}
+
+type onceBroken struct {
+	data []byte
+	err  error
+}
+
+func (o *onceBroken) Read(p []byte) (int, error) {
+	n := copy(p, o.data)
+	switch o.data = o.data[n:]; {
+	case n == 0:
+		return 0, io.EOF
+	case len(o.data) > 0:
+		return n, nil
+	}
+	return n, o.err
+}
+
 type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
@@ -199,7 +224,7 @@ func TestNullWhereAValueMustBeIsCorrupt(t *testing.T) {
 		{`"null"`, ""},
 	} {
 		schema := strings.Replace(plainSchema, `"string"`, c.typ, 1)
-		_, err := readAllEntries(bytes.NewReader(avroFile(t, schema, "null", block{join(long(1), []byte(c.path), long(2), long(3))})), 0)
+		_, err := readAllEntries(bytes.NewReader(avroFile(t, schema, "null", block{join(long(1), []byte(c.path), long(2), long(3), make([]byte, 20))})), 0)
 		requireCorrupt(t, err, "file_path is null")
 	}
 }

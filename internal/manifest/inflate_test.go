@@ -95,40 +95,73 @@ func TestInflatingUndoesWhatPackersDo(t *testing.T) {
 	}
 }
 
-// FuzzInflate holds the inflater to compress/flate: the same bytes, and an
-// error where it gives one.
-func FuzzInflate(f *testing.F) {
-	for _, b := range packable(f) {
+// smallStreams are deflate streams of every kind of block.
+func smallStreams(t testing.TB) [][]byte {
+	t.Helper()
+	var list [][]byte
+	for _, b := range packable(t) {
 		b = b[:min(len(b), 3000)]
 		for _, level := range []int{stdflate.HuffmanOnly, 0, 1, 6, 9} {
 			var packed bytes.Buffer
 			w, err := stdflate.NewWriter(&packed, level)
-			require.NoError(f, err)
+			require.NoError(t, err)
 			_, err = w.Write(b)
-			require.NoError(f, err)
-			require.NoError(f, w.Close())
-			f.Add(packed.Bytes())
+			require.NoError(t, err)
+			require.NoError(t, w.Close())
+			list = append(list, packed.Bytes())
 		}
 	}
-	f.Fuzz(func(t *testing.T, packed []byte) {
-		const most = 4 << 20
-		in := bytes.NewReader(packed)
-		want, wantErr := io.ReadAll(io.LimitReader(stdflate.NewReader(in), most))
-		if len(want) == most {
-			return
+	return list
+}
+
+func TestABrokenStreamIsJudgedAsTheStandardLibraryDoes(t *testing.T) {
+	t.Parallel()
+	for _, packed := range smallStreams(t) {
+		for i := range min(len(packed), 30) {
+			for bit := range 8 {
+				bad := bytes.Clone(packed)
+				bad[i] ^= 1 << bit
+				inflateAsStandard(t, bad)
+			}
 		}
-		again := bytes.NewReader(packed)
-		got, unread, err := inflateAll(again, windowSize)
-		unread += again.Len()
-		slow, _, slowErr := inflateAll(iotest.OneByteReader(bytes.NewReader(packed)), historySize+outputSlack+501)
-		if (err == nil) != (slowErr == nil) || err == nil && !bytes.Equal(got, slow) {
-			t.Fatalf("in small pieces: %v and %d bytes, not %v and %d", slowErr, len(slow), err, len(got))
-		}
-		if (wantErr == nil) != (err == nil) {
-			t.Fatalf("%v, compress/flate: %v", err, wantErr)
-		}
-		if err == nil && (!bytes.Equal(got, want) || unread != in.Len()) {
-			t.Fatalf("%d bytes and %d left, compress/flate: %d and %d", len(got), unread, len(want), in.Len())
-		}
-	})
+	}
+}
+
+func TestMoreCodesThanThereAreAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, head := range []int{1 | 2<<1 | 30<<3, 1 | 2<<1 | 30<<8} { // 287 literals, 31 distances
+		_, _, err := inflateAll(bytes.NewReader([]byte{byte(head), byte(head >> 8), 0}), windowSize)
+		require.Equal(t, errDeflate, err)
+	}
+}
+
+// FuzzInflate holds the inflater to compress/flate: the same bytes, and an
+// error where it gives one.
+func FuzzInflate(f *testing.F) {
+	for _, packed := range smallStreams(f) {
+		f.Add(packed)
+	}
+	f.Fuzz(inflateAsStandard)
+}
+
+func inflateAsStandard(t *testing.T, packed []byte) {
+	const most = 4 << 20
+	in := bytes.NewReader(packed)
+	want, wantErr := io.ReadAll(io.LimitReader(stdflate.NewReader(in), most))
+	if len(want) == most {
+		return
+	}
+	again := bytes.NewReader(packed)
+	got, unread, err := inflateAll(again, windowSize)
+	unread += again.Len()
+	slow, _, slowErr := inflateAll(iotest.OneByteReader(bytes.NewReader(packed)), historySize+outputSlack+501)
+	if (err == nil) != (slowErr == nil) || err == nil && !bytes.Equal(got, slow) {
+		t.Fatalf("in small pieces: %v and %d bytes, not %v and %d", slowErr, len(slow), err, len(got))
+	}
+	if (wantErr == nil) != (err == nil) {
+		t.Fatalf("%v, compress/flate: %v", err, wantErr)
+	}
+	if err == nil && (!bytes.Equal(got, want) || unread != in.Len()) {
+		t.Fatalf("%d bytes and %d left, compress/flate: %d and %d", len(got), unread, len(want), in.Len())
+	}
 }

@@ -192,9 +192,9 @@ func TestAReaderHoldsLittleMemoryInTheMiddleOfABlock(t *testing.T) {
 				require.True(t, ok)
 			}
 		}
-		used := (heap() - before) / readers
+		used := (int64(heap()) - int64(before)) / readers
 		t.Logf("%s: %d KiB a reader", name, used>>10)
-		require.Less(t, used, uint64(400<<10), name)
+		require.Less(t, used, int64(400<<10), name)
 		for _, r := range open {
 			require.NoError(t, r.Close())
 		}
