@@ -86,11 +86,9 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 		runErr = fmt.Errorf("stopped, run it again to finish: %w", cause)
 	}
 	result := execResult{job: job, worker: name, started: started, err: runErr, receipt: receipt}
-	if err := list.flush(); err != nil {
-		return err
-	}
-	if err := result.print(s.Out, output); err != nil {
-		return err
+	listErr := list.flush() // before the receipt; both may go to standard output
+	if err := errors.Join(listErr, result.print(s.Out, output)); err != nil {
+		return errors.Join(runErr, err)
 	}
 	return command.Exit(result.code(), runErr)
 }

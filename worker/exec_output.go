@@ -33,7 +33,6 @@ type pathList struct {
 	out  *bufio.Writer // nil: no list is wanted
 	file *os.File      // nil: out is standard output
 	json bool
-	err  error
 }
 
 func (f *outputFlags) open(stdout io.Writer) (*pathList, error) {
@@ -59,30 +58,26 @@ func (l *pathList) record() func(purge.PathRecord) {
 	return l.write
 }
 
+// write leaves errors to flush: a bufio.Writer keeps its first one.
 func (l *pathList) write(path purge.PathRecord) {
-	var err error
 	if l.json {
 		encoder := json.NewEncoder(l.out)
 		encoder.SetEscapeHTML(false)
-		err = encoder.Encode(path)
-	} else {
-		_, err = fmt.Fprintf(l.out, "%s\t%s\t%d\t%s", path.Action, path.Kind, path.Bytes, path.Location)
-		if path.Reason != "" {
-			_, err = fmt.Fprintf(l.out, "\t%s", path.Reason)
-		}
-		_, err = fmt.Fprintln(l.out)
+		_ = encoder.Encode(path)
+		return
 	}
-	l.err = errors.Join(l.err, err)
-	if l.err != nil {
-		l.out.Reset(io.Discard) // the first failure is reported at the end
+	fmt.Fprintf(l.out, "%s\t%s\t%d\t%s", path.Action, path.Kind, path.Bytes, path.Location)
+	if path.Reason != "" {
+		fmt.Fprintf(l.out, "\t%s", path.Reason)
 	}
+	fmt.Fprintln(l.out)
 }
 
 func (l *pathList) flush() error {
 	if l.out == nil {
 		return nil
 	}
-	if err := errors.Join(l.err, l.out.Flush()); err != nil {
+	if err := l.out.Flush(); err != nil {
 		return command.Exit(command.Failed, fmt.Errorf("write list: %w", err))
 	}
 	return nil

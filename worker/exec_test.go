@@ -130,3 +130,17 @@ func TestExecWithoutStreamsSaysThatNothingIsLocked(t *testing.T) {
 	require.Contains(t, got.Stderr, "worker: not locked: ")
 	require.Contains(t, got.Stderr, "JetStream is off")
 }
+
+func TestExecPrintsItsReceiptAlsoWhenTheListCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("this system has no full disk to write to")
+	}
+	y := newYard(t, "")
+	table := y.table(t, "db/orders")
+	got := worker(t, "exec", "purge", "--config", y.config, "--catalog", "lake", "--metadata-location", table.MetadataLocation,
+		"--nats-url", nowhere, "--list-file", "/dev/full")
+	require.Equal(t, 1, got.Code)
+	require.Contains(t, got.Stderr, "worker: write list: ")
+	require.Contains(t, got.Stdout, "25 files")
+}

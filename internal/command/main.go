@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -73,10 +74,11 @@ func Main(root *cobra.Command) int {
 		return int(Done)
 	}
 	fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), OneLine(err))
-	if _, ours := err.(*exitError); !ours {
+	var ours *exitError
+	if !errors.As(err, &ours) {
 		return int(BadInput) // cobra's own: an unknown command, a missing argument
 	}
-	return int(CodeOf(err))
+	return int(ours.code)
 }
 
 // OneLine is an error's text without line breaks.

@@ -23,9 +23,9 @@ type LogConfig struct {
 func NewLogger(w io.Writer, cfg LogConfig) *slog.Logger {
 	terminal := isTerminal(w)
 	if cfg.Format == "json" || cfg.Format != "text" && !terminal {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: cfg.Level}))
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: cfg.Level, ReplaceAttr: readable}))
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{
+	return slog.New(tint.NewTextHandler(w, &tint.Options{
 		Level: cfg.Level, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != "",
 	}))
 }
@@ -33,4 +33,12 @@ func NewLogger(w io.Writer, cfg LogConfig) *slog.Logger {
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(file.Fd())
+}
+
+// readable writes durations as 1.5s: a number of nanoseconds has no unit.
+func readable(_ []string, attr slog.Attr) slog.Attr {
+	if attr.Value.Kind() == slog.KindDuration {
+		attr.Value = slog.StringValue(attr.Value.Duration().String())
+	}
+	return attr
 }

@@ -137,10 +137,11 @@ func TestMetricsHaveTheirDocumentedNames(t *testing.T) {
 func TestLogsAreJSONUnlessSomeoneReadsThem(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	NewLogger(&out, LogConfig{}).Info("job settled", slog.String(KeyJob, "j1"))
+	NewLogger(&out, LogConfig{}).Info("job settled", slog.String(KeyJob, "j1"), slog.Duration("ran", 1500*time.Millisecond))
 	var record map[string]any
 	require.NoError(t, json.Unmarshal(out.Bytes(), &record))
 	require.Equal(t, "j1", record["job"])
+	require.Equal(t, "1.5s", record["ran"])
 
 	out.Reset()
 	NewLogger(&out, LogConfig{Format: "text", Level: slog.LevelWarn}).Info("hidden")
