@@ -245,6 +245,14 @@ func TestEmptyFoldersGoUpToTheTableAndNeverAboveIt(t *testing.T) {
 	require.Equal(t, []string{"./", "db/"}, d.tree(t))
 }
 
+func TestAWideGuardDoesNotMakeFoldersGoAboveTheTable(t *testing.T) {
+	t.Parallel()
+	d := openDisk(t, func(d *disk, c *storage.SessionConfig) { c.Guard = d.stores.Guard() })
+	put(t, d.table+"/data/f")
+	require.NoError(t, d.delete(t, d.at("data/f"))[0].Err)
+	require.Equal(t, []string{"./", "db/"}, d.tree(t))
+}
+
 func TestWithoutFolderRootsEmptyFoldersStay(t *testing.T) {
 	t.Parallel()
 	d := openDisk(t, func(_ *disk, c *storage.SessionConfig) { c.FolderRoots = nil })
