@@ -93,6 +93,9 @@ type SyntheticTable struct {
 	SyntheticOptions
 	UUID             string
 	MetadataLocation string
+	// EarlierMetadata are the files of the metadata log, oldest first: one from
+	// the table's creation and one from each snapshot but the last.
+	EarlierMetadata []string
 	// ManifestLists and ManifestPaths hold each file once, oldest first.
 	ManifestLists []string
 	ManifestPaths []string
@@ -110,7 +113,6 @@ func Synthetic(o SyntheticOptions, sink Sink) (*SyntheticTable, error) {
 	}
 	t := &SyntheticTable{
 		SyntheticOptions: o, UUID: "5e7b0c1a-0000-4000-8000-000000000001",
-		MetadataLocation: o.Location + "/metadata/00001-5e7b0c1a.metadata.json",
 	}
 	var lengths []int64
 	for m := range o.Manifests {
@@ -135,9 +137,15 @@ func Synthetic(o SyntheticOptions, sink Sink) (*SyntheticTable, error) {
 		}
 		t.ManifestLists = append(t.ManifestLists, path)
 	}
-	if err := sink(t.MetadataLocation, t.writeMetadata); err != nil {
-		return nil, fmt.Errorf("write metadata: %w", err)
+	for snapshots := range o.Snapshots + 1 {
+		path := fmt.Sprintf("%s/metadata/%05d-5e7b0c1a.metadata.json", o.Location, snapshots)
+		if err := sink(path, func(w io.Writer) error { return t.writeMetadata(w, snapshots) }); err != nil {
+			return nil, fmt.Errorf("write metadata: %w", err)
+		}
+		t.EarlierMetadata = append(t.EarlierMetadata, path)
 	}
+	t.MetadataLocation = t.EarlierMetadata[o.Snapshots]
+	t.EarlierMetadata = t.EarlierMetadata[:o.Snapshots]
 	return t, nil
 }
 
