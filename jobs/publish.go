@@ -134,6 +134,7 @@ const (
 	codeWrongLastSequence         = 10071
 	codeWrongLastSequenceNoNumber = 10164 // the same conflict on a replicated stream
 	codeStreamStoreFailed         = 10077 // three different limits share this code
+	codeAccountResources          = 10002 // the account's own limit
 	codeInsufficientResources     = 10023
 	codeResourceLimits            = 10047
 	codeStreamNotMatch            = 10060
@@ -154,7 +155,7 @@ func classifyPublish(err error, nc *nats.Conn, subject string) error {
 				return nil
 			}
 			return fmt.Errorf("%w: %s", ErrQueueFull, api.Description)
-		case codeInsufficientResources, codeResourceLimits:
+		case codeAccountResources, codeInsufficientResources, codeResourceLimits:
 			return fmt.Errorf("%w: %s", ErrQueueFull, api.Description)
 		case codeStreamNotMatch:
 			return fmt.Errorf("%w: another stream than %s takes this subject", ErrNoStream, StreamName)

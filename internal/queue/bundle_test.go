@@ -66,7 +66,7 @@ func smallAssets(ackWait time.Duration) AssetsConfig {
 // setup starts a server and creates the assets.
 func setup(t *testing.T, ackWait time.Duration) *bundle {
 	t.Helper()
-	b := &bundle{t: t, server: natstest.Start(t, natstest.Config{})}
+	b := &bundle{t: t, server: natstest.Start(t, natstest.Config{}), config: Config{Drain: time.Second}}
 	b.js = b.server.JetStream(t)
 	_, differences, err := Setup(t.Context(), b.js, smallAssets(ackWait))
 	require.NoError(t, err)

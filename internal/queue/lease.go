@@ -57,6 +57,8 @@ type Lease struct {
 	confirmed time.Time
 	// unsure: a renewal got no answer and may have succeeded.
 	unsure bool
+	// trouble is what the last renewal met, for the log of a loss.
+	trouble error
 }
 
 // Acquire takes the lease of a key, or fails with a *[HeldError]. The lease
@@ -172,6 +174,24 @@ func (l *Lease) fenced() time.Duration {
 // renew extends the lease. [ErrLeaseLost] is final; after other errors it is
 // unknown whether the lease was extended, and renew can be called again.
 func (l *Lease) renew(ctx context.Context) error {
+	err := l.tryRenew(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trouble = err
+	return err
+}
+
+// lost is ErrLeaseLost with what led to it.
+func (l *Lease) lost() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.trouble == nil || errors.Is(l.trouble, ErrLeaseLost) {
+		return ErrLeaseLost
+	}
+	return fmt.Errorf("%w: %w", ErrLeaseLost, l.trouble)
+}
+
+func (l *Lease) tryRenew(ctx context.Context) error {
 	l.mu.Lock()
 	revision, unsure := l.revision, l.unsure
 	l.mu.Unlock()

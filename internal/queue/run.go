@@ -78,13 +78,15 @@ func protect(call func() error) (err error) {
 	return call()
 }
 
-// shortStack keeps the frames of the panic, without those of the recovery.
+// shortStack keeps the frames of the panic, without those of the recovery above
+// and of this package below them.
 func shortStack(stack []byte) string {
 	const limit = 2 << 10
 	text := string(stack)
 	if _, below, found := strings.Cut(text, "\npanic("); found {
 		text = "panic(" + below
 	}
+	text, _, _ = strings.Cut(text, "\ndeckhand/internal/queue.protect(")
 	return text[:min(len(text), limit)]
 }
 

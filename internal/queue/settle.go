@@ -96,7 +96,7 @@ func (r *run) leave(ctx context.Context, v verdict) settlement {
 	}
 	r.lease.forget()
 	r.w.observer.LeaseLost()
-	return settlement{ending: EndLeaseLost, message: "lease was lost, nothing is touched", level: slog.LevelError, err: v.err}
+	return settlement{ending: EndLeaseLost, message: "lease was lost, nothing is touched", level: slog.LevelError, err: r.lease.lost()}
 }
 
 // result is the record of the run's end.
