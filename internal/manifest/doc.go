@@ -11,8 +11,9 @@
 // What it guarantees:
 //   - Memory does not depend on the file: about 150 KiB a reader for the
 //     codecs null and deflate, whatever the size of a block. A zstandard
-//     block needs the window its frame asks for (at most 8 MiB, 2 MiB as Java
-//     writes it), a snappy block has to be held whole (at most 64 MiB).
+//     block that unpacks to more than 96 KiB needs the window that its frame
+//     asks for (at most 8 MiB, 2 MiB as Java writes it); a smaller one does
+//     not. A snappy block has to be held whole (at most 64 MiB).
 //   - Nothing is allocated per entry once the buffers of a [Reader] have
 //     grown to the longest path.
 //   - A broken file gives a [CorruptError] with the file's name and the byte
