@@ -11,7 +11,7 @@ import (
 
 func main() {
 	up := flag.Bool("up", false, "keep a worker running until Ctrl-C")
-	files := flag.Int("files", 20_000, "data files of the table whose worker is killed")
+	files := flag.Int("files", 12_000, "data files of the table whose worker is killed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *up, *files)
