@@ -10,10 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/clitest"
+	"deckhand/internal/natstest"
 	"deckhand/internal/tabletest"
 )
 
 func TestMain(m *testing.M) {
+	natstest.RunIfChild()
 	clitest.RunIfChild(main)
 	os.Exit(m.Run())
 }

@@ -45,7 +45,7 @@ func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i 
 		mine := number
 		number++
 		group.Go(func() error {
-			visitErr, readErr := walkManifest(walking, from, i, manifests[i].Path, visitor,
+			visitErr, readErr := walkManifest(walking, from, i, manifests[i], visitor,
 				func() error { return order.enter(walking, mine) })
 			if visitErr != nil {
 				return visitErr
@@ -69,17 +69,22 @@ func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i 
 
 // walkManifest tells the visitor's error from that of reading, since only the
 // latter says something about the manifest.
-func walkManifest(ctx context.Context, from Opener, i int, path string, visitor Visitor, turn func() error) (visitErr, readErr error) {
-	location, err := storage.Parse(path)
+func walkManifest(ctx context.Context, from Opener, i int, m Manifest, visitor Visitor, turn func() error) (visitErr, readErr error) {
+	location, err := storage.Parse(m.Path)
 	if err != nil {
 		return nil, err
 	}
-	body, _, err := from.Open(ctx, location)
+	body, info, err := from.Open(ctx, location)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = body.Close() }()
-	reader, err := manifest.NewReader(body, path, manifest.FieldFormat)
+	// An Avro file that is cut between two blocks looks whole from the inside.
+	if info.Size < m.Length {
+		return nil, &manifest.CorruptError{Name: m.Path, Offset: info.Size,
+			Err: fmt.Errorf("it has %d bytes, the manifest list says %d", info.Size, m.Length)}
+	}
+	reader, err := manifest.NewReader(body, m.Path, manifest.FieldFormat)
 	if err != nil {
 		return nil, err
 	}

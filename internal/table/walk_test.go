@@ -79,6 +79,16 @@ func TestAWalkShowsEveryEntryOnceAndNearlyInOrder(t *testing.T) {
 	require.Len(t, visitor.entries, 38)
 }
 
+func TestAManifestShorterThanItsListSaysIsUnreadable(t *testing.T) {
+	t.Parallel()
+	from, manifests := synthetic(t)
+	manifests[3].Length++
+	visitor := &inOrder{t: t, ended: map[int]bool{}, entries: map[int]int{}, states: map[State]int{}}
+	require.NoError(t, Walk(t.Context(), from, manifests, func(int) bool { return true }, 16, visitor))
+	require.Equal(t, map[State]int{Read: 39, Unreadable: 1}, visitor.states)
+	require.Zero(t, visitor.entries[3])
+}
+
 func TestAnErrorOfTheVisitorStopsTheWalk(t *testing.T) {
 	t.Parallel()
 	from, manifests := synthetic(t)

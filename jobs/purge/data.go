@@ -243,7 +243,7 @@ func (d *dataLevel) keep(reason Reason, kind entryKind, size int64, path string)
 func (d *dataLevel) countDeleted(kind entryKind, size int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.receipt.Deleted.add(entryKinds[kind], 1, size)
+	d.receipt.Deleted.add(entryKinds[kind], 1, max(size, 0))
 }
 
 func (d *dataLevel) record(l storage.Location, kind entryKind, size int64) {

@@ -194,8 +194,12 @@ func (r *Receipt) WriteText(w io.Writer) error {
 	_, _ = fmt.Fprintf(out, "requests\t%s\t%d retries\t%d throttled\n", formatRequests(r.Requests.ByOperation),
 		r.Requests.Retries, r.Requests.Throttled)
 	_, _ = fmt.Fprintf(out, "verified\t%s\n", r.Verified)
-	_, _ = fmt.Fprintf(out, "took\t%s\tattempt %d\t%s\n",
-		(time.Duration(r.DurationMS) * time.Millisecond).String(), r.Attempt, r.Worker)
+	resumed := ""
+	if r.Resumed {
+		resumed = ", resumed from a checkpoint"
+	}
+	_, _ = fmt.Fprintf(out, "took\t%s\tattempt %d%s\t%s\n",
+		(time.Duration(r.DurationMS) * time.Millisecond).String(), r.Attempt, resumed, r.Worker)
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("print receipt: %w", err)
 	}
