@@ -123,7 +123,7 @@ func publish(ctx context.Context, js jetstream.JetStream, msg *nats.Msg) (Public
 	if err == nil {
 		return publication, nil
 	}
-	if ctx.Err() != nil && !errors.Is(err, ErrPublishUnknown) {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) && !errors.Is(err, ErrPublishUnknown) {
 		err = fmt.Errorf("%w: %w", ErrPublishUnknown, context.Cause(ctx))
 	}
 	return publication, fmt.Errorf("publish %s: %w", msg.Subject, err)

@@ -2,10 +2,13 @@ package queue
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +25,11 @@ import (
 func TestMain(m *testing.M) {
 	natstest.RunIfChild()
 	runIfKilledWorker()
+	flag.Parse()
+	// The tests wait more than they work.
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = flag.Set("test.parallel", "6")
+	}
 	code := m.Run()
 	if code == 0 {
 		if err := goleak.Find(serverGoroutines()...); err != nil {

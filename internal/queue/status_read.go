@@ -75,7 +75,7 @@ func (q *Queue) kindStatus(ctx context.Context, s *Status, info *jetstream.Strea
 			if status.Waiting > 0 {
 				oldest, err := q.jobs.GetMsg(ctx, state.Delivered.Stream+1, jetstream.WithGetMsgSubject(jobs.SubjectPrefix+string(kind)+".>"))
 				if err == nil {
-					status.OldestWaiting = max(0, s.Time.Sub(oldest.Time))
+					status.OldestWaiting = max(0, info.TimeStamp.Sub(oldest.Time))
 				}
 			}
 		}
