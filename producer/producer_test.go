@@ -229,7 +229,9 @@ func startWorker(t *testing.T, js jetstream.JetStream) *queue.Queue {
 
 func TestWaitingPrintsTheReceiptAndExitsByTheOutcome(t *testing.T) {
 	t.Parallel()
-	url, js := serve(t, queue.AssetsConfig{})
+	// A run that meets the lease of the run before it comes back after up to three
+	// eighths of this.
+	url, js := serve(t, queue.AssetsConfig{AckWait: 16 * time.Second})
 	q := startWorker(t, js)
 	got := producer(t, url, with(orders, "--wait")...)
 	require.Equal(t, 0, got.Code, got.Stderr)

@@ -79,7 +79,9 @@ func TestEmbeddedWorkerPurgesWhatTheProducerSubmits(t *testing.T) {
 	y := newYard(t, "")
 	table := y.table(t, "db/orders")
 	address := freeAddress(t)
-	worker1, health := startWorker(t, y, "--embedded", "--slots", "purge=4", "--nats-url", "nats://"+address)
+	// A run that meets the lease of the run before it comes back after up to three
+	// eighths of the ack wait.
+	worker1, health := startWorker(t, y, "--embedded", "--slots", "purge=4", "--nats-url", "nats://"+address, "--ack-wait", "16s")
 	waitReady(t, worker1, health)
 	tool := func(program string, args ...string) clitest.Result {
 		return clitest.Run(t, clitest.Command{Program: program, Args: args, Env: []string{"NATS_URL=nats://" + address}})
