@@ -55,6 +55,13 @@ func (y yard) table(t *testing.T, name string) *tabletest.SyntheticTable {
 	return table
 }
 
+// tableFiles is how many files a new table of [yard.table] names: its data files,
+// which are not there, and what was written.
+func (y yard) tableFiles(t *testing.T, name string) int {
+	t.Helper()
+	return 20 + len(y.files(t, name))
+}
+
 // files lists what is left of a table.
 func (y yard) files(t *testing.T, name string) (paths []string) {
 	t.Helper()
