@@ -87,16 +87,24 @@ func escapeNamespace(levels []string) string {
 // hex digits. The result is legal in subjects and in KV keys, and cannot inject
 // a dot or a wildcard.
 func EscapeToken(raw string) string {
+	if strings.IndexFunc(raw, func(r rune) bool { return !plain(r) }) < 0 {
+		return raw
+	}
 	var out strings.Builder
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
-		if c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-' {
+		if plain(rune(c)) {
 			out.WriteByte(c)
 		} else {
 			fmt.Fprintf(&out, "=%02X", c)
 		}
 	}
 	return out.String()
+}
+
+// plain characters stand for themselves in a token.
+func plain(c rune) bool {
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
 // UnescapeToken undoes [EscapeToken]. A shortened name ("=~…") and a malformed

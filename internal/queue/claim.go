@@ -31,11 +31,11 @@ func (w *Worker) handle(work context.Context, s *slot, d *delivery) {
 		end()
 		return
 	}
-	s.rest.Wait() // one at a time, so that a slow server is felt
-	s.rest.Go(func() {
+	// Waits for the rest before, so that a slow server is felt.
+	s.rests <- func() {
 		settled.err = settled.rest()
 		end()
-	})
+	}
 }
 
 // settlement is how a delivery ended, for the log and the metrics.

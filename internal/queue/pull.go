@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,7 +24,10 @@ const (
 // pull is the life of one slot: one job at a time, asked for only when the slot
 // is free, so that no job waits in the hands of a busy worker.
 func (w *Worker) pull(fetch, work context.Context, s *slot) {
-	defer s.rest.Wait()
+	var owned sync.WaitGroup
+	owned.Go(s.work)
+	defer owned.Wait()
+	defer close(s.rests)
 	for w.unblocked(fetch) {
 		s.touch()
 		consumer, err := w.consumer(fetch, s.kind)

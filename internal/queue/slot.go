@@ -12,8 +12,8 @@ import (
 // slot is room for one running job.
 type slot struct {
 	kind jobs.Kind
-	// rest is the end of the job before, which goes on beside the next pull.
-	rest sync.WaitGroup
+	// rests takes the end of a job, which goes on beside the next pull.
+	rests chan func()
 
 	mu      sync.Mutex
 	touched time.Time
@@ -23,7 +23,16 @@ type slot struct {
 	stopped time.Time
 }
 
-func newSlot(kind jobs.Kind) *slot { return &slot{kind: kind, touched: time.Now()} }
+func newSlot(kind jobs.Kind) *slot {
+	return &slot{kind: kind, touched: time.Now(), rests: make(chan func())}
+}
+
+// work runs what is sent to rests until that is closed.
+func (s *slot) work() {
+	for rest := range s.rests {
+		rest()
+	}
+}
 
 // touch says that the slot's loops are alive.
 func (s *slot) touch() {
