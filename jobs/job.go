@@ -60,7 +60,7 @@ type Job struct {
 }
 
 // Storage is what Polaris knows of a catalog's storage. It never carries a
-// credential. The worker uses it only where its configuration says so.
+// credential. Workers of this version use their own configuration instead.
 type Storage struct {
 	// Type is S3, GCS, AZURE or FILE.
 	Type             string `json:"type,omitempty"`

@@ -5,6 +5,7 @@ package manifest
 // presence of key metadata always are.
 type Fields uint32
 
+// The optional fields of an entry.
 const (
 	FieldPartition  Fields = 1 << iota // partition, as raw Avro bytes
 	FieldSequence                      // snapshot id, data and file sequence number
@@ -15,8 +16,6 @@ const (
 
 // slot is a place in a record: an index into ints or, counted apart, texts.
 type slot int8
-
-const noSlot slot = -1
 
 // Integers of a manifest entry.
 const (

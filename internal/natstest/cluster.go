@@ -76,12 +76,15 @@ func (c *Cluster) URL() string {
 // before they are used; a server's own choice is better where it can be asked.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
-	ports := make([]int, n)
+	ports, listeners := make([]int, n), make([]net.Listener, n)
 	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		var err error
+		listeners[i], err = net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		defer listener.Close()
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
+		ports[i] = listeners[i].Addr().(*net.TCPAddr).Port
+	}
+	for _, listener := range listeners { // only now, so that no port comes twice
+		require.NoError(t, listener.Close())
 	}
 	return ports
 }

@@ -59,7 +59,7 @@ func (s settlement) log(ctx context.Context, log *slog.Logger, kind jobs.Kind, d
 	if s.err != nil {
 		attrs = append(attrs, slog.Any("error", s.err))
 	}
-	log.LogAttrs(ctx, s.level, s.message, attrs...)
+	log.LogAttrs(ctx, s.level, s.message, attrs...) //nolint:sloglint // each settlement has a constant message
 }
 
 // run is a claimed job.

@@ -90,11 +90,10 @@ func TestConflictsOfAReplicatedStreamAreUnderstood(t *testing.T) {
 					already.Add(1)
 				}
 				_, err = q.takeLease(ctx, job.LockKey(), Holder{Worker: "w", Job: job.ID})
-				switch held1 := err; {
-				case held1 == nil:
+				if err == nil {
 					leases.Add(1)
-				default:
-					if !strings.Contains(held1.Error(), "held by") {
+				} else {
+					if !strings.Contains(err.Error(), "held by") {
 						t.Error(err)
 					}
 					held.Add(1)

@@ -3,7 +3,6 @@ package purge_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -114,9 +113,7 @@ func peakHeap(work func()) float64 {
 // purgeOnDisk purges a table whose metadata lies on the local disk and whose
 // data files do not exist, so that the heap is the purge's alone.
 func purgeOnDisk(tb testing.TB, o tabletest.SyntheticOptions) (peakMiB float64) {
-	warehouse, err := os.MkdirTemp("", "purge-memory-")
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = os.RemoveAll(warehouse) })
+	warehouse := tb.TempDir()
 	o.Location = "file://" + warehouse + "/t"
 	made, err := tabletest.Synthetic(o, tabletest.ToFolder())
 	require.NoError(tb, err)
