@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -76,7 +77,23 @@ func (q *Queue) Cancel(ctx context.Context, tailOrSubject, by string) error {
 	if err := q.removeJob(ctx, msg.Sequence); err != nil {
 		return fmt.Errorf("cancel %s: %w", tail, err)
 	}
+	q.forgetDelayed(ctx, tail, job.ID)
 	return nil
+}
+
+// forgetDelayed removes what is known of a canceled job that no worker runs; a
+// worker that runs it does so itself. What stays behind harms nobody.
+func (q *Queue) forgetDelayed(ctx context.Context, tail, id string) {
+	ctx, cancel := context.WithTimeout(ctx, q.timings.call)
+	defer cancel()
+	found, err := q.progress.get(ctx, tail)
+	var entry progressEntry
+	if err != nil || found.value == nil || json.Unmarshal(found.value, &entry) != nil {
+		return
+	}
+	if entry.Job == id && entry.State == stateDelayed {
+		_ = q.progress.remove(ctx, tail, found.revision)
+	}
 }
 
 func (q *Queue) removeJob(ctx context.Context, sequence uint64) error {

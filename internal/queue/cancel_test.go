@@ -34,7 +34,7 @@ func TestACanceledJobIsRecordedOnceWithWhoDidIt(t *testing.T) {
 	w := b.start(b.q, "w1", 1, untilStopped(began, causes))
 	b.enqueue(running)
 	waitFor(t, "the run", began)
-	b.enqueue(queued)
+	b.spend(queued, b.enqueue(queued), 3)
 	for _, job := range []*jobs.Job{queued, running} {
 		require.NoError(t, b.q.Cancel(t.Context(), job.Subject(), "alice"))
 	}
@@ -48,6 +48,7 @@ func TestACanceledJobIsRecordedOnceWithWhoDidIt(t *testing.T) {
 		require.Equal(t, "canceled by alice", results[0].Reason)
 		require.ErrorIs(t, b.q.Cancel(t.Context(), job.Tail(), "alice"), ErrNotQueued)
 	}
+	require.Nil(t, b.entry(queued.Tail()))
 	require.Equal(t, 1, w.seen.count(func(o *observations) int { return o.started }), "the queued job never ran")
 }
 

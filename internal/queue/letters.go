@@ -20,7 +20,8 @@ type DeadLetter struct {
 	// Subject of the letter, and of the job that it was.
 	Subject    string `json:"subject"`
 	JobSubject string `json:"job_subject"`
-	// Tail of the job.
+	// Tail of both, under which the letter is found. It is not quite the job's if
+	// that was too long to be one.
 	Tail string `json:"tail"`
 	// Sequence in DEAD.
 	Sequence uint64 `json:"seq"`
@@ -48,10 +49,10 @@ func readDeadLetter(msg *jetstream.RawStreamMsg) *DeadLetter {
 		Reason:     msg.Header.Get(headerDeadReason), Error: msg.Header.Get(headerDeadError),
 		Worker: msg.Header.Get(headerDeadWorker), Time: jobs.At(msg.Time),
 	}
+	letter.Tail = strings.TrimPrefix(msg.Subject, jobs.DeadSubjectPrefix)
 	if subject := msg.Header.Get(headerDeadSubject); subject != "" {
 		letter.JobSubject = subject
 	}
-	letter.Tail = strings.TrimPrefix(letter.JobSubject, jobs.SubjectPrefix)
 	letter.Attempts, _ = strconv.Atoi(msg.Header.Get(headerDeadAttempts))
 	letter.JobSequence, _ = strconv.ParseUint(msg.Header.Get(headerJobSequence), 10, 64)
 	if died, err := time.Parse(time.RFC3339Nano, msg.Header.Get(headerDeadTime)); err == nil {
@@ -112,17 +113,36 @@ func (q *Queue) letterFrom(ctx context.Context, sequence uint64, filter string) 
 // JOBS, DEAD or RESULTS. The error wraps [ErrNoDeadLetter] if there is none.
 func (q *Queue) DeadLetter(ctx context.Context, tailOrSubject string) (*DeadLetter, error) {
 	tail := tailOf(tailOrSubject)
+	if strings.ContainsAny(tail, "*>") {
+		return q.wildLetter(ctx, tail)
+	}
 	call, cancel := context.WithTimeout(ctx, q.timings.call)
 	defer cancel()
 	msg, err := q.dead.GetLastMsgForSubject(call, jobs.DeadSubjectPrefix+tail)
-	// A tail with wildcards would find the letter of some other job.
-	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && msg.Subject != jobs.DeadSubjectPrefix+tail {
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, fmt.Errorf("%w: %s; list them with \"worker dead ls\"", ErrNoDeadLetter, tail)
 	}
 	if err != nil {
 		return nil, explain(q.js.Conn(), "read dead letter of "+tail, "$JS.API.DIRECT.GET."+deadStream, err)
 	}
 	return readDeadLetter(msg), nil
+}
+
+// wildLetter finds the letter of a malformed job whose subject looks like a
+// pattern, and not the letters that match the pattern.
+func (q *Queue) wildLetter(ctx context.Context, tail string) (newest *DeadLetter, err error) {
+	for letter, err := range q.DeadLetters(ctx, tail) {
+		if err != nil {
+			return nil, err
+		}
+		if letter.Tail == tail {
+			newest = letter
+		}
+	}
+	if newest == nil {
+		return nil, fmt.Errorf("%w: %s is a pattern; name one job", ErrNoDeadLetter, tail)
+	}
+	return newest, nil
 }
 
 // Requeue publishes a dead job again, as it was, and then removes its newest

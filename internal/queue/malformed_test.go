@@ -78,6 +78,10 @@ func TestAMalformedJobIsDeadAtOnceWithItsFieldAndItsPayload(t *testing.T) {
 		require.LessOrEqual(t, len(letter.Subject), 1100)
 	}
 	require.Empty(t, b.leases())
+	for _, letter := range letters {
+		require.NoError(t, b.q.Drop(t.Context(), letter.Tail), "each can be named")
+	}
+	require.Zero(t, b.messages(b.q.dead))
 }
 
 func TestWhoWaitsForAMalformedJobIsToldItsEnd(t *testing.T) {

@@ -184,7 +184,7 @@ func (p *progress) update(ctx context.Context, change func(*progressEntry)) erro
 				return fmt.Errorf("write progress %s: %w: another worker claimed the job", p.key, ErrLeaseLost)
 			}
 			p.entry = mine
-		case isRefusal(err):
+		case isRefusal(err), p.q.js.Conn().IsClosed():
 			return err
 		}
 		if !sleep(ctx, p.q.timings.retryBeat/4) {

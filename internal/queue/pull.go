@@ -81,6 +81,11 @@ func (w *Worker) pullFrom(fetch, work context.Context, s *slot, consumer jetstre
 			_ = msg.Nak()
 			return nil
 		}
+		if w.Ready() != nil && w.q.js.Conn().IsConnected() {
+			// Something became wrong while the request waited.
+			_ = msg.NakWithDelay(w.q.timings.contended)
+			continue
+		}
 		d, err := w.q.readDelivery(msg)
 		if err != nil {
 			w.log.LogAttrs(fetch, slog.LevelError, "message has no delivery", slog.Any("error", err))

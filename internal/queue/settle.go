@@ -126,14 +126,19 @@ func startedAt(t time.Time) jobs.Timestamp {
 
 // complete records finished work, then acknowledges the job.
 func (r *run) complete(ctx context.Context, out outcome) settlement {
-	held, err := r.q.recordResult(ctx, r.d.tail, r.id, r.result(jobs.Completed, "", out.receipt), r.lastResult)
+	result := r.result(jobs.Completed, "", out.receipt)
+	held, err := r.q.recordResult(ctx, r.d.tail, r.id, result, r.lastResult)
 	if err != nil {
 		return r.unsettled(ctx, err)
 	}
 	if err := r.afterResult(ctx, held); err != nil {
 		return r.giveBack(ctx, verdict{ending: EndRetried, err: err, delay: r.q.timings.retryDelay(r.progress.failures())})
 	}
-	return settlement{ending: Ending(held.Outcome), message: "job is completed", level: slog.LevelInfo, rest: func() error {
+	message := "job is completed"
+	if held != result {
+		message = "job is finished, but had been recorded as " + string(held.Outcome)
+	}
+	return settlement{ending: Ending(held.Outcome), message: message, level: slog.LevelInfo, rest: func() error {
 		err := r.d.finish(ctx)
 		r.letGo(ctx)
 		return err
