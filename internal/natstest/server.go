@@ -77,14 +77,6 @@ func (s *Server) URL() string { return fmt.Sprintf("nats://%s", s.Addr()) }
 // Addr is the host and port.
 func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
-// InProcess makes a connection go through memory instead of TCP, as that of a
-// worker with an embedded server does.
-func (s *Server) InProcess() nats.Option {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return nats.InProcessServer(s.server)
-}
-
 // Connect opens a connection that ends with the test.
 func (s *Server) Connect(t testing.TB, options ...nats.Option) *nats.Conn {
 	t.Helper()

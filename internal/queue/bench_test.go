@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -26,7 +24,7 @@ const benchSlots = 8
 func benchQueue(b *testing.B) (jetstream.JetStream, *Queue) {
 	b.Helper()
 	server := natstest.Start(b, natstest.Config{})
-	js := server.JetStream(b, benchOptions(server)...)
+	js := server.JetStream(b)
 	cfg := smallAssets(2 * time.Minute)
 	cfg.JobsMaxBytes, cfg.ResultsMaxBytes, cfg.LocksMaxBytes, cfg.ProgressMaxBytes = 1<<30, 1<<30, 256<<20, 256<<20
 	_, _, err := Setup(b.Context(), js, cfg)
@@ -129,11 +127,4 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-func benchOptions(server *natstest.Server) []nats.Option {
-	if os.Getenv("INPROC") != "" {
-		return []nats.Option{server.InProcess()}
-	}
-	return nil
 }

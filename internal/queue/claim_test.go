@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/natstest"
 	"deckhand/jobs"
 )
 
@@ -110,6 +111,8 @@ func TestADeliveryWhoseMessageIsGoneIsNotRun(t *testing.T) {
 	require.NoError(t, err)
 	d, err := b.q.readDelivery(msg)
 	require.NoError(t, err)
+	go w.slots[0].work()
+	defer close(w.slots[0].rests)
 	w.handle(t.Context(), w.slots[0], d)
 	require.Zero(t, h.runs.Load())
 	require.Nil(t, b.entry(job.Tail()), "nothing is touched")
@@ -229,4 +232,33 @@ func TestAKindWithoutSlotsIsNotPulled(t *testing.T) {
 	consumer, err := b.js.Consumer(t.Context(), jobs.StreamName, string(jobs.PurgeView))
 	require.NoError(t, err)
 	require.Zero(t, consumer.CachedInfo().Delivered.Consumer)
+}
+
+func TestAWorkerNeedsNoMoreRightsThanTheDocumentationSays(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{Conf: `authorization { users [ { user: admin, password: a }, { user: worker, password: w, permissions {
+		publish: ["$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.JOBS.*", "$JS.API.CONSUMER.MSG.NEXT.JOBS.*", "$JS.API.DIRECT.GET.>",
+			"$JS.ACK.JOBS.>", "$KV.locks.>", "$KV.progress.>", "results.>", "dead.>"], subscribe: ["_INBOX.>"] } } ] }`})
+	b := &bundle{t: t, server: server, js: server.JetStream(t, nats.UserInfo("admin", "a")), config: Config{Drain: time.Second}}
+	_, _, err := Setup(t.Context(), b.js, smallAssets(time.Second))
+	require.NoError(t, err)
+	b.q = b.open(b.js)
+	nc := server.Connect(t, nats.UserInfo("worker", "w"))
+	good, bad := newJob(), newJob()
+	w := b.start(b.open(natstest.JetStream(t, nc)), "w1", 2, handlerFunc(func(ctx context.Context, j *jobs.Job, p jobs.Progress) (any, error) {
+		if err := p.Save(ctx, 1, jobs.Counters{}); err != nil {
+			return nil, err
+		}
+		if j.ID == bad.ID {
+			return nil, jobs.Permanentf("refused")
+		}
+		sleep(ctx, 500*time.Millisecond) // a few heartbeats
+		return nil, nil
+	}))
+	first, second := b.enqueue(good), b.enqueue(bad)
+	require.Equal(t, jobs.Completed, b.result(good, first).Outcome)
+	require.Equal(t, jobs.Dead, b.result(bad, second).Outcome)
+	b.gone()
+	require.Positive(t, w.seen.count(func(o *observations) int { return o.beats }))
+	require.NoError(t, nc.LastError())
 }

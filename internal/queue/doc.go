@@ -20,6 +20,13 @@
 // handlers must be idempotent; it does not order jobs; it knows no kind's work;
 // it does not connect to NATS (internal/broker does).
 //
+// A worker's NATS user must be allowed to publish to $JS.API.STREAM.INFO.*,
+// $JS.API.CONSUMER.INFO.JOBS.*, $JS.API.CONSUMER.MSG.NEXT.JOBS.*,
+// $JS.API.DIRECT.GET.>, $JS.ACK.JOBS.>, $KV.locks.>, $KV.progress.>, results.>
+// and dead.>, and to subscribe to its inbox. Requeue also needs jobs.>; cancel,
+// requeue and drop need $JS.API.STREAM.MSG.DELETE.*, and pause
+// $JS.API.CONSUMER.PAUSE.JOBS.*.
+//
 // Acknowledgements of JetStream are not fenced: a worker that lost its job can
 // still end it. So the lease in the bucket locks is the lock, and a worker that
 // cannot renew it stops, and settles nothing.

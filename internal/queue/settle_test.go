@@ -165,6 +165,13 @@ func TestProgressGivesTheAttemptsBack(t *testing.T) {
 	require.Equal(t, 1, <-attempts)
 }
 
+func TestAnotherJobOfTheSameTailStartsFromNothing(t *testing.T) {
+	t.Parallel()
+	before := progressEntry{Job: "old", Sequence: 7, Attempts: 9, Checkpoint: []byte(`1`), FirstError: "x", Outages: 2}
+	now := before.claimed(&jobs.Job{ID: "new"}, 7, "w1")
+	require.Equal(t, progressEntry{Job: "new", Sequence: 7, State: stateRunning, Worker: "w1", ClaimedAt: now.ClaimedAt}, now)
+}
+
 func TestASnoozeSpendsNoAttempt(t *testing.T) {
 	t.Parallel()
 	b := setup(t, wait)
@@ -304,16 +311,21 @@ func TestADrainLetsRunningJobsFinish(t *testing.T) {
 	q := b.open(b.js)
 	job, later := newJob(), newJob()
 	began, release := make(chan *jobs.Job, 2), make(chan struct{})
-	w := b.start(q, "w1", 1, handlerFunc(func(_ context.Context, j *jobs.Job, _ jobs.Progress) (any, error) {
+	w := b.start(q, "w1", 1, handlerFunc(func(ctx context.Context, j *jobs.Job, _ jobs.Progress) (any, error) {
 		began <- j
-		<-release
-		return nil, nil
+		select {
+		case <-release:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}))
 	sequence := b.enqueue(job)
 	waitFor(t, "the run", began)
 	b.enqueue(later)
 	w.stop()
-	close(release)
+	b.eventually("it drains", func() bool { return strings.Contains(w.log.String(), "worker drains") })
+	time.AfterFunc(50*time.Millisecond, func() { close(release) }) // time to be told to stop, were it so
 	require.NoError(t, w.halt())
 	require.Equal(t, jobs.Completed, b.result(job, sequence).Outcome)
 	require.Empty(t, began, "a worker that drains takes no new job")
