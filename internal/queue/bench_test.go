@@ -47,9 +47,15 @@ func benchQueue(b *testing.B) (jetstream.JetStream, *Queue) {
 	return js, q
 }
 
-// BenchmarkProtocol is the whole life of a job in a worker, with a handler that
-// does nothing.
+// BenchmarkProtocol sets the whole life of a job in a worker beside the least
+// that a queue can do on the same server.
 func BenchmarkProtocol(b *testing.B) {
+	b.Run("deckhand", benchJobs)
+	b.Run("rival", benchNextDoubleAck)
+}
+
+// benchJobs runs jobs with a handler that does nothing.
+func benchJobs(b *testing.B) {
 	_, q := benchQueue(b)
 	done := make(chan struct{})
 	var count atomic.Int64
@@ -88,9 +94,8 @@ func (c *countdown) JobSettled(_ jobs.Kind, ending Ending, _ time.Duration, _ in
 	}
 }
 
-// BenchmarkNextDoubleAck is the least that a queue can do on the same server:
-// take a message and acknowledge it safely.
-func BenchmarkNextDoubleAck(b *testing.B) {
+// benchNextDoubleAck takes messages and acknowledges them safely.
+func benchNextDoubleAck(b *testing.B) {
 	js, _ := benchQueue(b)
 	consumer, err := js.Consumer(b.Context(), jobs.StreamName, string(jobs.Purge))
 	require.NoError(b, err)
