@@ -58,6 +58,9 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 	if !found {
 		return command.Exit(command.BadInput, unknownCatalog(s.Config, job.Realm, job.Catalog))
 	}
+	if err := tooEarly(job, s.Config.Worker.DryRun, time.Now()); err != nil {
+		return command.Exit(command.TryAgain, err)
+	}
 	list, err := output.open(s.Out)
 	if err != nil {
 		return command.Exit(command.BadInput, err)
@@ -91,6 +94,15 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 		return errors.Join(runErr, err)
 	}
 	return command.Exit(result.code(), runErr)
+}
+
+// tooEarly refuses to delete before the time that the job gives; the queue would
+// have kept it until then.
+func tooEarly(job *jobs.Job, dryRun bool, now time.Time) error {
+	if job.DryRun || dryRun || !job.NotBefore.After(now) {
+		return nil
+	}
+	return fmt.Errorf("not before %s; give --dry-run, or take not_before out of the job", job.NotBefore.Format(time.RFC3339))
 }
 
 // lockTimeout is how long NATS may take to answer before a run does without it.

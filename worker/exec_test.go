@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,6 +81,29 @@ func TestExecReadsAWholeJob(t *testing.T) {
 	require.Equal(t, "j1", result.JobID)
 	require.Contains(t, result.Reason, "another-uuid")
 	require.NotEmpty(t, y.files(t, "db/orders"))
+}
+
+func TestExecDeletesNothingBeforeTheTimeThatTheJobGives(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, "")
+	table := y.table(t, "db/orders")
+	before := y.files(t, "db/orders")
+	exec := func(notBefore time.Time, args ...string) clitest.Result {
+		job := jobs.Job{Version: 1, ID: "j1", Kind: jobs.Purge, Realm: "POLARIS", Catalog: "lake", Namespace: []string{"db"}, Table: "orders",
+			TableUUID: table.UUID, MetadataLocation: table.MetadataLocation, NotBefore: jobs.At(notBefore)}
+		body, err := job.Encode()
+		require.NoError(t, err)
+		args = append([]string{"exec", "purge", "--config", y.config, "--nats-url", nowhere, "--file", "-"}, args...)
+		return clitest.Run(t, clitest.Command{Args: args, Stdin: string(body)})
+	}
+	later := time.Now().Add(time.Hour)
+	got := exec(later)
+	require.Equal(t, 4, got.Code, got.Stdout)
+	require.Contains(t, got.Stderr, "worker: not before "+later.UTC().Format(time.RFC3339)+"; give --dry-run, or take not_before out")
+	require.Equal(t, 0, exec(later, "--dry-run").Code)
+	require.Equal(t, before, y.files(t, "db/orders"))
+	require.Equal(t, 0, exec(time.Now().Add(-time.Hour)).Code)
+	require.Empty(t, y.files(t, "db/orders"))
 }
 
 func TestExecOutsideTheAllowedLocationsFailsForGood(t *testing.T) {
