@@ -80,6 +80,29 @@ func (m *Metadata) Locations() []string {
 	return locations
 }
 
+// ManifestLists are the lists that the snapshots name, each once by whatever
+// spelling, in the order of the snapshots.
+func (m *Metadata) ManifestLists() []string {
+	var lists []string
+	seen := map[string]bool{}
+	for _, snapshot := range m.Snapshots {
+		if id := Identity(snapshot.ManifestList); id != "" && !seen[id] {
+			seen[id] = true
+			lists = append(lists, snapshot.ManifestList)
+		}
+	}
+	return lists
+}
+
+// Identity is the one spelling of a path that may have several: s3a:// and
+// s3:// name the same object. A path that is no location stays as it is.
+func Identity(path string) string {
+	if location, err := storage.Parse(path); err == nil {
+		return location.String()
+	}
+	return path
+}
+
 // GCEnabled reports whether the table owns its files. Like Iceberg's Java
 // library it takes every value but "true" for false.
 func (m *Metadata) GCEnabled() bool {
@@ -114,7 +137,7 @@ func readJSON(ctx context.Context, from Opener, l storage.Location, decode func(
 	source := &failingReader{r: body}
 	text, err := inflate(source)
 	if err == nil {
-		err = decode(json.NewDecoder(text))
+		err = decodeWhole(text, decode)
 	}
 	switch {
 	case err == nil:
@@ -125,6 +148,35 @@ func readJSON(ctx context.Context, from Opener, l storage.Location, decode func(
 		return 0, fmt.Errorf("read %s: %w", l, err)
 	default:
 		return 0, fmt.Errorf("read %s: %w: %w", l, ErrCorrupt, err)
+	}
+}
+
+// maxMetadata bounds a metadata file in bytes, inflated: a small compressed one
+// must not fill the memory.
+const maxMetadata = 512 << 20
+
+// decodeWhole decodes one object and reads on to the end, where a damaged file
+// shows: only there is the checksum of gzip compared.
+func decodeWhole(text io.Reader, decode func(*json.Decoder) error) error {
+	limited := &io.LimitedReader{R: text, N: maxMetadata}
+	dec := json.NewDecoder(limited)
+	if err := decode(dec); err != nil {
+		if limited.N <= 0 {
+			return fmt.Errorf("it is larger than %d MiB", maxMetadata>>20)
+		}
+		return err
+	}
+	rest := bufio.NewReader(io.MultiReader(dec.Buffered(), limited))
+	for {
+		c, err := rest.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case c != ' ' && c != '\n' && c != '\r' && c != '\t':
+			return fmt.Errorf("%q follows the object", c)
+		}
 	}
 }
 
@@ -299,7 +351,21 @@ func expect(dec *json.Decoder, want json.Delim) error {
 	return nil
 }
 
+// skipValue steps over one value token by token, whatever its size.
 func skipValue(dec *json.Decoder) error {
-	var skipped json.RawMessage
-	return dec.Decode(&skipped)
+	for depth := 0; ; {
+		token, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return nil
+		}
+	}
 }

@@ -78,16 +78,14 @@ type Tree struct {
 // reading was stopped or that trying later may help.
 func ReadTree(ctx context.Context, from Opener, m *Metadata, inFlight int) (*Tree, error) {
 	tree := &Tree{}
-	seenLists := map[string]bool{}
 	collected := newManifestCollector()
 	for _, snapshot := range m.Snapshots {
 		for _, path := range snapshot.Manifests {
 			collected.add(Manifest{Path: path, Length: -1})
 		}
-		if path := snapshot.ManifestList; path != "" && !seenLists[path] {
-			seenLists[path] = true
-			tree.Lists = append(tree.Lists, ManifestList{Path: path})
-		}
+	}
+	for _, path := range m.ManifestLists() {
+		tree.Lists = append(tree.Lists, ManifestList{Path: path})
 	}
 	group, reading := errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)

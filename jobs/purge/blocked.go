@@ -20,7 +20,7 @@ type blocked struct {
 func (b *blocked) add(format string, args ...any) {
 	b.count++
 	if len(b.problems) < shownProblems {
-		b.problems = append(b.problems, fmt.Sprintf(format, args...))
+		b.problems = append(b.problems, shorten(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -33,8 +33,9 @@ type checkpoint struct {
 	// UUID and MetadataLocation say which purge this is.
 	UUID             string `json:"uuid"`
 	MetadataLocation string `json:"metadata_location"`
-	// Locations of the table, for the final listing when the root is gone.
-	Locations []string `json:"locations"`
+	// Locations of the table, for the final listing when the root is gone. Absent
+	// when they would not fit.
+	Locations []string `json:"locations,omitempty"`
 	// Level that has begun.
 	Level level `json:"level"`
 	// Plan identifies the manifests that Done speaks of; Done is a bitmap with one
@@ -42,14 +43,21 @@ type checkpoint struct {
 	Plan   uint64 `json:"plan,omitempty"`
 	Done   []byte `json:"done,omitempty"`
 	Stride int    `json:"stride,omitempty"`
-	// Held are the manifests that must stay because they name files that were
+	// Held are the files that must stay because they are or name files that were
 	// kept. HeldAll stands for more than the checkpoint can hold.
 	Held    []uint64 `json:"held,omitempty"`
 	HeldAll bool     `json:"held_all,omitempty"`
+	// Again: an earlier run went through all levels and kept only Before, so that
+	// whatever else is missing now was deleted and counted then. BeforeAll stands
+	// for more than the checkpoint can hold.
+	Again     bool     `json:"again,omitempty"`
+	Before    []uint64 `json:"before,omitempty"`
+	BeforeAll bool     `json:"before_all,omitempty"`
 	// Deleted in the levels before Level; Kept and Absent likewise.
-	Deleted Counts          `json:"deleted,omitempty"`
-	Kept    map[Reason]Kept `json:"kept,omitempty"`
-	Absent  Counts          `json:"absent,omitempty"`
+	Deleted     Counts          `json:"deleted,omitempty"`
+	Kept        map[Reason]Kept `json:"kept,omitempty"`
+	Absent      Counts          `json:"absent,omitempty"`
+	AbsentPaths []string        `json:"absent_paths,omitempty"`
 	// Next is what Level deletes when it ends well. A level is repeated as a whole
 	// and its files may be gone by then, so it is counted before.
 	Next Counts `json:"next,omitempty"`
@@ -60,12 +68,26 @@ type checkpoint struct {
 	Manifests int `json:"manifests"`
 }
 
-// maxDoneBits and maxHeld keep a checkpoint under 16 KiB: 8 KiB of bitmap are
-// 11 KiB of base64, and 128 hashes are at most 2.6 KiB of digits.
+// These keep a checkpoint under 16 KiB: 4 KiB of bitmap are 5.5 KiB of base64,
+// two times 64 hashes are at most 2.6 KiB of digits, a metadata location of S3 is at most
+// 6 KiB when each byte must be escaped, and each list of paths gets 1 KiB.
 const (
-	maxDoneBits = 1 << 16
-	maxHeld     = 128
+	maxDoneBits = 1 << 15
+	maxHeld     = 64
+	maxListed   = 1 << 10
 )
+
+// fewPaths are the first paths that take no more than a number of bytes as JSON.
+func fewPaths(paths []string, bytes int) (few []string) {
+	for _, path := range paths {
+		encoded, err := json.Marshal(path)
+		if bytes -= len(encoded) + 1; err != nil || bytes < 0 {
+			break
+		}
+		few = append(few, path)
+	}
+	return few
+}
 
 // begun reads a checkpoint of this very purge; nil when there is none.
 func begun(job *jobs.Job, raw json.RawMessage) *checkpoint {
@@ -79,25 +101,33 @@ func begun(job *jobs.Job, raw json.RawMessage) *checkpoint {
 	if job.TableUUID != "" && !strings.EqualFold(c.UUID, job.TableUUID) {
 		return nil
 	}
-	if c.Level < levelData || c.Level > levelRoot {
+	if c.Level < levelData || c.Level > levelRoot || c.Stride < 0 {
 		return nil
 	}
 	return &c
 }
 
-// hashPath identifies a manifest in a checkpoint. Unlike those of a
-// [table.PathSet] these hashes must be the same in every process.
-func hashPath(path string) uint64 { return xxhash.Sum64String(path) }
+// hashPath identifies a file in a checkpoint, by whatever spelling it is named.
+// Unlike those of a [table.PathSet] these hashes must be the same in every
+// process.
+func hashPath(path string) uint64 { return xxhash.Sum64String(table.Identity(path)) }
 
-// planOf identifies a list of manifests and the stride of its bitmap.
-func planOf(manifests []table.Manifest) (plan uint64, stride int) {
+// planOf identifies a list of manifests, with all the settings that decide when
+// a manifest of it is done, and gives the stride of its bitmap.
+func planOf(manifests []table.Manifest, settings ...string) (plan uint64, stride int) {
 	stride = max(1, (len(manifests)+maxDoneBits-1)/maxDoneBits)
 	digest := xxhash.New()
 	var length [8]byte
-	for _, m := range manifests {
-		binary.LittleEndian.PutUint64(length[:], uint64(len(m.Path)))
+	write := func(text string) {
+		binary.LittleEndian.PutUint64(length[:], uint64(len(text)))
 		_, _ = digest.Write(length[:])
-		_, _ = digest.WriteString(m.Path)
+		_, _ = digest.WriteString(text)
+	}
+	for _, setting := range settings {
+		write(setting)
+	}
+	for _, m := range manifests {
+		write(m.Path)
 	}
 	return digest.Sum64(), stride
 }

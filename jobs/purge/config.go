@@ -120,7 +120,11 @@ func newCatalogs(cfg Config) (catalogs, error) {
 		if err != nil {
 			return nil, fmt.Errorf("catalog %s: locations: %w", c.Name, err)
 		}
-		found[[2]string{c.Realm, c.Name}] = &catalog{Catalog: c, guard: guard}
+		key := [2]string{c.Realm, c.Name}
+		if found[key] != nil {
+			return nil, fmt.Errorf("catalog %s of realm %s: it is there twice", c.Name, c.Realm)
+		}
+		found[key] = &catalog{Catalog: c, guard: guard}
 	}
 	return found, nil
 }

@@ -54,7 +54,12 @@ func (c Count) plus(d Count) Count { return Count{c.Files + d.Files, c.Bytes + d
 type Counts map[Kind]Count
 
 func (c Counts) add(kind Kind, files, bytes int64) {
-	c[kind] = c[kind].plus(Count{files, bytes})
+	sum := c[kind].plus(Count{files, bytes})
+	if sum.Files == 0 {
+		delete(c, kind)
+		return
+	}
+	c[kind] = sum
 }
 
 func (c Counts) addAll(d Counts) {

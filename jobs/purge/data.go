@@ -36,6 +36,8 @@ type dataLevel struct {
 	bad  []bool
 	held []bool
 	done *doneSet
+	// above are the files of the levels that come later, whatever names them here.
+	above map[storage.Location]bool
 	// counting only: the manifests were done by an earlier run.
 	counting bool
 	// deletes since the last checkpoint, and the signal to store one.
@@ -44,7 +46,7 @@ type dataLevel struct {
 }
 
 func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries bool) error {
-	plan, stride := planOf(tree.Manifests)
+	plan, stride := planOf(tree.Manifests, r.settings(deletedEntries)...)
 	if r.ck.Plan != plan || r.ck.Stride != stride {
 		r.ck.Plan, r.ck.Stride, r.ck.Done = plan, stride, nil
 	}
@@ -56,8 +58,9 @@ func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries b
 		run: r, deletedEntries: deletedEntries, tree: tree, seen: table.NewPathSet(seenPaths), stop: stop,
 		pending: make([]int32, len(tree.Manifests)), bad: make([]bool, len(tree.Manifests)),
 		held: make([]bool, len(tree.Manifests)), done: newDoneSet(len(tree.Manifests), stride),
-		savable: make(chan struct{}, 1),
+		above: r.filesAbove(tree), savable: make(chan struct{}, 1),
 	}
+	r.gone = make([]bool, len(tree.Manifests))
 	for i := range tree.Manifests {
 		if isDone(earlier, stride, i) {
 			d.done.mark(i)
@@ -109,6 +112,41 @@ func (d *dataLevel) saveLast(ctx context.Context) {
 	}
 }
 
+// settings are what decides, beside its entries, when a manifest is done.
+func (r *run) settings(deletedEntries bool) []string {
+	settings := []string{fmt.Sprint(deletedEntries, r.receipt.GCEnabled), string(r.catalog.Policy.Outside)}
+	for _, location := range r.scope.Locations() {
+		settings = append(settings, location.String())
+	}
+	return settings
+}
+
+// filesAbove are the lists, manifests, statistics and metadata files. An entry
+// may name one of them; it goes with its own level and not before, since it may
+// have to be read still.
+func (r *run) filesAbove(tree *table.Tree) map[storage.Location]bool {
+	above := map[storage.Location]bool{r.root: true}
+	add := func(path string) {
+		if location, err := storage.Parse(path); err == nil {
+			above[location] = true
+		}
+	}
+	for _, list := range tree.Lists {
+		add(list.Path)
+	}
+	for _, m := range tree.Manifests {
+		add(m.Path)
+	}
+	for _, f := range append(r.statisticsFiles(), r.metadataFiles()...) {
+		add(f.path)
+	}
+	return above
+}
+
+// maxPath is longer than any object's name can be: S3 takes 1,024 bytes, file
+// systems 4,096.
+const maxPath = 8 << 10
+
 func (d *dataLevel) walk(ctx context.Context, chosen func(i int) bool) error {
 	for i := range d.pending {
 		if chosen(i) {
@@ -122,14 +160,17 @@ func (d *dataLevel) walk(ctx context.Context, chosen func(i int) bool) error {
 func (d *dataLevel) Entry(i int, e *manifest.Entry) error {
 	path := string(e.Path)
 	location, err := storage.Parse(path)
+	if len(path) > maxPath {
+		path, err = shorten(path), storage.ErrInvalidLocation
+	}
 	if e.Status == manifest.StatusDeleted && !d.deletedEntries {
 		if err == nil {
 			d.tombs.add(location, kindOfEntry(e), e.FileSize)
 		}
 		return nil
 	}
-	if err == nil && location == d.root {
-		return nil // whatever names the root, it goes last
+	if err == nil && d.above[location] {
+		return nil
 	}
 	kind := kindOfEntry(e)
 	outside := err != nil || d.scope.Check(location) != nil
@@ -164,17 +205,14 @@ func (d *dataLevel) Entry(i int, e *manifest.Entry) error {
 func (d *dataLevel) End(i int, state table.State, err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	path := d.tree.Manifests[i].Path
-	switch state {
-	case table.Read:
-	case table.Absent:
-		d.absent(Manifests, path)
-	case table.Unreadable:
-		if d.unreadable(Manifests, path, err) {
-			d.held[i] = true
-		} else {
-			d.bad[i] = true
-		}
+	switch path := d.tree.Manifests[i].Path; {
+	case state == table.Read:
+	case d.missing(Manifests, path, state, err):
+		d.gone[i] = true
+	case !d.unreadable(Manifests, path, err):
+		d.bad[i] = true
+	case d.catalog.Policy.Outside == OutsideKeep:
+		d.held[i] = true
 	}
 	d.release(i)
 	return nil

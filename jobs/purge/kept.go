@@ -1,7 +1,10 @@
 package purge
 
 import (
+	"errors"
+
 	"deckhand/internal/storage"
+	"deckhand/internal/table"
 )
 
 // keep records a file that stays.
@@ -30,7 +33,7 @@ func (r *run) refuse(kind Kind, size int64, l storage.Location, err error) {
 func (r *run) absent(kind Kind, path string) {
 	r.receipt.Absent.add(kind, 1, 0)
 	if len(r.receipt.AbsentPaths) < maxPaths {
-		r.receipt.AbsentPaths = append(r.receipt.AbsentPaths, path)
+		r.receipt.AbsentPaths = append(r.receipt.AbsentPaths, shorten(path))
 	}
 	r.list(PathRecord{Action: "absent", Kind: kind, Location: path})
 }
@@ -40,12 +43,26 @@ func (r *run) absent(kind Kind, path string) {
 // anything else blocks the next level.
 func (r *run) unreadable(kind Kind, path string, err error) (outside bool) {
 	if isOutside(err) {
-		r.keep(OutsideScope, kind, 0, path, "")
-		return r.catalog.Policy.Outside == OutsideKeep
+		return true // it is named as outside when its own level comes
 	}
 	r.keep(Unreadable, kind, 0, path, err.Error())
 	r.blocked.add("%v", err)
 	return false
+}
+
+// missing reports whether a manifest or list that cannot be read is gone, and
+// records it if this purge has not deleted it itself. Without the right to list,
+// a store answers "denied" for what is not there; that is taken for gone only
+// where an earlier run has deleted it.
+func (r *run) missing(kind Kind, path string, state table.State, err error) bool {
+	before := r.goneBefore(path)
+	if state != table.Absent && !(before && errors.Is(err, storage.ErrDenied)) {
+		return false
+	}
+	if !before {
+		r.absent(kind, path)
+	}
+	return true
 }
 
 // hold keeps a manifest or list, and with it everything that names it.

@@ -62,7 +62,7 @@ func distinctRoots(locations []string) []storage.Location {
 	for i, root := range roots {
 		covered := false
 		for j, other := range roots {
-			covered = covered || root.Within(other) || i > j && root.Same(other)
+			covered = covered || i != j && root.Within(other) || i > j && root.Same(other)
 		}
 		if !covered {
 			distinct = append(distinct, root)

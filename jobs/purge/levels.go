@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"deckhand/internal/manifest"
 	"deckhand/internal/storage"
@@ -100,7 +102,9 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 			r.keepOutside(f)
 			continue
 		}
-		next.add(f.kind, 1, f.size)
+		if at == levelRoot || !r.goneBefore(f.path) {
+			next.add(f.kind, 1, f.size)
+		}
 		locations, erasable = append(locations, location), append(erasable, f)
 	}
 	if resuming {
@@ -116,7 +120,6 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 		r.receipt.Deleted.addAll(next)
 		return nil
 	}
-	failed := false
 	for i, deletion := range r.eraser.Delete(ctx, locations) {
 		f := erasable[i]
 		switch err := deletion.Err; {
@@ -125,17 +128,13 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 		case temporary(err):
 			return failure(ctx, fmt.Errorf("delete the %s: %w", at, err))
 		default:
-			failed = true
 			r.refuse(f.kind, f.size, deletion.Location, err)
 			next = next.clone()
 			next.add(f.kind, -1, -f.size)
 		}
 	}
 	r.receipt.Deleted.addAll(next)
-	if failed {
-		return r.blockedAt(ctx, at)
-	}
-	return nil
+	return r.blockedAt(ctx, at)
 }
 
 // enter stores that a level begins.
@@ -143,27 +142,17 @@ func (r *run) enter(ctx context.Context, at level, next Counts, kept map[Reason]
 	r.ck.Level, r.ck.Next = at, next
 	r.ck.Plan, r.ck.Done, r.ck.Stride = 0, nil, 0
 	r.ck.Deleted, r.ck.Absent = r.receipt.Deleted.clone(), r.receipt.Absent.clone()
+	r.ck.AbsentPaths = fewPaths(r.receipt.AbsentPaths, maxListed)
 	r.ck.Kept, r.ck.AtMost = kept, r.receipt.AtMost
-	r.ck.Held, r.ck.HeldAll = nil, r.heldAll
-	for hash := range r.held {
-		r.ck.Held = append(r.ck.Held, hash)
-	}
+	r.ck.Held, r.ck.HeldAll = slices.Sorted(maps.Keys(r.held)), r.heldAll
 	return r.save(ctx)
 }
 
 // withFewPaths keeps a checkpoint small.
 func withFewPaths(kept map[Reason]Kept) map[Reason]Kept {
-	const maxBytes = 2 << 10
-	few, bytes := map[Reason]Kept{}, 0
+	few := map[Reason]Kept{}
 	for reason, k := range kept {
-		short := Kept{Counts: k.Counts.clone()}
-		for _, path := range k.Paths {
-			if bytes += len(path); bytes > maxBytes {
-				break
-			}
-			short.Paths = append(short.Paths, path)
-		}
-		few[reason] = short
+		few[reason] = Kept{Counts: k.Counts.clone(), Paths: fewPaths(k.Paths, maxListed/len(kept))}
 	}
 	return few
 }
@@ -180,15 +169,15 @@ func (r *run) readTree(ctx context.Context) (*table.Tree, error) {
 	if r.ck.Level > levelData {
 		return tree, nil // what is absent or unreadable was counted when it was found
 	}
-	for _, list := range tree.Lists {
-		switch list.State {
-		case table.Read:
-		case table.Absent:
-			r.absent(ManifestLists, list.Path)
-		case table.Unreadable:
-			if r.unreadable(ManifestLists, list.Path, list.Err) {
-				r.hold(list.Path)
-			}
+	for i := range tree.Lists {
+		switch list := &tree.Lists[i]; {
+		case list.State == table.Read:
+		case errors.Is(list.Err, table.ErrEncrypted):
+			return nil, jobs.Permanent(fmt.Errorf("read manifest list %s: %w", list.Path, list.Err))
+		case r.missing(ManifestLists, list.Path, list.State, list.Err):
+			list.State = table.Absent
+		case r.unreadable(ManifestLists, list.Path, list.Err) && r.catalog.Policy.Outside == OutsideKeep:
+			r.hold(list.Path)
 		}
 	}
 	return tree, nil
@@ -197,14 +186,21 @@ func (r *run) readTree(ctx context.Context) (*table.Tree, error) {
 // manifestFiles are the manifests that may go: all but the held ones.
 func (r *run) manifestFiles(tree *table.Tree) []file {
 	var files []file
-	for _, m := range tree.Manifests {
-		if r.isHeld(m.Path) {
+	for i, m := range tree.Manifests {
+		if r.isHeld(m.Path) && r.inScope(m.Path) {
 			r.keep(NamesKept, Manifests, m.Length, m.Path, "")
 			continue
 		}
-		files = append(files, file{kind: Manifests, path: m.Path, size: max(m.Length, 0)})
+		gone := r.gone != nil && r.gone[i] // not known when resumed in this level
+		files = append(files, file{kind: Manifests, path: m.Path, size: max(m.Length, 0), absent: gone})
 	}
 	return files
+}
+
+// inScope says whether a file may be deleted at all.
+func (r *run) inScope(path string) bool {
+	location, err := storage.Parse(path)
+	return err == nil && r.scope.Check(location) == nil
 }
 
 // listFiles are the manifest lists that may go: those that name no held
@@ -212,12 +208,8 @@ func (r *run) manifestFiles(tree *table.Tree) []file {
 func (r *run) listFiles(ctx context.Context, tree *table.Tree) ([]file, error) {
 	if tree == nil { // resumed in this level: the sizes were counted before
 		tree = &table.Tree{}
-		seen := map[string]bool{}
-		for _, snapshot := range r.metadata.Snapshots {
-			if path := snapshot.ManifestList; path != "" && !seen[path] {
-				seen[path] = true
-				tree.Lists = append(tree.Lists, table.ManifestList{Path: path})
-			}
+		for _, path := range r.metadata.ManifestLists() {
+			tree.Lists = append(tree.Lists, table.ManifestList{Path: path})
 		}
 	}
 	var files []file
@@ -226,8 +218,9 @@ func (r *run) listFiles(ctx context.Context, tree *table.Tree) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		if names {
+		if names && r.inScope(list.Path) {
 			r.keep(NamesKept, ManifestLists, list.Size, list.Path, "")
+			r.named[hashPath(list.Path)] = true
 			continue
 		}
 		files = append(files, file{kind: ManifestLists, path: list.Path, size: list.Size, absent: list.State == table.Absent})
@@ -256,8 +249,11 @@ func (r *run) namesHeld(ctx context.Context, list table.ManifestList) (bool, err
 		return true, nil
 	}
 	state, again := table.StateOf(err)
-	if again {
+	switch {
+	case again:
 		return false, failure(ctx, fmt.Errorf("read manifest list %s: %w", list.Path, err))
+	case errors.Is(err, storage.ErrDenied) && r.goneBefore(list.Path):
+		return false, nil
 	}
 	return state == table.Unreadable, nil
 }
@@ -267,8 +263,8 @@ func (r *run) statisticsFiles() []file {
 	seen := map[string]bool{}
 	add := func(kind Kind, of []table.StatisticsFile) {
 		for _, s := range of {
-			if s.Path != "" && !seen[s.Path] {
-				seen[s.Path] = true
+			if id := table.Identity(s.Path); id != "" && !seen[id] {
+				seen[id] = true
 				files = append(files, file{kind: kind, path: s.Path, size: s.Size})
 			}
 		}

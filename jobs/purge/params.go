@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
+	"slices"
 
 	"deckhand/jobs"
 )
@@ -17,18 +17,38 @@ type Params struct {
 	DeletedEntries bool `json:"deleted_entries,omitempty"`
 }
 
-// parseParams reads them strictly: a mistyped "dry_run" in here must not delete.
-func parseParams(raw json.RawMessage, into any) error {
+// parseParams reads an object strictly: a mistyped "dry_run" in here must not
+// delete. Unlike encoding/json it tells capitals from small letters and takes no
+// key twice.
+func parseParams(raw json.RawMessage, into any, known ...string) error {
 	if len(raw) == 0 {
 		return nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return jobs.Permanent(fmt.Errorf("read params of the job: %w", err))
+	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
+		return jobs.Permanentf("read params of the job: they are not an object")
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return jobs.Permanentf("read params of the job: something follows the object")
+	var seen []string
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return jobs.Permanent(fmt.Errorf("read params of the job: %w", err))
+		}
+		key, _ := token.(string)
+		switch {
+		case !slices.Contains(known, key):
+			return jobs.Permanentf("read params of the job: unknown field %q; known are %q", key, known)
+		case slices.Contains(seen, key):
+			return jobs.Permanentf("read params of the job: field %q appears twice", key)
+		}
+		seen = append(seen, key)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return jobs.Permanent(fmt.Errorf("read params of the job: %w", err))
+		}
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return jobs.Permanent(fmt.Errorf("read params of the job: %w", err))
 	}
 	return nil
 }

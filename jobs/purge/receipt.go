@@ -104,13 +104,24 @@ func (r *Receipt) keep(reason Reason, kind Kind, bytes int64, path, detail strin
 		kept.Counts = Counts{}
 	}
 	kept.Counts.add(kind, 1, bytes)
-	if detail != "" {
-		path += ": " + detail
+	if path = shorten(path); detail != "" {
+		path += ": " + shorten(detail)
 	}
 	if path != "" && len(kept.Paths) < maxPaths {
 		kept.Paths = append(kept.Paths, path)
 	}
 	r.Kept[reason] = kept
+}
+
+// maxShown is how many bytes of a path or message are shown.
+const maxShown = 2 << 10
+
+// shorten cuts what is longer than any object's name can be.
+func shorten(text string) string {
+	if len(text) <= maxShown {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxShown], "") + "…"
 }
 
 // fit cuts lists of paths until the receipt fits into a result.

@@ -34,17 +34,35 @@ type run struct {
 
 	// ck is what is stored next.
 	ck checkpoint
-	// held are the manifests that must stay.
+	// held are the files above the entries that must stay.
 	held    map[uint64]bool
 	heldAll bool
+	// named are the lists that stay because they name held files.
+	named map[uint64]bool
+	// before is what an earlier run left, when it went through all levels.
+	before *earlierRun
+	// gone marks the manifests that the data level found absent.
+	gone    []bool
 	blocked blocked
+}
+
+// earlierRun is a run that ended at files outside its scope: everything but the
+// held files was deleted and counted by it.
+type earlierRun struct {
+	held    map[uint64]bool
+	heldAll bool
+}
+
+// goneBefore says whether an earlier run has deleted the file.
+func (r *run) goneBefore(path string) bool {
+	return r.before != nil && !r.before.heldAll && !r.before.held[hashPath(path)]
 }
 
 // verifiedNone says that nobody was asked whether the table lives on.
 const verifiedNone = "none"
 
 func newRun(cfg Config, job *jobs.Job, progress jobs.Progress) *run {
-	r := &run{cfg: cfg, job: job, progress: progress, dryRun: cfg.DryRun || job.DryRun, held: map[uint64]bool{}}
+	r := &run{cfg: cfg, job: job, progress: progress, dryRun: cfg.DryRun || job.DryRun, held: map[uint64]bool{}, named: map[uint64]bool{}}
 	r.receipt = &Receipt{
 		DryRun: r.dryRun, MetadataLocation: job.MetadataLocation, TableUUID: job.TableUUID,
 		Deleted: Counts{}, Absent: Counts{}, GCEnabled: true,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"deckhand/internal/storage"
@@ -56,7 +57,7 @@ func (t *Tables) Run(ctx context.Context, job *jobs.Job, progress jobs.Progress)
 
 func (r *run) purgeTable(ctx context.Context) error {
 	var params Params
-	if err := parseParams(r.job.Params, &params); err != nil {
+	if err := parseParams(r.job.Params, &params, "deleted_entries"); err != nil {
 		return err
 	}
 	earlier := begun(r.job, r.progress.Checkpoint())
@@ -67,6 +68,9 @@ func (r *run) purgeTable(ctx context.Context) error {
 			return rootFailure(ctx, r.job, err)
 		}
 		return r.finishWithoutRoot(ctx, earlier, err)
+	}
+	if earlier != nil && !strings.EqualFold(earlier.UUID, r.metadata.UUID) {
+		earlier = nil // it was another table's
 	}
 	for _, g := range r.guards {
 		if err := g.check(ctx, r.job, r.metadata); err != nil {
@@ -87,20 +91,14 @@ func (r *run) purgeTable(ctx context.Context) error {
 func (r *run) begin(ctx context.Context, earlier *checkpoint) error {
 	locations := r.metadata.Locations()
 	r.describe(locations)
-	scope := r.catalog.guard
-	if r.catalog.Policy.Scope == ScopeTable {
-		var err error
-		if scope, err = narrow(scope, locations); err == nil && len(r.job.Locations) > 0 {
-			scope, err = narrow(scope, r.job.Locations)
-		}
-		if err != nil {
-			return jobs.Permanent(fmt.Errorf("read the table's locations: %w", err))
-		}
+	scope, err := r.catalog.scope(r.job, locations)
+	if err != nil {
+		return err
 	}
 	r.openEraser(scope, locations)
 
 	r.ck = checkpoint{
-		UUID: r.metadata.UUID, MetadataLocation: r.job.MetadataLocation, Locations: locations,
+		UUID: r.metadata.UUID, MetadataLocation: r.job.MetadataLocation, Locations: fewPaths(locations, maxListed),
 		Snapshots: len(r.metadata.Snapshots),
 	}
 	if earlier != nil {
@@ -108,6 +106,23 @@ func (r *run) begin(ctx context.Context, earlier *checkpoint) error {
 		return nil
 	}
 	return r.save(ctx)
+}
+
+// scope is what a job may delete. Under the scope "table" it is the table's
+// locations, narrowed by those that the job names; under "catalog" the operator
+// has allowed the whole catalog.
+func (c *catalog) scope(job *jobs.Job, locations []string) (*storage.Guard, error) {
+	if c.Policy.Scope == ScopeCatalog {
+		return c.guard, nil
+	}
+	scope, err := narrow(c.guard, locations)
+	if err == nil && len(job.Locations) > 0 {
+		scope, err = narrow(scope, job.Locations)
+	}
+	if err != nil {
+		return nil, jobs.Permanent(fmt.Errorf("read the locations: %w", err))
+	}
+	return scope, nil
 }
 
 // narrow leaves out locations of schemes that are not known: nothing there can
@@ -138,13 +153,21 @@ func (r *run) resume(earlier *checkpoint) {
 	r.receipt.Deleted, r.receipt.Absent = earlier.Deleted.clone(), earlier.Absent.clone()
 	r.receipt.AtMost = earlier.AtMost
 	r.receipt.Manifests = earlier.Manifests
+	if earlier.Again {
+		r.before = &earlierRun{held: hashSet(earlier.Before), heldAll: earlier.BeforeAll}
+	}
 	if earlier.Level > levelData {
-		r.receipt.Kept = earlier.Kept
+		r.receipt.Kept, r.receipt.AbsentPaths = earlier.Kept, earlier.AbsentPaths
+		r.held, r.heldAll = hashSet(earlier.Held), earlier.HeldAll
 	}
-	for _, hash := range earlier.Held {
-		r.held[hash] = true
+}
+
+func hashSet(hashes []uint64) map[uint64]bool {
+	set := make(map[uint64]bool, len(hashes))
+	for _, hash := range hashes {
+		set[hash] = true
 	}
-	r.heldAll = earlier.HeldAll
+	return set
 }
 
 // finishWithoutRoot ends a purge that had begun and whose root cannot be loaded

@@ -44,7 +44,7 @@ func (v *Views) Run(ctx context.Context, job *jobs.Job, progress jobs.Progress) 
 }
 
 func (r *run) purgeView(ctx context.Context) error {
-	if err := parseParams(r.job.Params, &struct{}{}); err != nil {
+	if err := parseParams(r.job.Params, &struct{}{}); err != nil { // there are none
 		return err
 	}
 	earlier := begun(r.job, r.progress.Checkpoint())
@@ -59,13 +59,19 @@ func (r *run) purgeView(ctx context.Context) error {
 		return err
 	}
 	folder := r.root.Parent()
-	scope, err := r.catalog.guard.Narrow(folder.String())
-	if err != nil {
-		return jobs.Permanent(fmt.Errorf("read metadata_location: %w", err))
-	}
 	locations := []string{folder.String()}
-	if view.Location != "" {
-		locations = append(locations, view.Location)
+	if home, err := storage.Parse(view.Location); err == nil && r.root.Within(home) {
+		locations = []string{view.Location} // so that its empty folder goes too
+	}
+	scope, err := r.catalog.scope(r.job, locations)
+	if err != nil {
+		return err
+	}
+	if err := scope.Check(r.root); err != nil {
+		return jobs.Permanent(fmt.Errorf("check the locations of the job: %w", err))
+	}
+	if earlier != nil && !strings.EqualFold(earlier.UUID, view.UUID) {
+		earlier = nil // it was another view's
 	}
 	r.receipt.TableUUID, r.receipt.Locations, r.receipt.Resumed = view.UUID, locations, earlier != nil
 	r.openEraser(scope, locations)
