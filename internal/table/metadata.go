@@ -44,7 +44,8 @@ type Metadata struct {
 	// Statistics and PartitionStatistics name the files of every snapshot.
 	Statistics          []StatisticsFile
 	PartitionStatistics []StatisticsFile
-	// Size of the metadata file as stored, in bytes.
+	// Size of the metadata file as stored, in bytes; 0 when the store does not
+	// tell.
 	Size int64
 }
 
@@ -141,7 +142,7 @@ func readJSON(ctx context.Context, from Opener, l storage.Location, decode func(
 	}
 	switch {
 	case err == nil:
-		return info.Size, nil
+		return max(info.Size, 0), nil
 	case source.err != nil: // the store failed, not the file
 		return 0, fmt.Errorf("read metadata: %w", source.err)
 	case errors.Is(err, ErrEncrypted), errors.Is(err, ErrNewerFormat):

@@ -20,6 +20,8 @@ import (
 type shelf struct {
 	objects map[string][]byte
 	broken  error
+	// sizeless does not tell sizes, as a chunked answer does not.
+	sizeless bool
 }
 
 func (s shelf) Open(_ context.Context, l storage.Location) (io.ReadCloser, storage.Info, error) {
@@ -31,7 +33,11 @@ func (s shelf) Open(_ context.Context, l storage.Location) (io.ReadCloser, stora
 	if s.broken != nil {
 		body = io.MultiReader(body, iotest.ErrReader(s.broken))
 	}
-	return io.NopCloser(body), storage.Info{Size: int64(len(data))}, nil
+	size := int64(len(data))
+	if s.sizeless {
+		size = -1
+	}
+	return io.NopCloser(body), storage.Info{Size: size}, nil
 }
 
 var rootLocation = storage.Location{Scheme: "s3", Bucket: "w", Key: "t/metadata/0.metadata.json"}
@@ -93,10 +99,20 @@ func TestDamagedMetadataIsToldFromAStoreThatFails(t *testing.T) {
 	}
 	reset := errors.New("connection reset")
 	for _, text := range []string{whole[:40], gzipped(whole)[:30], ""} {
-		_, err := Load(t.Context(), shelf{map[string][]byte{rootLocation.String(): []byte(text)}, reset}, rootLocation)
+		_, err := Load(t.Context(), shelf{objects: map[string][]byte{rootLocation.String(): []byte(text)}, broken: reset}, rootLocation)
 		require.ErrorIs(t, err, reset)
 		require.NotErrorIs(t, err, ErrCorrupt)
 	}
+	flipped := []byte(gzipped(whole))
+	flipped[len(flipped)-6] ^= 1 // in the checksum
+	for name, text := range map[string]string{
+		"a wrong checksum": string(flipped), "no trailer": gzipped(whole)[:len(gzipped(whole))-4], "something behind": whole + "\n{",
+	} {
+		_, err := load(t, text)
+		require.ErrorIs(t, err, ErrCorrupt, name)
+	}
+	_, err := load(t, whole+" \n")
+	require.NoError(t, err)
 	m, err := load(t, gzipped(whole))
 	require.NoError(t, err)
 	require.Len(t, m.Snapshots, 1)

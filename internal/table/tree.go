@@ -115,7 +115,8 @@ func ReadTree(ctx context.Context, from Opener, m *Metadata, inFlight int) (*Tre
 	return tree, nil
 }
 
-// ReadList streams one manifest list and returns its size in bytes as stored.
+// ReadList streams one manifest list and returns its size in bytes as stored, 0
+// when the store does not tell.
 // For its errors see [StateOf].
 func ReadList(ctx context.Context, from Opener, path string, entry func(*manifest.ListEntry) error) (int64, error) {
 	location, err := storage.Parse(path)
@@ -127,7 +128,7 @@ func ReadList(ctx context.Context, from Opener, path string, entry func(*manifes
 		return 0, err
 	}
 	defer func() { _ = body.Close() }()
-	return info.Size, manifest.ReadList(body, path, entry)
+	return max(info.Size, 0), manifest.ReadList(body, path, entry)
 }
 
 // manifestCollector keeps each manifest once. Two lists may name one manifest

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"golang.org/x/sync/errgroup"
 
@@ -79,12 +80,13 @@ func walkManifest(ctx context.Context, from Opener, i int, m Manifest, visitor V
 		return nil, err
 	}
 	defer func() { _ = body.Close() }()
-	// An Avro file that is cut between two blocks looks whole from the inside.
-	if info.Size < m.Length {
-		return nil, &manifest.CorruptError{Name: m.Path, Offset: info.Size,
-			Err: fmt.Errorf("it has %d bytes, the manifest list says %d", info.Size, m.Length)}
+	// An Avro file that is cut between two blocks looks whole from the inside. The
+	// store does not always tell the size.
+	if info.Size >= 0 && info.Size < m.Length {
+		return nil, tooShort(m, info.Size)
 	}
-	reader, err := manifest.NewReader(body, m.Path, manifest.FieldFormat)
+	counted := &countingReader{r: body}
+	reader, err := manifest.NewReader(counted, m.Path, manifest.FieldFormat)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +100,8 @@ func walkManifest(ctx context.Context, from Opener, i int, m Manifest, visitor V
 		switch {
 		case err != nil:
 			return nil, err
+		case !more && counted.n < m.Length:
+			return nil, tooShort(m, counted.n)
 		case !more:
 			return nil, nil
 		}
@@ -105,4 +109,20 @@ func walkManifest(ctx context.Context, from Opener, i int, m Manifest, visitor V
 			return err, nil
 		}
 	}
+}
+
+func tooShort(m Manifest, size int64) error {
+	return &manifest.CorruptError{Name: m.Path, Offset: size,
+		Err: fmt.Errorf("it has %d bytes, the manifest list says %d", size, m.Length)}
+}
+
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }

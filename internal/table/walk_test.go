@@ -87,6 +87,11 @@ func TestAManifestShorterThanItsListSaysIsUnreadable(t *testing.T) {
 	require.NoError(t, Walk(t.Context(), from, manifests, func(int) bool { return true }, 16, visitor))
 	require.Equal(t, map[State]int{Read: 39, Unreadable: 1}, visitor.states)
 	require.Zero(t, visitor.entries[3])
+
+	from.sizeless = true
+	visitor = &inOrder{t: t, ended: map[int]bool{}, entries: map[int]int{}, states: map[State]int{}}
+	require.NoError(t, Walk(t.Context(), from, manifests, func(int) bool { return true }, 16, visitor))
+	require.Equal(t, map[State]int{Read: 39, Unreadable: 1}, visitor.states)
 }
 
 func TestAnErrorOfTheVisitorStopsTheWalk(t *testing.T) {
