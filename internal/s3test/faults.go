@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Fault says how a request goes wrong. Status, Drop and Hang happen instead of
+// Fault says how a request goes wrong. Status, Drop, Hang and Raw happen instead of
 // serving the request, unless Serve is set; the others change the answer.
 type Fault struct {
 	// Status and Code answer with an S3 error document; Message is optional.
@@ -28,6 +28,11 @@ type Fault struct {
 	BreakAfter int64
 	// Stall stops sending after that many bytes of the body; 0 does nothing.
 	Stall int64
+	// Chunked sends the body in chunks and does not tell its length.
+	Chunked bool
+	// Raw is sent as it is in place of an answer, head and all, and then the
+	// connection is closed in an orderly way. It goes before Status.
+	Raw []byte
 	// Key gives for a key of a DeleteObjects the code of its error, "" to
 	// delete it. Refused keys stay.
 	Key func(key string) string
@@ -71,7 +76,7 @@ func (s *Server) fault(op string, r *http.Request) *Fault {
 
 // instead does what happens in place of serving and says whether it did.
 func (f *Fault) instead(s *Server, w http.ResponseWriter, r *http.Request) bool {
-	if f.Status == 0 && !f.Drop && !f.Hang {
+	if f.Status == 0 && !f.Drop && !f.Hang && f.Raw == nil {
 		return false
 	}
 	if f.Serve {
@@ -85,6 +90,8 @@ func (f *Fault) instead(s *Server, w http.ResponseWriter, r *http.Request) bool 
 		reset(w)
 	case f.Hang:
 		f.hang()
+	case f.Raw != nil:
+		sendRaw(w, f.Raw)
 	case f.Body != nil:
 		w.WriteHeader(f.Status)
 		_, _ = w.Write(f.Body)
@@ -106,11 +113,36 @@ func (f *Fault) wrap(w http.ResponseWriter) http.ResponseWriter {
 	for name, values := range f.Header {
 		w.Header()[name] = values
 	}
+	if f.Chunked {
+		w = &chunked{ResponseWriter: w}
+	}
 	if f.BreakAfter > 0 || f.Stall > 0 {
 		return &breaking{ResponseWriter: w, fault: f}
 	}
 	return w
 }
+
+// chunked takes the length away; flushing keeps the server from working it out.
+type chunked struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (c *chunked) WriteHeader(status int) {
+	c.begun = true
+	c.Header().Del("Content-Length")
+	c.ResponseWriter.WriteHeader(status)
+	_ = http.NewResponseController(c.ResponseWriter).Flush()
+}
+
+func (c *chunked) Write(p []byte) (int, error) {
+	if !c.begun {
+		c.WriteHeader(http.StatusOK)
+	}
+	return c.ResponseWriter.Write(p)
+}
+
+func (c *chunked) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 type breaking struct {
 	http.ResponseWriter
@@ -154,6 +186,16 @@ func reset(w http.ResponseWriter) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
+	_ = conn.Close()
+}
+
+// sendRaw writes bytes to the connection and closes it.
+func sendRaw(w http.ResponseWriter, raw []byte) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	_, _ = conn.Write(raw)
 	_ = conn.Close()
 }
 

@@ -220,6 +220,8 @@ func TestFaultsAnswerBreakAndHang(t *testing.T) {
 	require.ErrorContains(t, get(t.Context()), "reset")
 	always(s3test.Fault{BreakAfter: 1000})
 	require.Error(t, get(t.Context()))
+	always(s3test.Fault{Raw: []byte("HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n")})
+	require.ErrorContains(t, get(t.Context()), "418")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	always(s3test.Fault{Hang: true})
@@ -234,6 +236,23 @@ func TestFaultsAnswerBreakAndHang(t *testing.T) {
 	_, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.Error(t, err)
 	require.False(t, srv.Has(bucket, "k"))
+}
+
+func TestAnAnswerInChunksDoesNotTellItsLength(t *testing.T) {
+	t.Parallel()
+	srv := s3test.Start(t)
+	srv.Put(bucket, "k", []byte("0123456789"))
+	c := client(t, srv, s3test.AccessKeyID)
+	for _, chunked := range []bool{false, true} {
+		srv.Fault(func(int64, string, *http.Request) *s3test.Fault { return &s3test.Fault{Chunked: chunked} })
+		out, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		require.NoError(t, err)
+		data, err := io.ReadAll(out.Body)
+		require.NoError(t, err)
+		require.NoError(t, out.Body.Close())
+		require.Equal(t, "0123456789", string(data))
+		require.Equal(t, chunked, out.ContentLength == nil)
+	}
 }
 
 func TestSingleKeysOfADeleteCanFail(t *testing.T) {

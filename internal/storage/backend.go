@@ -12,17 +12,18 @@ import (
 // [*Error]s without location.
 type backend interface {
 	// read begins reading length bytes at offset; a negative length means to
-	// the end. The answer's body obeys ctx too.
+	// the end. The answer's body obeys ctx too; where the size is not known, its
+	// io.EOF is never that of a broken connection.
 	read(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Info, error)
 	write(ctx context.Context, key string, data []byte) error
-	// list yields what lies below the folder, whose key has no slash at its end;
-	// at most limit objects when limit is positive.
-	list(ctx context.Context, try tryFunc, folder string, limit int) iter.Seq2[entry, error]
+	// list yields what lies below the folder, whose prefix has its slash ("" for a
+	// whole bucket); at most limit objects when limit is positive.
+	list(ctx context.Context, try tryFunc, prefix string, limit int) iter.Seq2[entry, error]
 	// deletable says whether deleteBatch may be given the key.
 	deletable(key string) bool
 	// deleteBatch deletes at most batchLimit keys. It gives one error per key,
 	// nil for deleted and absent ones; or an error for the request as a whole,
-	// errBatchRefused when only deleteOne can delete here.
+	// errBatchRefused when they are to be deleted by deleteOne.
 	deleteBatch(ctx context.Context, keys []string) ([]error, error)
 	deleteOne(ctx context.Context, key string) error
 	batchLimit() int

@@ -22,9 +22,15 @@ const (
 	DefaultBatchesRunning = 8
 )
 
+// batchBytes is how many bytes the keys of a batch may have before it is sent
+// although there is room for more. No valid keys of S3 come near it; but a
+// manifest may say anything.
+const batchBytes = 4 << 20
+
 // DeleterConfig configures a [Deleter].
 type DeleterConfig struct {
 	// BatchSize is the number of keys per request, at most 1,000. Default 1,000.
+	// A batch whose keys have 4 MiB is sent earlier.
 	BatchSize int
 	// InFlight is the number of batches being deleted at once. Default 8.
 	InFlight int
@@ -56,11 +62,15 @@ type Deleter struct {
 // storeID is what the keys of one batch share.
 type storeID struct{ scheme, bucket string }
 
-// deleteBatch is full when the capacity of its items is used up.
+// deleteBatch is full when the capacity of its items is used up, or its keys
+// have batchBytes.
 type deleteBatch struct {
 	target target
 	items  []Deletion
+	bytes  int
 }
+
+func (b *deleteBatch) full() bool { return len(b.items) == cap(b.items) || b.bytes >= batchBytes }
 
 // NewDeleter starts a deleter. Close it to be sure that all is sent. When ctx
 // ends, what is not deleted gets the reason as its error.
@@ -118,7 +128,8 @@ func (d *Deleter) put(item Deletion) (*deleteBatch, error) {
 		d.open[id] = batch
 	}
 	batch.items = append(batch.items, item)
-	if len(batch.items) < cap(batch.items) {
+	batch.bytes += len(item.Location.Key)
+	if !batch.full() {
 		return nil, nil
 	}
 	delete(d.open, id)

@@ -19,16 +19,16 @@ func (s *Session) deleteAll(ctx context.Context, t target, items []Deletion) {
 			single = append(single, i)
 		}
 	}
-	if len(batch) > 0 && s.deleteBatches(ctx, t, items, batch) {
-		single = append(single, batch...)
+	if len(batch) > 0 {
+		single = append(single, s.deleteBatches(ctx, t, items, batch)...)
 	}
 	s.deleteSingly(ctx, t, items, single)
 }
 
 // deleteBatches sends the items at the places in one request, and those that
-// fail for a passing reason again. It says whether the store refuses batches,
-// so that they must be deleted one by one.
-func (s *Session) deleteBatches(ctx context.Context, t target, items []Deletion, places []int) (refused bool) {
+// fail for a passing reason again. When the store refuses the batch as a whole,
+// it gives the places that must be deleted one by one.
+func (s *Session) deleteBatches(ctx context.Context, t target, items []Deletion, places []int) (single []int) {
 	settle := func(places []int, err error) {
 		for _, i := range places {
 			items[i].Err = locate(err, "delete", items[i].Location)
@@ -49,9 +49,9 @@ func (s *Session) deleteBatches(ctx context.Context, t target, items []Deletion,
 			return passing(results)
 		}))
 		if errors.Is(err, errBatchRefused) {
-			s.log.WarnContext(ctx, "the store refuses batch deletes, deleting one by one",
-				slog.String("bucket", t.bucket), slog.Any("error", err))
-			return true
+			s.log.WarnContext(ctx, "the store refuses a batch of deletes, deleting one by one",
+				slog.String("bucket", t.bucket), slog.Int("files", len(places)), slog.Any("error", err))
+			return places
 		}
 		if results != nil {
 			var again []int
@@ -68,7 +68,7 @@ func (s *Session) deleteBatches(ctx context.Context, t target, items []Deletion,
 			places = again
 		}
 		if len(places) == 0 {
-			return false
+			return nil
 		}
 		if ctx.Err() == nil {
 			err = r.wait(ctx, err)
@@ -77,7 +77,7 @@ func (s *Session) deleteBatches(ctx context.Context, t target, items []Deletion,
 			}
 		}
 		settle(places, err)
-		return false
+		return nil
 	}
 }
 

@@ -21,7 +21,8 @@ var (
 	ErrRejected = errors.New("request rejected")
 	// ErrUnavailable: the store did not answer as it should, also after
 	// retries: server errors, time-outs, refused or broken connections, no end
-	// of "slow down", credentials that cannot be fetched. Try again later.
+	// of "slow down", credentials that cannot be fetched, and answers that are
+	// not S3's, for instance the page of a proxy. Try again later.
 	ErrUnavailable = errors.New("the store is unavailable")
 	// ErrExpired: the credentials have expired. It is also ErrUnavailable.
 	ErrExpired = errors.New("the credentials have expired")
@@ -39,8 +40,8 @@ var errTimeout = errors.New("no answer in time")
 // errIdle is why a read was given up whose bytes stopped coming.
 var errIdle = errors.New("no bytes came for too long")
 
-// errBatchRefused marks a store that does not know DeleteObjects.
-var errBatchRefused = errors.New("the store refuses batch deletes")
+// errBatchRefused marks a batch whose keys are to be deleted one by one.
+var errBatchRefused = errors.New("the store refuses this batch")
 
 // Error is a failed operation on a store.
 type Error struct {

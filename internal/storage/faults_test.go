@@ -45,6 +45,9 @@ func TestWhatAnErrorIsCanBeTold(t *testing.T) {
 		{501, "NotImplemented", storage.ErrRejected},
 		{400, "InvalidArgument", storage.ErrRejected},
 		{301, "PermanentRedirect", storage.ErrRejected},
+		{307, "TemporaryRedirect", storage.ErrUnavailable},
+		{302, "Whatever", storage.ErrUnavailable},
+		{404, "Whatever", storage.ErrUnavailable},
 	} {
 		l := open(t, s3test.Options{}, func(c *storage.Config, _ *storage.SessionConfig) { c.Retries = -1 })
 		l.srv.Fault(func(int64, string, *http.Request) *s3test.Fault {
@@ -100,31 +103,49 @@ func TestAMissingBucketIsNotTakenForMissingObjects(t *testing.T) {
 	}
 }
 
-func TestA404ThatIsNotS3sIsNotTakenForAMissingObject(t *testing.T) {
+func TestA404ThatIsNotS3sSaysNothingAboutTheObject(t *testing.T) {
 	t.Parallel()
-	l := open(t, s3test.Options{}, quick)
-	files := l.fill(2)
-	l.srv.Fault(func(int64, string, *http.Request) *s3test.Fault {
-		return &s3test.Fault{Status: 404, Body: []byte("<html><h1>Not Found</h1></html>")}
-	})
-	_, _, err := l.Open(t.Context(), files[0])
-	require.ErrorIs(t, err, storage.ErrRejected)
-	require.ErrorContains(t, err, "check the endpoint")
-	for _, r := range l.Delete(t.Context(), append(files, key("t/\x01"))) {
-		require.Error(t, r.Err)
+	for _, body := range []string{"<html><h1>Not Found</h1></html>", "404 page not found", "default backend - 404", ""} {
+		l := open(t, s3test.Options{}, func(c *storage.Config, _ *storage.SessionConfig) { c.Retries = -1 })
+		files := l.fill(2)
+		l.srv.Fault(func(int64, string, *http.Request) *s3test.Fault {
+			return &s3test.Fault{Status: 404, Body: []byte(body)}
+		})
+		passes := func(err error) {
+			t.Helper()
+			require.ErrorIs(t, err, storage.ErrUnavailable, "%q", body)
+			require.ErrorContains(t, err, "check the endpoint", "%q", body)
+			require.NotErrorIs(t, err, storage.ErrNotFound)
+		}
+		_, _, err := l.Open(t.Context(), files[0])
+		passes(err)
+		for _, err := range l.List(t.Context(), key("t")) {
+			passes(err)
+		}
+		passes(l.Write(t.Context(), files[0], nil))
+		for _, r := range l.Delete(t.Context(), append(files, key("t/\x01"))) {
+			passes(r.Err)
+		}
+		require.Len(t, l.srv.Keys(bucket), 2)
 	}
+}
+
+func TestAPageOfAProxyIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	l := open(t, s3test.Options{}, func(c *storage.Config, _ *storage.SessionConfig) { c.Retries = -1 })
 	l.srv.Fault(func(int64, string, *http.Request) *s3test.Fault {
-		return &s3test.Fault{Status: 404, Body: []byte("404 page not found")}
+		return &s3test.Fault{Status: 200, Body: []byte("<html>Please log in</html>")}
 	})
-	_, _, err = l.Open(t.Context(), files[0])
-	require.ErrorIs(t, err, storage.ErrRejected)
-	require.ErrorContains(t, err, "check the endpoint")
-	l.srv.Fault(func(int64, string, *http.Request) *s3test.Fault {
-		return &s3test.Fault{Status: 404}
-	})
-	_, _, err = l.Open(t.Context(), files[0])
-	require.NotErrorIs(t, err, storage.ErrNotFound)
-	require.Len(t, l.srv.Keys(bucket), 2)
+	require.ErrorIs(t, l.Write(t.Context(), key("t/x"), nil), storage.ErrUnavailable)
+	for _, r := range l.Delete(t.Context(), keys("t/x", "t/\x01")) {
+		require.ErrorIs(t, r.Err, storage.ErrUnavailable)
+	}
+	n := 0
+	for _, err := range l.List(t.Context(), key("t")) {
+		n++
+		require.ErrorIs(t, err, storage.ErrUnavailable)
+	}
+	require.Equal(t, 1, n)
 }
 
 func TestA200ThatIsNotADeleteResultDeletesNothing(t *testing.T) {

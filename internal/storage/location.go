@@ -34,14 +34,15 @@ func (e *LocationError) Error() string {
 func (e *LocationError) Unwrap() error { return e.Reason }
 
 // Location is a parsed object address. Keys are raw: never decoded, encoded or
-// cleaned. The zero Location is not valid.
+// cleaned; only in paths of files, where a slash more changes nothing, [Parse]
+// writes repeated slashes as one. The zero Location is not valid.
 type Location struct {
 	// Scheme is "s3" (also for s3a and s3n) or "file".
 	Scheme string
 	// Bucket is the bucket's name, "" for files.
 	Bucket string
 	// Key is, for s3, everything after the first slash behind the bucket; for
-	// files the absolute path, with its leading slash.
+	// files the absolute path, with its leading slash and without repeated ones.
 	Key string
 }
 
@@ -102,7 +103,16 @@ func parseFile(uri, path string) (Location, error) {
 	if strings.IndexByte(path, 0) >= 0 {
 		return Location{}, &LocationError{URI: uri, Detail: "the path holds a zero byte", Reason: ErrInvalidLocation}
 	}
-	return Location{Scheme: "file", Key: path}, nil
+	return Location{Scheme: "file", Key: singleSlashes(path)}, nil
+}
+
+// singleSlashes gives one name to the many spellings of a file's path: to the
+// file system /a//b is /a/b.
+func singleSlashes(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
 }
 
 // isScheme follows RFC 3986, section 3.1.
@@ -136,44 +146,64 @@ func (l Location) String() string {
 	return l.Scheme + "://" + l.Bucket + "/" + l.Key
 }
 
-// Within says whether l lies below root, on whole path segments: s3://w/t2 is
-// not within s3://w/t, and s3://w/t itself is not within s3://w/t. Slashes at
-// the end of root are ignored. A key that is empty or has a "." or ".." segment
-// is within nothing.
+// folder is what the keys of all that lies in the folder l begin with: the key
+// with one slash at its end, and "" for a whole bucket.
+//
+// On S3 a slash is a character of the key. One at the end is a habit of writing
+// folders, so that t and t/ are the same; but t// is the folder without a name
+// inside t, and "/", the key of s3://bucket//, is that of the bucket, not the
+// bucket.
+func (l Location) folder() string {
+	if l.Key == "" || l.Key[len(l.Key)-1] == '/' {
+		return l.Key
+	}
+	return l.Key + "/"
+}
+
+// Within says whether l lies in the folder root, on whole path segments:
+// s3://w/t2 is not within s3://w/t, and s3://w/t itself is not within s3://w/t.
+//
+// One slash at the end of root is ignored: s3://w and s3://w/ are the bucket,
+// s3://w/t and s3://w/t/ are the keys that begin with "t/", t//x too. On S3 each
+// further slash counts: s3://w// are the keys that begin with a slash, s3://w/t//
+// those that begin with "t//", which t/x does not. (Writers that strip such
+// slashes from a table's location put its files outside of it: to be on the
+// safe side, they are.) A key that is empty or has a "." or ".." segment is
+// within nothing.
 func (l Location) Within(root Location) bool {
 	if l.Scheme != root.Scheme || l.Bucket != root.Bucket || l.Key == "" || l.dotted() || root.dotted() {
 		return false
 	}
-	folder := strings.TrimRight(root.Key, "/")
-	if folder == "" {
-		return true
-	}
-	return len(l.Key) > len(folder) && l.Key[len(folder)] == '/' && l.Key[:len(folder)] == folder
+	return strings.HasPrefix(l.Key, root.folder())
 }
 
-// Same says whether both name the same place, not counting slashes at the end.
+// Same says whether both name the same folder, see [Location.Within]: one slash
+// at the end does not count.
 func (l Location) Same(other Location) bool {
-	return l.Scheme == other.Scheme && l.Bucket == other.Bucket &&
-		strings.TrimRight(l.Key, "/") == strings.TrimRight(other.Key, "/")
+	return l.Scheme == other.Scheme && l.Bucket == other.Bucket && l.folder() == other.folder()
 }
 
-// Join appends path segments, with one slash between the location and name.
-// Slashes at the end of l are dropped, name is taken as it is.
+// Join gives what has the name in the folder l. The name is taken as it is, and
+// may hold slashes.
 func (l Location) Join(name string) Location {
-	folder := strings.TrimRight(l.Key, "/")
-	if folder == "" && l.Scheme != "file" {
-		l.Key = name
-		return l
+	l.Key = l.folder() + name
+	if l.Scheme == "file" {
+		l.Key = singleSlashes(l.Key)
 	}
-	l.Key = folder + "/" + name
 	return l
 }
 
-// Parent is the folder that holds l: everything before its last slash. The
-// parent of a key without a slash is the bucket.
+// Parent is the folder that holds l, be it an object or a folder, so that l is
+// within its parent, and nothing is that does not lie beside or below l. The
+// parent of a key without a slash is the bucket; a bucket is its own parent.
 func (l Location) Parent() Location {
-	key := strings.TrimRight(l.Key, "/")
-	l.Key = key[:max(strings.LastIndexByte(key, '/'), 0)]
+	key := strings.TrimSuffix(l.Key, "/")
+	folder := key[:strings.LastIndexByte(key, '/')+1]
+	// Its slash goes where it is not needed to tell the folder.
+	if short := strings.TrimSuffix(folder, "/"); short != "" && short[len(short)-1] != '/' {
+		folder = short
+	}
+	l.Key = folder
 	if l.Key == "" && l.Scheme == "file" {
 		l.Key = "/"
 	}

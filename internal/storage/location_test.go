@@ -33,6 +33,9 @@ func TestLocationsAreParsedWithoutDecodingAnything(t *testing.T) {
 		"file:/wh/t":                     {Scheme: "file", Key: "/wh/t"},
 		"/wh/t":                          {Scheme: "file", Key: "/wh/t"},
 		"/wh/odd:name":                   {Scheme: "file", Key: "/wh/odd:name"},
+		"file:///wh//t///f":              {Scheme: "file", Key: "/wh/t/f"},
+		"file:////wh/t/f":                {Scheme: "file", Key: "/wh/t/f"},
+		"//wh/t//":                       {Scheme: "file", Key: "/wh/t/"},
 		"s3://my.bucket-1_x/data/\u00fc": {Scheme: "s3", Bucket: "my.bucket-1_x", Key: "data/\u00fc"},
 	} {
 		require.Equal(t, want, parse(t, uri), uri)
@@ -79,8 +82,17 @@ func TestWithinLooksAtWholePathSegments(t *testing.T) {
 		{"s3://w/t/a", "s3://w/t", true},
 		{"s3a://w/t/a", "s3n://w/t", true},
 		{"s3://w/t/a", "s3://w/t/", true},
-		{"s3://w/t/a", "s3://w/t//", true},
+		{"s3://w/t/a", "s3://w/t//", false},
+		{"s3://w/t//a", "s3://w/t//", true},
+		{"s3://w/t///a", "s3://w/t//", true},
+		{"s3://w/t//", "s3://w/t//", true},
 		{"s3://w/t//a", "s3://w/t/", true},
+		{"s3://w/t//a", "s3://w/t", true},
+		{"s3://w/a", "s3://w//", false},
+		{"s3://w//a", "s3://w//", true},
+		{"s3://w//a", "s3://w", true},
+		{"s3://w//t/a", "s3://w/t", false},
+		{"s3://w//t/a", "s3://w//t/", true},
 		{"s3://w/t/", "s3://w/t", true},
 		{"s3://w/t", "s3://w/t", false},
 		{"s3://w/t2/a", "s3://w/t", false},
@@ -96,11 +108,76 @@ func TestWithinLooksAtWholePathSegments(t *testing.T) {
 		{"s3://w/t/%2e%2e/a", "s3://w/t", true},
 		{"file:/wh/t/a", "file:///wh/t", true},
 		{"file:///wh/t/a", "/wh/t/", true},
+		{"file:///wh//t/a", "file:///wh/t", true},
+		{"file:///wh/t/a", "file:////wh//t//", true},
 		{"file:///wh/t/../../etc/passwd", "file:///wh/t", false},
 		{"file:///wh/t2/a", "file:///wh/t", false},
 		{"file:///w/t/a", "s3://w/t", false},
 	} {
 		require.Equal(t, c.want, parse(t, c.location).Within(parse(t, c.root)), "%s in %s", c.location, c.root)
+	}
+}
+
+func TestOneSlashAtTheEndDoesNotCount(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"s3://w", "s3://w/", true},
+		{"s3://w", "s3://w//", false},
+		{"s3://w/t", "s3://w/t/", true},
+		{"s3://w/t/", "s3://w/t//", false},
+		{"s3://w/t//", "s3://w/t//", true},
+		{"file:///wh/t", "file:///wh//t//", true},
+	} {
+		require.Equal(t, c.same, parse(t, c.a).Same(parse(t, c.b)), "%s and %s", c.a, c.b)
+		require.Equal(t, c.same, parse(t, c.b).Same(parse(t, c.a)), "%s and %s", c.b, c.a)
+	}
+}
+
+func TestAGuardForTheFolderWithoutANameIsNotTheWholeBucket(t *testing.T) {
+	t.Parallel()
+	g, err := storage.NewGuard("s3://w//")
+	require.NoError(t, err)
+	require.NoError(t, g.Check(parse(t, "s3://w//a")))
+	require.ErrorIs(t, g.Check(parse(t, "s3://w/a")), storage.ErrOutside)
+	for _, wide := range []string{"s3://w", "s3://w/"} {
+		bucket, err := storage.NewGuard(wide)
+		require.NoError(t, err)
+		require.NoError(t, bucket.Check(parse(t, "s3://w/a")))
+		for narrow, allowed := range map[string]string{"s3://w//": "s3://w//", "s3://w/t//": "s3://w/t//"} {
+			g, err := bucket.Narrow(narrow)
+			require.NoError(t, err)
+			require.Equal(t, []storage.Location{parse(t, allowed)}, g.Locations())
+			require.ErrorIs(t, g.Check(parse(t, "s3://w/t/a")), storage.ErrOutside)
+		}
+	}
+	table, err := storage.NewGuard("s3://w/t//")
+	require.NoError(t, err)
+	g, err = table.Narrow("s3://w/t")
+	require.NoError(t, err)
+	require.ErrorIs(t, g.Check(parse(t, "s3://w/t/a")), storage.ErrOutside, "narrowing does not widen")
+	require.NoError(t, g.Check(parse(t, "s3://w/t//a")))
+	g, err = table.Narrow("s3://w/t/a")
+	require.NoError(t, err)
+	require.Empty(t, g.Locations())
+}
+
+func TestALocationIsWithinItsParentAndItsUnclesAreNot(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ location, parent, uncle string }{
+		{"s3://w//m.json", "s3://w//", "s3://w/m.json"},
+		{"s3://w/t//m.json", "s3://w/t//", "s3://w/t/m.json"},
+		{"s3://w/t//", "s3://w/t", "s3://w/u"},
+		{"s3://w/t/m.json", "s3://w/t", "s3://w/m.json"},
+		{"file:///wh//t//m.json", "file:///wh/t", "file:///wh/m.json"},
+	} {
+		l, uncle := parse(t, c.location), parse(t, c.uncle)
+		require.Equal(t, c.parent, l.Parent().String())
+		require.Equal(t, l.Parent(), parse(t, l.Parent().String()))
+		require.True(t, l.Within(l.Parent()), c.location)
+		require.False(t, uncle.Within(l.Parent()), c.location)
 	}
 }
 
@@ -110,7 +187,10 @@ func TestJoinParentAndBaseDoNotCleanKeys(t *testing.T) {
 	require.Equal(t, "s3://b/x", parse(t, "s3://b").Join("x").String())
 	require.Equal(t, "file:///t/x", parse(t, "/t").Join("x").String())
 	require.Equal(t, "s3://b/t", parse(t, "s3://b/t/x").Parent().String())
-	require.Equal(t, "s3://b/t/", parse(t, "s3://b/t//x").Parent().String())
+	require.Equal(t, "s3://b//x", parse(t, "s3://b//").Join("x").String())
+	require.Equal(t, "s3://b/t//x", parse(t, "s3://b/t//").Join("x").String())
+	require.Equal(t, "file:///t/x/y", parse(t, "/t").Join("x//y").String())
+	require.Equal(t, "s3://b/t//", parse(t, "s3://b/t//x").Parent().String())
 	require.Equal(t, "s3://b/", parse(t, "s3://b/x").Parent().String())
 	require.Equal(t, "file:///", parse(t, "/x").Parent().String())
 	require.Equal(t, "x y", parse(t, "s3://b/t/x y").Base())

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,8 +23,13 @@ import (
 	"gocloud.dev/blob/s3blob"
 )
 
-// s3BatchLimit is the most keys that S3 takes in one DeleteObjects.
-const s3BatchLimit = 1000
+const (
+	// s3BatchLimit is the most keys that S3 takes in one DeleteObjects.
+	s3BatchLimit = 1000
+	// s3KeyLimit is the longest key that S3 stores, in bytes. Source: "Naming
+	// Amazon S3 objects" in its user guide.
+	s3KeyLimit = 1024
+)
 
 // s3Bucket is one bucket with one set of credentials.
 //
@@ -36,7 +43,8 @@ type s3Bucket struct {
 	blob      *blob.Bucket
 	client    *s3.Client
 	transport *http.Transport
-	// noBatch is set once the store has refused DeleteObjects.
+	// noBatch is set once the store has shown that it does not take
+	// DeleteObjects, whatever the keys are.
 	noBatch atomic.Bool
 }
 
@@ -95,23 +103,39 @@ func plain(key string) bool {
 }
 
 func (b *s3Bucket) read(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Info, error) {
-	if plain(key) {
-		r, err := b.blob.NewRangeReader(ctx, key, offset, length, nil)
-		if err != nil {
-			return nil, Info{}, s3Error(ctx, err)
-		}
-		return r, Info{Size: r.Size(), ModTime: r.ModTime()}, nil
-	}
-	in := &s3.GetObjectInput{Bucket: &b.name, Key: &key, Range: byteRange(offset, length)}
-	out, err := b.client.GetObject(ctx, in)
+	body, out, err := b.get(ctx, key, offset, length)
 	if err != nil {
 		return nil, Info{}, s3Error(ctx, err)
 	}
-	info := Info{Size: aws.ToInt64(out.ContentLength), ModTime: aws.ToTime(out.LastModified)}
-	if total, ok := totalSize(aws.ToString(out.ContentRange)); ok {
-		info.Size = total
+	info, err := readInfo(out, offset)
+	if err != nil {
+		_ = body.Close()
+		return nil, Info{}, err
 	}
-	return out.Body, info, nil
+	return body, info, nil
+}
+
+// get gives the client's own answer too: the driver's reader tells a missing
+// length from an empty object no more.
+func (b *s3Bucket) get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, *s3.GetObjectOutput, error) {
+	if !plain(key) {
+		in := &s3.GetObjectInput{Bucket: &b.name, Key: &key, Range: byteRange(offset, length)}
+		out, err := b.client.GetObject(ctx, in)
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.Body, out, nil
+	}
+	r, err := b.blob.NewRangeReader(ctx, key, offset, length, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	out := new(s3.GetObjectOutput)
+	if !r.As(out) {
+		_ = r.Close()
+		return nil, nil, errors.New("the driver hides the answer")
+	}
+	return r, out, nil
 }
 
 func (b *s3Bucket) write(ctx context.Context, key string, data []byte) error {
@@ -127,11 +151,7 @@ func (b *s3Bucket) write(ctx context.Context, key string, data []byte) error {
 	return s3Error(ctx, err)
 }
 
-func (b *s3Bucket) list(ctx context.Context, try tryFunc, folder string, limit int) iter.Seq2[entry, error] {
-	prefix := folder
-	if prefix != "" {
-		prefix += "/"
-	}
+func (b *s3Bucket) list(ctx context.Context, try tryFunc, prefix string, limit int) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		// Without this encoding a key with a control character makes the whole
 		// page unreadable.
@@ -191,9 +211,10 @@ func listedKey(key string, encoding types.EncodingType, prefix string) (string, 
 }
 
 // deletable excludes what the XML of a DeleteObjects cannot carry: see Char and
-// the end-of-line handling in XML 1.0, sections 2.2 and 2.11.
+// the end-of-line handling in XML 1.0, sections 2.2 and 2.11. A key that cannot
+// exist is left to deleteOne too, so that it does not spoil a batch.
 func (b *s3Bucket) deletable(key string) bool {
-	if b.noBatch.Load() || !utf8.ValidString(key) {
+	if b.noBatch.Load() || !utf8.ValidString(key) || len(key) > s3KeyLimit {
 		return false
 	}
 	for _, r := range key {
@@ -216,11 +237,18 @@ func (b *s3Bucket) deleteBatch(ctx context.Context, keys []string) ([]error, err
 	})
 	if err != nil {
 		err = s3Error(ctx, err)
-		if refusesBatches(err) {
+		switch refusalOf(err) {
+		case refusedByStore:
 			b.noBatch.Store(true)
-			return nil, errors.Join(errBatchRefused, err)
+		case refusedPerhapsByStore:
+			if !slices.ContainsFunc(keys, isOdd) {
+				b.noBatch.Store(true)
+			}
+		case refusedBatch:
+		default:
+			return nil, err
 		}
-		return nil, err
+		return nil, errors.Join(errBatchRefused, err)
 	}
 	results := make([]error, len(keys))
 	if len(out.Errors) == 0 {
@@ -247,6 +275,9 @@ func (b *s3Bucket) deleteBatch(ctx context.Context, keys []string) ([]error, err
 }
 
 func (b *s3Bucket) deleteOne(ctx context.Context, key string) error {
+	if len(key) > s3KeyLimit {
+		return &Error{Reason: ErrRejected, Err: fmt.Errorf("its key has %d bytes, longer than S3's 1,024 bytes, so that it cannot be there", len(key))}
+	}
 	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
 	err = s3Error(ctx, err)
 	if errors.Is(err, ErrNotFound) {

@@ -55,13 +55,15 @@ func TestDeletingWhatWasListedNeverDeletesTheInnocentNeighbour(t *testing.T) {
 func TestAListingIsBelowThePrefixAndHasItsSlash(t *testing.T) {
 	t.Parallel()
 	l := open(t, s3test.Options{}, nil)
-	for _, k := range []string{"t", "t/", "t/a", "t/b/c", "t2/x", "t-x", "u"} {
+	for _, k := range []string{"t", "t/", "t//x", "t/a", "t/b/c", "t2/x", "t-x", "u", "/y"} {
 		l.srv.Put(bucket, k, []byte(k))
 	}
-	for _, prefix := range []string{"t", "t/", "t//"} {
-		require.Equal(t, []string{"t/", "t/a", "t/b/c"}, listed(t, l.Session, key(prefix)))
+	for _, prefix := range []string{"t", "t/"} {
+		require.Equal(t, []string{"t/", "t//x", "t/a", "t/b/c"}, listed(t, l.Session, key(prefix)))
 	}
-	require.Len(t, listed(t, l.Session, key("")), 7)
+	require.Equal(t, []string{"t//x"}, listed(t, l.Session, key("t//")))
+	require.Equal(t, []string{"/y"}, listed(t, l.Session, key("/")))
+	require.Len(t, listed(t, l.Session, key("")), 9)
 	for o, err := range l.List(t.Context(), key("t/b")) {
 		require.NoError(t, err)
 		require.EqualValues(t, 5, o.Size)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -104,10 +105,17 @@ func addAnswerCheck(stack *middleware.Stack) error {
 			middleware.DeserializeOutput, middleware.Metadata, error,
 		) {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
-			root := answers[awsmiddleware.GetOperationName(ctx)]
+			operation := awsmiddleware.GetOperationName(ctx)
+			root := answers[operation]
 			response, ok := out.RawResponse.(*smithyhttp.Response)
-			if err != nil || root == "" || !ok || response.StatusCode/100 != 2 {
+			if err != nil || !ok || response.StatusCode/100 != 2 {
 				return out, metadata, err
+			}
+			if operation != "GetObject" && strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") {
+				return out, metadata, fmt.Errorf("%w but a page of HTML", errNotS3)
+			}
+			if root == "" {
+				return out, metadata, nil
 			}
 			body := bufio.NewReader(response.Body)
 			response.Body = readCloser{Reader: body, Closer: response.Body}
@@ -169,12 +177,50 @@ func byteRange(offset, length int64) *string {
 	return nil
 }
 
-// totalSize reads the size of the whole object from a Content-Range header.
-func totalSize(contentRange string) (int64, bool) {
-	_, total, ok := strings.Cut(contentRange, "/")
-	if !ok {
-		return 0, false
+// contentRange reads the header "bytes first-last/size"; the size is -1 where
+// the store does not tell it. Source: RFC 9110, section 14.4.
+func contentRange(header string) (first, size int64, ok bool) {
+	rest, ok := strings.CutPrefix(header, "bytes ")
+	span, total, found := strings.Cut(rest, "/")
+	from, _, isSpan := strings.Cut(span, "-")
+	if !ok || !found || !isSpan {
+		return 0, -1, false
 	}
-	n, err := strconv.ParseInt(total, 10, 64)
-	return n, err == nil
+	first, err := strconv.ParseInt(from, 10, 64)
+	if err != nil {
+		return 0, -1, false
+	}
+	if size, err = strconv.ParseInt(total, 10, 64); err != nil {
+		size = -1
+	}
+	return first, size, true
+}
+
+// readInfo describes the object of an answer that begins at the offset. An
+// answer that begins elsewhere, or whose end could not be told from that of a
+// broken connection, is none.
+func readInfo(out *s3.GetObjectOutput, offset int64) (Info, error) {
+	info := Info{Size: -1, ModTime: aws.ToTime(out.LastModified)}
+	first, size, partial := contentRange(aws.ToString(out.ContentRange))
+	switch {
+	case partial:
+		info.Size = size
+	case out.ContentLength != nil:
+		info.Size = *out.ContentLength
+	}
+	if first != offset {
+		return Info{}, &Error{
+			Reason: ErrUnavailable, Hint: hintEndpoint, Err: errors.New("the store did not send the range that was asked for"),
+		}
+	}
+	// Before HTTP/2, a body without a length and without chunks ends with its
+	// connection, for whatever reason that ends: RFC 9112, section 6.3.
+	if raw, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response); ok &&
+		raw.ProtoMajor < 2 && raw.ContentLength < 0 && !slices.Contains(raw.TransferEncoding, "chunked") {
+		return Info{}, &Error{
+			Reason: ErrUnavailable, Hint: hintEndpoint,
+			Err: errors.New("the answer has neither a length nor chunks, so that its end cannot be told from a broken connection"),
+		}
+	}
+	return info, nil
 }

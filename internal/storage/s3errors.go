@@ -3,11 +3,9 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/smithy-go"
@@ -64,6 +62,7 @@ var s3Codes = map[string]error{
 	"RequestTimeTooSkewed":       ErrUnavailable,
 	"RequestTimeout":             ErrUnavailable,
 	"RequestTimeoutException":    ErrUnavailable,
+	"TemporaryRedirect":          ErrUnavailable,
 
 	"InvalidObjectState": ErrRejected,
 	"NotImplemented":     ErrRejected,
@@ -78,6 +77,8 @@ var s3Hints = map[string]string{
 }
 
 const hintEndpoint = "the answer does not look like one of S3, check the endpoint"
+
+const hintRedirect = "the store redirects, check endpoint, region and path style"
 
 const hintMayBeMissing = "without the right to list the bucket (s3:ListBucket), S3 answers 403 for an object that does not exist too"
 
@@ -95,11 +96,16 @@ func reasonOf(code string, status int) error {
 		return ErrUnavailable
 	case status == http.StatusNotImplemented:
 		return ErrRejected
+	case status == http.StatusFound, status == http.StatusSeeOther, status == http.StatusTemporaryRedirect:
+		return ErrUnavailable
+	case status == http.StatusNotFound:
+		// Without S3's code: it may come from anything that speaks HTTP, for
+		// instance a proxy whose server is away. "Not found" would be taken for
+		// "deleted", and it says nothing about the object for good.
+		return ErrUnavailable
 	case status >= 500:
 		return ErrUnavailable
 	}
-	// Also a 404 without S3's code: that answer may come from anything that
-	// speaks HTTP, and "not found" would be taken for "deleted".
 	return ErrRejected
 }
 
@@ -126,8 +132,11 @@ func s3Error(ctx context.Context, err error) error {
 		if errors.Is(e, ErrDenied) && e.Status == http.StatusForbidden && operation != nil && operation.Operation() == "GetObject" {
 			e.Hint = hintMayBeMissing
 		}
-		if errors.Is(e, ErrRejected) && e.Status == http.StatusNotFound {
+		switch {
+		case errors.Is(e, ErrUnavailable) && e.Status == http.StatusNotFound:
 			e.Hint = hintEndpoint
+		case e.Status/100 == 3 && e.Hint == "":
+			e.Hint = hintRedirect
 		}
 		return e
 	}
@@ -137,7 +146,7 @@ func s3Error(ctx context.Context, err error) error {
 	case answered && e.Status >= 400:
 		e.Reason, e.Err, e.Hint = reasonOf("", e.Status), errNotS3, hintEndpoint
 	case answered && e.Status >= 300:
-		e.Reason, e.Hint = ErrRejected, "the store redirects, check endpoint, region and path style"
+		e.Reason, e.Hint = reasonOf("", e.Status), hintRedirect
 	default:
 		// No answer, a broken one, or none that S3 gives.
 		e.Reason, e.Err = ErrUnavailable, innermost(err)
@@ -167,22 +176,6 @@ func keyError(code, message string) error {
 		e.Err = errors.New(message)
 	}
 	return e
-}
-
-// refusesBatches says whether the answer to a DeleteObjects means that the
-// store does not know it, or wants it in a way that it is not sent.
-func refusesBatches(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return false
-	}
-	switch e.Code {
-	case "NotImplemented", "MethodNotAllowed", "MalformedXML", "MissingContentMD5", "InvalidDigest", "BadDigest",
-		"InvalidRequest", "UnsupportedOperation":
-		return true
-	}
-	return e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed ||
-		(e.Status == http.StatusBadRequest && strings.Contains(fmt.Sprint(e.Err), "MD5"))
 }
 
 // retryAfter reads the header of that name, which holds seconds or a date.

@@ -11,7 +11,9 @@ import (
 
 // Info describes an object.
 type Info struct {
-	// Size in bytes, of the whole object.
+	// Size in bytes, of the whole object; -1 when the store does not tell it, as
+	// in an answer that comes in chunks without a length. It is always known of
+	// local files. A read that ends with io.EOF is complete nevertheless.
 	Size int64
 	// ModTime is when the store says the object was written.
 	ModTime time.Time
@@ -99,8 +101,9 @@ type Object struct {
 	ModTime  time.Time
 }
 
-// List yields every object below the prefix, that is below prefix + "/", page
-// by page as the caller goes on; S3 orders them by key, files have no order.
+// List yields every object below the prefix, which is the folder of
+// [Location.Within], page by page as the caller goes on; S3 orders them by key,
+// files have no order.
 // Keys are as the store holds them. A local folder that does not exist is
 // empty. The first error ends the listing.
 func (s *Session) List(ctx context.Context, prefix Location) iter.Seq2[Object, error] {
@@ -124,7 +127,7 @@ func (s *Session) ListLimit(ctx context.Context, prefix Location, limit int) ite
 			return s.try(ctx, t, s.timed(request))
 		}
 		n := 0
-		for e, err := range t.list(ctx, try, trimSlashes(prefix.Key), limit) {
+		for e, err := range t.list(ctx, try, prefix.folder(), limit) {
 			if err != nil {
 				yield(Object{}, locate(err, "list", prefix))
 				return
