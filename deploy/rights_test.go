@@ -79,7 +79,7 @@ func TestEachUserHasTheRightsThatItNeedsAndNoMore(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	admin, _ := login(t, s, "admin", "secret-ADMIN")
-	_, _, err := queue.Setup(ctx, admin, queue.AssetsConfig{})
+	_, err := queue.Setup(ctx, admin, queue.AssetsConfig{})
 	require.NoError(t, err)
 
 	workers, deniedToWorker := login(t, s, "worker", "secret-WORKER")

@@ -48,7 +48,7 @@ func serve(t *testing.T, assets queue.AssetsConfig) (string, jetstream.JetStream
 	t.Helper()
 	server := natstest.Start(t, natstest.Config{})
 	js := server.JetStream(t)
-	_, _, err := queue.Setup(t.Context(), js, assets)
+	_, err := queue.Setup(t.Context(), js, assets)
 	require.NoError(t, err)
 	return server.URL(), js
 }

@@ -119,7 +119,7 @@ func TestExecWaitsForNobodyWhoHoldsTheTable(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t, natstest.Config{})
 	js := server.JetStream(t)
-	_, _, err := queue.Setup(t.Context(), js, queue.AssetsConfig{})
+	_, err := queue.Setup(t.Context(), js, queue.AssetsConfig{})
 	require.NoError(t, err)
 	q, err := queue.Open(t.Context(), js, queue.Config{})
 	require.NoError(t, err)

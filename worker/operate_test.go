@@ -72,7 +72,7 @@ func TestDoctorNamesTheRightThatIsMissingAndStoresNothing(t *testing.T) {
 		server := natstest.Start(t, natstest.Config{Conf: grants(without)})
 		env := []string{"NATS_URL=" + server.URL(), "NATS_PASSWORD=p"}
 		js := natstest.JetStream(t, natstest.Connect(t, strings.Replace(server.URL(), "nats://", "nats://admin:p@", 1)))
-		_, _, err := queue.Setup(t.Context(), js, queue.AssetsConfig{})
+		_, err := queue.Setup(t.Context(), js, queue.AssetsConfig{})
 		require.NoError(t, err)
 		_, err = jobs.Publish(t.Context(), js, &jobs.Job{Version: 1, ID: "j", Kind: jobs.Purge, Realm: "r", Catalog: "c",
 			Namespace: []string{"n"}, Table: "t", TableUUID: "u", MetadataLocation: "s3://x/y"}, jobs.PublishOptions{})
@@ -208,7 +208,7 @@ ENDED   OUTCOME    TOOK  ATTEMPTS  JOB
 func TestWatchedStatusEndsWithItsSignal(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t, natstest.Config{})
-	_, _, err := queue.Setup(t.Context(), server.JetStream(t), queue.AssetsConfig{})
+	_, err := queue.Setup(t.Context(), server.JetStream(t), queue.AssetsConfig{})
 	require.NoError(t, err)
 	process := clitest.Start(t, clitest.Command{Args: []string{"status", "--watch", "--json", "--every=100ms", "--nats-url", server.URL()}})
 	clitest.Eventually(t, func() bool { return strings.Count(process.Output(), "\n") >= 3 }, "no lines: %s", process.Output())
@@ -223,7 +223,7 @@ func TestWorkerRunsWithTheRightsThatDoctorAsksForAndNoOthers(t *testing.T) {
 	server := natstest.Start(t, natstest.Config{Conf: grants("")})
 	admin := strings.Replace(server.URL(), "nats://", "nats://admin:p@", 1)
 	js := natstest.JetStream(t, natstest.Connect(t, admin))
-	_, _, err := queue.Setup(t.Context(), js, queue.AssetsConfig{})
+	_, err := queue.Setup(t.Context(), js, queue.AssetsConfig{})
 	require.NoError(t, err)
 	y := newYard(t, "nats: {user: w, password: p}\n")
 	table := y.table(t, "db/orders")

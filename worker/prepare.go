@@ -55,13 +55,16 @@ func createAssets(ctx context.Context, js jetstream.JetStream, ackWait time.Dura
 	err := backoff.RetryNotify(func() error {
 		attempt, cancel := context.WithTimeout(ctx, setupTimeout)
 		defer cancel()
-		created, differences, err := queue.Setup(attempt, js, queue.AssetsConfig{AckWait: ackWait})
+		report, err := queue.Setup(attempt, js, queue.AssetsConfig{AckWait: ackWait})
 		switch {
 		case err == nil:
-			if len(created) > 0 {
-				log.InfoContext(ctx, "created streams and buckets", slog.String("names", strings.Join(created, ", ")))
+			if len(report.Created) > 0 {
+				log.InfoContext(ctx, "created streams and buckets", slog.String("names", strings.Join(report.Created, ", ")))
 			}
-			for _, difference := range differences {
+			if report.Hint != "" {
+				log.WarnContext(ctx, "new streams have one copy", slog.String("hint", report.Hint))
+			}
+			for _, difference := range report.Differences {
 				log.DebugContext(ctx, "stream differs from the default", slog.String("difference", difference.String()))
 			}
 			return nil

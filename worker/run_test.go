@@ -219,7 +219,7 @@ func TestWorkerWaitsForJetStreamAndSaysSo(t *testing.T) {
 func TestWorkerRefusesStreamsThatBreakItsPromises(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t, natstest.Config{})
-	_, _, err := queue.Setup(t.Context(), server.JetStream(t), queue.AssetsConfig{AckWait: 30 * time.Second})
+	_, err := queue.Setup(t.Context(), server.JetStream(t), queue.AssetsConfig{AckWait: 30 * time.Second})
 	require.NoError(t, err)
 	process, _ := startWorker(t, newYard(t, ""), "--nats-url", server.URL(), "--ack-wait", "1m")
 	require.Equal(t, 1, process.Wait(t))

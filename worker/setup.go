@@ -29,7 +29,7 @@ that keeps workers from running, 2 bad input.`,
   worker setup --update-streams`,
 		Args: cobra.NoArgs,
 		RunE: command.Action(func(cmd *cobra.Command, s *command.Session, _ []string) error {
-			assets := queue.AssetsConfig{Replicas: replicas, AckWait: s.Config.Worker.AckWait, Update: update}.WithDefaults()
+			assets := queue.AssetsConfig{Replicas: replicas, AckWait: s.Config.Worker.AckWait, Update: update}
 			if err := assets.Validate(); err != nil {
 				return command.Exit(command.BadInput, err)
 			}
@@ -37,7 +37,7 @@ that keeps workers from running, 2 bad input.`,
 		}, config.Timing),
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().IntVar(&replicas, "replicas", 1, "servers that keep a copy of each stream; 3 on a cluster")
+	cmd.Flags().IntVar(&replicas, "replicas", 0, "servers that keep a copy of each stream; 3 on a cluster (default: as they are, 1 for new ones)")
 	cmd.Flags().BoolVar(&update, "update-streams", false, "overwrite what differs")
 	config.Bind(cmd.Flags(), config.Timing)
 	return cmd
@@ -49,15 +49,21 @@ func setUp(cmd *cobra.Command, s *command.Session, assets queue.AssetsConfig) er
 		return err
 	}
 	defer c.close()
-	created, differences, err := queue.Setup(cmd.Context(), c.js, assets)
-	for _, name := range created {
+	report, err := queue.Setup(cmd.Context(), c.js, assets)
+	for _, name := range report.Created {
 		fmt.Fprintln(s.Out, "created", name)
+	}
+	for _, difference := range report.Changed {
+		fmt.Fprintln(s.Out, "changed", difference.Change())
+	}
+	if report.Hint != "" {
+		fmt.Fprintln(s.Out, "hint:", report.Hint)
 	}
 	if err != nil {
 		return fmt.Errorf("set up streams: %w", err)
 	}
 	var fatal []string
-	for _, difference := range differences {
+	for _, difference := range report.Differences {
 		fmt.Fprintln(s.Out, "differs", difference)
 		if difference.Fatal {
 			fatal = append(fatal, difference.Asset+" "+difference.Field)
@@ -66,7 +72,7 @@ func setUp(cmd *cobra.Command, s *command.Session, assets queue.AssetsConfig) er
 	switch {
 	case len(fatal) > 0:
 		return errors.New("workers will not run with these differences: " + strings.Join(fatal, ", ") + "; change them, or overwrite all with --update-streams")
-	case len(created) == 0 && len(differences) == 0:
+	case len(report.Created) == 0 && len(report.Changed) == 0 && len(report.Differences) == 0:
 		fmt.Fprintln(s.Out, "all streams and buckets are as they must be")
 	}
 	return nil

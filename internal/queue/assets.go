@@ -2,12 +2,7 @@ package queue
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,21 +16,24 @@ const (
 	resultsStream  = "RESULTS"
 	locksBucket    = "locks"
 	progressBucket = "progress"
+	locksStream    = "KV_" + locksBucket
+	progressStream = "KV_" + progressBucket
 )
 
 // AssetsConfig says how the streams, buckets and consumers are made.
 type AssetsConfig struct {
-	// Replicas of each stream and bucket, 1 to 5. Defaults to 1; use 3 on a
-	// cluster.
+	// Replicas of each stream and bucket, 1 to 5; 3 on a cluster. 0 leaves what
+	// exists as it is, and makes new ones with 1.
 	Replicas int
 	// AckWait is how long a job may go without a sign of life before it is
 	// delivered again, and the time to live of a lease. Heartbeats, time-outs and
-	// delays all derive from it. Defaults to 2 minutes; at least 1 second.
+	// delays all derive from it. At least 1 second. 0 is what the existing
+	// consumers have, or else the bucket locks, or else 2 minutes.
 	AckWait time.Duration
 	// The limits of JOBS, DEAD, RESULTS and of the buckets locks and progress, in
 	// bytes. An account must have room for their sum, since a full account refuses
-	// the renewal of leases too. Default to 1 GiB, 256 MiB, 256 MiB, 16 MiB and
-	// 128 MiB.
+	// the renewal of leases too. 0 leaves what exists as it is, and makes new ones
+	// with 1 GiB, 256 MiB, 256 MiB, 16 MiB and 128 MiB.
 	JobsMaxBytes, DeadMaxBytes, ResultsMaxBytes, LocksMaxBytes, ProgressMaxBytes int64
 	// Update overwrites what differs instead of reporting it.
 	Update bool
@@ -44,6 +42,7 @@ type AssetsConfig struct {
 const (
 	mebibyte       = 1 << 20
 	defaultAckWait = 2 * time.Minute
+	minAckWait     = time.Second
 	day            = 24 * time.Hour
 	// Sizes of one message. A dead letter is a job and its headers.
 	maxJobSize      = 256 << 10
@@ -52,8 +51,32 @@ const (
 	maxProgressSize = 64 << 10
 )
 
-// WithDefaults fills what is zero.
-func (c AssetsConfig) WithDefaults() AssetsConfig {
+// Validate reports a configuration that cannot be made.
+func (c AssetsConfig) Validate() error {
+	switch {
+	case c.Replicas < 0 || c.Replicas > 5:
+		return fmt.Errorf("replicas: %d is not 1 to 5", c.Replicas)
+	case c.AckWait != 0 && c.AckWait < minAckWait:
+		return fmt.Errorf("ack wait: %s is under %s, the shortest lease that NATS keeps", c.AckWait, minAckWait)
+	}
+	for name, bytes := range c.maxBytes() {
+		if bytes != 0 && bytes < mebibyte {
+			return fmt.Errorf("limit of %s: %d bytes is under 1 MiB", name, bytes)
+		}
+	}
+	return nil
+}
+
+// maxBytes are the configured limits by the stream's name.
+func (c AssetsConfig) maxBytes() map[string]int64 {
+	return map[string]int64{
+		jobs.StreamName: c.JobsMaxBytes, deadStream: c.DeadMaxBytes, resultsStream: c.ResultsMaxBytes,
+		locksStream: c.LocksMaxBytes, progressStream: c.ProgressMaxBytes,
+	}
+}
+
+// forNew fills what new assets need.
+func (c AssetsConfig) forNew() AssetsConfig {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.AckWait = cmp.Or(c.AckWait, defaultAckWait)
 	c.JobsMaxBytes = cmp.Or(c.JobsMaxBytes, 1024*mebibyte)
@@ -64,31 +87,21 @@ func (c AssetsConfig) WithDefaults() AssetsConfig {
 	return c
 }
 
-// Validate reports a configuration that cannot be made. It wants the defaults
-// filled in.
-func (c AssetsConfig) Validate() error {
-	switch {
-	case c.Replicas < 1 || c.Replicas > 5:
-		return fmt.Errorf("replicas: %d is not 1 to 5", c.Replicas)
-	case c.AckWait < time.Second:
-		return fmt.Errorf("ack wait: %s is under 1s, the shortest lease that NATS keeps", c.AckWait)
+// forExisting is want, but for what is left to operators unless it is configured.
+func (c AssetsConfig) forExisting(found, want jetstream.StreamConfig) jetstream.StreamConfig {
+	if c.Replicas == 0 {
+		want.Replicas = found.Replicas
 	}
-	for _, limit := range []struct {
-		name  string
-		bytes int64
-	}{
-		{"JOBS", c.JobsMaxBytes}, {"DEAD", c.DeadMaxBytes}, {"RESULTS", c.ResultsMaxBytes},
-		{"locks", c.LocksMaxBytes}, {"progress", c.ProgressMaxBytes},
-	} {
-		if limit.bytes < mebibyte {
-			return fmt.Errorf("limit of %s: %d bytes is under 1 MiB", limit.name, limit.bytes)
-		}
+	if c.maxBytes()[want.Name] == 0 {
+		want.MaxBytes = found.MaxBytes
 	}
-	return nil
+	return want
 }
 
-// wantedStreams are the configurations of all streams; a bucket is a stream too.
+// wantedStreams are the configurations of all new streams; a bucket is a stream
+// too.
 func wantedStreams(c AssetsConfig, atomic bool) []jetstream.StreamConfig {
+	c = c.forNew()
 	stream := func(name, description, subjects string, maxBytes int64) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
 			Name: name, Description: description, Subjects: []string{subjects}, Replicas: c.Replicas,
@@ -138,7 +151,7 @@ func wantedConsumer(kind jobs.Kind, c AssetsConfig) jetstream.ConsumerConfig {
 		Durable: string(kind), Description: "Deckhand: " + string(kind) + " jobs",
 		FilterSubject: jobs.SubjectPrefix + string(kind) + ".>",
 		AckPolicy:     jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
-		AckWait: c.AckWait,
+		AckWait: cmp.Or(c.AckWait, defaultAckWait),
 		// A limit would leave a poison message in the stream for ever, invisible,
 		// with its subject taken; attempts are counted in progress.
 		MaxDeliver: -1,
@@ -147,182 +160,4 @@ func wantedConsumer(kind jobs.Kind, c AssetsConfig) jetstream.ConsumerConfig {
 		MaxWaiting:    512,
 		Metadata:      map[string]string{"io.nats.monitor.enabled": "true"},
 	}
-}
-
-// Setup creates the streams, buckets and consumers that are missing and returns
-// their names. What exists in another configuration is reported and left as it
-// is, unless cfg.Update is set. Repeating it is harmless.
-//
-// The errors wrap [ErrUnreachable], [ErrServerTooOld], [ErrJetStreamOff],
-// [ErrAccountFull] or [ErrDenied].
-func Setup(ctx context.Context, js jetstream.JetStream, cfg AssetsConfig) (created []string, differences []Difference, err error) {
-	cfg = cfg.WithDefaults()
-	if err := cfg.Validate(); err != nil {
-		return nil, nil, fmt.Errorf("check assets' configuration: %w", err)
-	}
-	if err := checkServer(js.Conn()); err != nil {
-		return nil, nil, err
-	}
-	for _, want := range wantedStreams(cfg, atLeast(js.Conn(), 2, 12)) {
-		made, found, err := setupStream(ctx, js, want, cfg)
-		if err != nil {
-			return created, differences, err
-		}
-		if made {
-			created = append(created, want.Name)
-		}
-		differences = append(differences, found...)
-	}
-	for _, kind := range jobs.Kinds() {
-		made, found, err := setupConsumer(ctx, js, wantedConsumer(kind, cfg), cfg)
-		if err != nil {
-			return created, differences, err
-		}
-		if made {
-			created = append(created, consumerName(kind))
-		}
-		differences = append(differences, found...)
-	}
-	return created, differences, nil
-}
-
-func consumerName(kind jobs.Kind) string { return jobs.StreamName + "/" + string(kind) }
-
-func setupStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, cfg AssetsConfig) (bool, []Difference, error) {
-	stream, err := js.Stream(ctx, want.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		if _, err = js.CreateStream(ctx, want); err == nil {
-			return true, nil, nil
-		}
-		// Another process may have made it at the same time.
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			stream, err = js.Stream(ctx, want.Name)
-		}
-		if err != nil {
-			return false, nil, explain(js.Conn(), "create stream "+want.Name, "$JS.API.STREAM.CREATE."+want.Name, err)
-		}
-	} else if err != nil {
-		return false, nil, explain(js.Conn(), "look at stream "+want.Name, "$JS.API.STREAM.INFO."+want.Name, err)
-	}
-	found := stream.CachedInfo().Config
-	fields := streamFields(found, want, cfg.AckWait)
-	if len(fields) == 0 || !cfg.Update {
-		return false, differencesOf(want.Name, fields), nil
-	}
-	for _, field := range fields {
-		field.apply(&found, want)
-	}
-	if _, err := js.UpdateStream(ctx, found); err != nil {
-		return false, nil, explain(js.Conn(), "update stream "+want.Name, "$JS.API.STREAM.UPDATE."+want.Name, err)
-	}
-	return false, nil, nil
-}
-
-func setupConsumer(ctx context.Context, js jetstream.JetStream, want jetstream.ConsumerConfig, cfg AssetsConfig) (bool, []Difference, error) {
-	name := jobs.StreamName + "/" + want.Durable
-	consumer, err := js.Consumer(ctx, jobs.StreamName, want.Durable)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		if _, err = js.CreateConsumer(ctx, jobs.StreamName, want); err == nil {
-			return true, nil, nil
-		}
-		if errors.Is(err, jetstream.ErrConsumerExists) {
-			consumer, err = js.Consumer(ctx, jobs.StreamName, want.Durable)
-		}
-		if err != nil {
-			return false, nil, explain(js.Conn(), "create consumer "+name, "$JS.API.CONSUMER.CREATE."+jobs.StreamName, err)
-		}
-	} else if err != nil {
-		return false, nil, explain(js.Conn(), "look at consumer "+name, "$JS.API.CONSUMER.INFO."+jobs.StreamName, err)
-	}
-	found := consumer.CachedInfo().Config
-	fields := consumerFields(found, want, cfg.AckWait)
-	if len(fields) == 0 || !cfg.Update {
-		return false, differencesOf(name, fields), nil
-	}
-	for _, field := range fields {
-		field.apply(&found, want)
-	}
-	if _, err := js.UpdateConsumer(ctx, jobs.StreamName, found); err != nil {
-		return false, nil, explain(js.Conn(), "update consumer "+name, "$JS.API.CONSUMER.CREATE."+jobs.StreamName, err)
-	}
-	return false, nil, nil
-}
-
-// found is what a look at the assets saw.
-type foundAssets struct {
-	streams   map[string]jetstream.Stream
-	consumers map[jobs.Kind]jetstream.Consumer
-	missing   []string
-}
-
-// find looks at all assets without changing any.
-func find(ctx context.Context, js jetstream.JetStream) (*foundAssets, error) {
-	found := &foundAssets{streams: map[string]jetstream.Stream{}, consumers: map[jobs.Kind]jetstream.Consumer{}}
-	for _, want := range wantedStreams(AssetsConfig{}.WithDefaults(), false) {
-		stream, err := js.Stream(ctx, want.Name)
-		switch {
-		case errors.Is(err, jetstream.ErrStreamNotFound):
-			found.missing = append(found.missing, want.Name)
-		case err != nil:
-			return nil, explain(js.Conn(), "look at stream "+want.Name, "$JS.API.STREAM.INFO."+want.Name, err)
-		default:
-			found.streams[want.Name] = stream
-		}
-	}
-	if found.streams[jobs.StreamName] == nil {
-		return found, nil
-	}
-	for _, kind := range jobs.Kinds() {
-		consumer, err := js.Consumer(ctx, jobs.StreamName, string(kind))
-		switch {
-		case errors.Is(err, jetstream.ErrConsumerNotFound):
-			found.missing = append(found.missing, consumerName(kind))
-		case err != nil:
-			return nil, explain(js.Conn(), "look at consumer "+consumerName(kind), "$JS.API.CONSUMER.INFO."+jobs.StreamName, err)
-		default:
-			found.consumers[kind] = consumer
-		}
-	}
-	return found, nil
-}
-
-// differences compares what was found with what cfg wants.
-func (f *foundAssets) differences(cfg AssetsConfig, atomic bool) []Difference {
-	var all []Difference
-	leaseTTL := cfg.AckWait
-	if locks := f.streams["KV_"+locksBucket]; locks != nil {
-		leaseTTL = locks.CachedInfo().Config.MaxAge
-	}
-	for _, want := range wantedStreams(cfg, atomic) {
-		if stream := f.streams[want.Name]; stream != nil {
-			all = append(all, differencesOf(want.Name, streamFields(stream.CachedInfo().Config, want, cfg.AckWait))...)
-		}
-	}
-	for _, kind := range slices.Sorted(maps.Keys(f.consumers)) {
-		fields := consumerFields(f.consumers[kind].CachedInfo().Config, wantedConsumer(kind, cfg), leaseTTL)
-		all = append(all, differencesOf(consumerName(kind), fields)...)
-	}
-	return all
-}
-
-func (f *foundAssets) checkMissing() error {
-	if len(f.missing) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %s; create them with \"worker setup\"", ErrNoAssets, strings.Join(f.missing, ", "))
-}
-
-// Check reports how the assets differ from cfg, without changing anything.
-// Missing ones give an error that wraps [ErrNoAssets]; the other errors are
-// those of [Setup].
-func Check(ctx context.Context, js jetstream.JetStream, cfg AssetsConfig) ([]Difference, error) {
-	cfg = cfg.WithDefaults()
-	if err := checkServer(js.Conn()); err != nil {
-		return nil, err
-	}
-	found, err := find(ctx, js)
-	if err != nil {
-		return nil, err
-	}
-	return found.differences(cfg, atLeast(js.Conn(), 2, 12)), found.checkMissing()
 }

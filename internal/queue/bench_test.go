@@ -27,7 +27,7 @@ func benchQueue(b *testing.B) (jetstream.JetStream, *Queue) {
 	js := server.JetStream(b)
 	cfg := smallAssets(2 * time.Minute)
 	cfg.JobsMaxBytes, cfg.ResultsMaxBytes, cfg.LocksMaxBytes, cfg.ProgressMaxBytes = 1<<30, 1<<30, 256<<20, 256<<20
-	_, _, err := Setup(b.Context(), js, cfg)
+	_, err := Setup(b.Context(), js, cfg)
 	require.NoError(b, err)
 	q, err := Open(b.Context(), js, Config{})
 	require.NoError(b, err)

@@ -76,9 +76,9 @@ func setup(t *testing.T, ackWait time.Duration) *bundle {
 	t.Helper()
 	b := &bundle{t: t, server: natstest.Start(t, natstest.Config{}), config: Config{Drain: time.Second}}
 	b.js = b.server.JetStream(t)
-	_, differences, err := Setup(t.Context(), b.js, smallAssets(ackWait))
+	report, err := Setup(t.Context(), b.js, smallAssets(ackWait))
 	require.NoError(t, err)
-	require.Empty(t, differences)
+	require.Empty(t, report.Differences)
 	b.q = b.open(b.js)
 	return b
 }

@@ -69,7 +69,7 @@ func TestAJobOfAStreamThatWasMadeAnewIsFinishedNotCanceled(t *testing.T) {
 	sequence := b.enqueue(job)
 	waitFor(t, "the run", began)
 	require.NoError(t, b.js.DeleteStream(t.Context(), jobs.StreamName))
-	_, _, err := Setup(t.Context(), b.js, smallAssets(time.Second))
+	_, err := Setup(t.Context(), b.js, smallAssets(time.Second))
 	require.NoError(t, err)
 	beats := func(o *observations) int { return o.beats }
 	seen := w.seen.count(beats)
@@ -104,7 +104,7 @@ func TestAPausedKindWaitsAndRunningJobsGoOn(t *testing.T) {
 	require.Empty(t, began)
 
 	// Setting the assets up again does not end a pause.
-	_, _, err = Setup(t.Context(), b.js, smallAssets(wait))
+	_, err = Setup(t.Context(), b.js, smallAssets(wait))
 	require.NoError(t, err)
 	consumer, err := b.js.Consumer(t.Context(), jobs.StreamName, string(jobs.Purge))
 	require.NoError(t, err)

@@ -240,7 +240,7 @@ func TestAWorkerNeedsNoMoreRightsThanTheDocumentationSays(t *testing.T) {
 		publish: ["$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.JOBS.*", "$JS.API.CONSUMER.MSG.NEXT.JOBS.*", "$JS.API.DIRECT.GET.>",
 			"$JS.ACK.JOBS.>", "$KV.locks.>", "$KV.progress.>", "results.>", "dead.>"], subscribe: ["_INBOX.>"] } } ] }`})
 	b := &bundle{t: t, server: server, js: server.JetStream(t, nats.UserInfo("admin", "a")), config: Config{Drain: time.Second}}
-	_, _, err := Setup(t.Context(), b.js, smallAssets(time.Second))
+	_, err := Setup(t.Context(), b.js, smallAssets(time.Second))
 	require.NoError(t, err)
 	b.q = b.open(b.js)
 	nc := server.Connect(t, nats.UserInfo("worker", "w"))

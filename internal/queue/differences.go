@@ -30,6 +30,11 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s is %s, want %s", d.Asset, d.Field, d.Found, d.Want)
 }
 
+// Change tells of a difference that was overwritten.
+func (d Difference) Change() string {
+	return fmt.Sprintf("%s: %s %s → %s", d.Asset, d.Field, d.Found, d.Want)
+}
+
 // field is a difference before it has an asset, and how to undo it.
 type field[C any] struct {
 	Difference
@@ -74,7 +79,7 @@ func streamFields(found, want streamConfig, ackWait time.Duration) []field[strea
 		}
 	}
 	queue, letters := want.Name == jobs.StreamName, want.Name == deadStream
-	locks := want.Name == "KV_"+locksBucket
+	locks := want.Name == locksStream
 	kept := queue || letters // neither may lose a message by itself
 
 	compare("subjects", true, func(c streamConfig) string { return strings.Join(c.Subjects, ",") },

@@ -187,7 +187,7 @@ func TestAServerThatIsKilledInTheMiddleOfJobsLeavesOneResultEach(t *testing.T) {
 	t.Parallel()
 	server := natstest.StartProcess(t, natstest.Config{})
 	b := &bundle{t: t, js: natstest.JetStream(t, natstest.Connect(t, server.URL()))}
-	_, _, err := Setup(t.Context(), b.js, smallAssets(3*time.Second))
+	_, err := Setup(t.Context(), b.js, smallAssets(3*time.Second))
 	require.NoError(t, err)
 	b.q = b.open(b.js)
 

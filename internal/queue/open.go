@@ -90,8 +90,8 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Queue, erro
 		js: js, config: cfg, timings: timingsFor(ackWait), held: map[string]Holder{},
 		jobs: found.streams[jobs.StreamName], dead: found.streams[deadStream], results: found.streams[resultsStream],
 	}
-	q.locks = bucketStore{js: js, stream: found.streams["KV_"+locksBucket], prefix: "$KV." + locksBucket + "."}
-	q.progress = bucketStore{js: js, stream: found.streams["KV_"+progressBucket], prefix: "$KV." + progressBucket + "."}
+	q.locks = bucketStore{js: js, stream: found.streams[locksStream], prefix: "$KV." + locksBucket + "."}
+	q.progress = bucketStore{js: js, stream: found.streams[progressStream], prefix: "$KV." + progressBucket + "."}
 	q.setCreated(q.jobs.CachedInfo().Created)
 	return q, nil
 }
@@ -102,17 +102,12 @@ func (f *foundAssets) check(expected time.Duration) (time.Duration, error) {
 	if err := f.checkMissing(); err != nil {
 		return 0, err
 	}
-	ackWait := time.Duration(0)
-	for _, consumer := range f.consumers {
-		if found := consumer.CachedInfo().Config.AckWait; ackWait == 0 || found < ackWait {
-			ackWait = found
-		}
-	}
+	ackWait := f.ackWait()
 	if expected != 0 && expected != ackWait {
 		return 0, fmt.Errorf("%w: the configuration says an ack wait of %s, the consumers say %s; change one of them",
 			ErrMismatch, expected, ackWait)
 	}
-	return ackWait, mismatch(f.differences(AssetsConfig{AckWait: ackWait}.WithDefaults(), false))
+	return ackWait, mismatch(f.differences(AssetsConfig{AckWait: ackWait}, false))
 }
 
 // OpenWhenReady is [Open], tried again while waiting can help: NATS or JetStream

@@ -105,7 +105,7 @@ func TestAServerThatForgotAnAcknowledgementDoesNotRunTheJobTwice(t *testing.T) {
 	r.lease.forget()
 	require.NoError(t, b.q.locks.stream.Purge(t.Context()))
 	require.NoError(t, b.js.DeleteConsumer(t.Context(), jobs.StreamName, string(jobs.Purge)))
-	_, _, err = Setup(t.Context(), b.js, smallAssets(wait))
+	_, err = Setup(t.Context(), b.js, smallAssets(wait))
 	require.NoError(t, err)
 
 	again := b.pullOne(b.js)
@@ -150,7 +150,7 @@ func TestAFullAccountStopsRunsAndLosesNoJob(t *testing.T) {
 	b.js = server.JetStream(t, nats.UserInfo("u", "p"))
 	assets := AssetsConfig{AckWait: time.Second, JobsMaxBytes: 1 << 20, DeadMaxBytes: 1 << 20, ResultsMaxBytes: 1 << 20,
 		LocksMaxBytes: 1 << 20, ProgressMaxBytes: 1 << 20}
-	_, _, err := Setup(t.Context(), b.js, assets)
+	_, err := Setup(t.Context(), b.js, assets)
 	require.NoError(t, err)
 	b.q = b.open(b.js)
 

@@ -76,12 +76,12 @@ func TestAConsumerWithBackOffIsRefused(t *testing.T) {
 	_, err := Open(t.Context(), b.js, Config{})
 	require.ErrorIs(t, err, ErrMismatch)
 	require.ErrorContains(t, err, "backoff")
-	_, differences, err := Setup(t.Context(), b.js, smallAssets(wait))
+	report, err := Setup(t.Context(), b.js, smallAssets(wait))
 	require.NoError(t, err)
-	require.NotEmpty(t, fatalOnly(differences))
+	require.NotEmpty(t, fatalOnly(report.Differences))
 	repair := smallAssets(wait)
 	repair.Update = true
-	_, _, err = Setup(t.Context(), b.js, repair)
+	_, err = Setup(t.Context(), b.js, repair)
 	require.NoError(t, err)
 	_, err = Open(t.Context(), b.js, Config{})
 	require.NoError(t, err)
@@ -107,9 +107,9 @@ func TestDelayedJobsDoNotBlockOthers(t *testing.T) {
 	require.Equal(t, 50, status.Kinds[0].Delayed)
 
 	b.reconfigure(func(c *jetstream.ConsumerConfig) { c.MaxAckPending = 1000 })
-	_, differences, err := Setup(t.Context(), b.js, smallAssets(wait))
+	report, err := Setup(t.Context(), b.js, smallAssets(wait))
 	require.NoError(t, err)
-	require.Equal(t, []Difference{{Asset: "JOBS/purge", Field: "max_ack_pending", Found: "1000", Want: "unlimited"}}, differences)
+	require.Equal(t, []Difference{{Asset: "JOBS/purge", Field: "max_ack_pending", Found: "1000", Want: "unlimited"}}, report.Differences)
 }
 
 // Trap 11: the client's default prefetch gives one worker all jobs.

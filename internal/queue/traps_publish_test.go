@@ -62,7 +62,7 @@ func TestConflictsOfAReplicatedStreamAreUnderstood(t *testing.T) {
 	defer cancel()
 	assets := smallAssets(10 * time.Second)
 	assets.Replicas = 3
-	_, _, err := Setup(ctx, js, assets)
+	_, err := Setup(ctx, js, assets)
 	require.NoError(t, err)
 	q, err := Open(ctx, js, Config{})
 	require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestManyPublishersSucceedWhenEveryWriteIsSynced(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t, natstest.Config{Conf: "jetstream { sync_interval: always }"})
 	js := server.JetStream(t)
-	_, _, err := Setup(t.Context(), js, smallAssets(wait))
+	_, err := Setup(t.Context(), js, smallAssets(wait))
 	require.NoError(t, err)
 	var queued atomic.Int32
 	var publishers sync.WaitGroup
