@@ -27,8 +27,9 @@ type AssetsConfig struct {
 	Replicas int
 	// AckWait is how long a job may go without a sign of life before it is
 	// delivered again, and the time to live of a lease. Heartbeats, time-outs and
-	// delays all derive from it. At least 1 second. 0 is what the existing
-	// consumers have, or else the bucket locks, or else 2 minutes.
+	// delays all derive from it. At least 1 second; lower it only while no worker
+	// runs, which would rely on leases that are shorter than it knows. 0 is what
+	// the existing consumers have, or else the bucket locks, or else 2 minutes.
 	AckWait time.Duration
 	// The limits of JOBS, DEAD, RESULTS and of the buckets locks and progress, in
 	// bytes. An account must have room for their sum, since a full account refuses

@@ -96,7 +96,7 @@ func streamFields(found, want streamConfig, ackWait time.Duration) []field[strea
 		func(f *streamConfig, w streamConfig) { f.MaxMsgs = w.MaxMsgs })
 	compare("max_age", kept || locks && found.MaxAge > 0 && found.MaxAge < ackWait || locks && found.MaxAge == 0,
 		func(c streamConfig) string { return age(c.MaxAge) },
-		func(f *streamConfig, w streamConfig) { f.MaxAge = w.MaxAge })
+		func(f *streamConfig, w streamConfig) { setMaxAge(f, w.MaxAge) })
 	compare("max_bytes", false, func(c streamConfig) string { return limit(c.MaxBytes) },
 		func(f *streamConfig, w streamConfig) { f.MaxBytes = w.MaxBytes })
 	// A dead letter that does not fit would keep its job queued for ever.
@@ -120,6 +120,15 @@ func streamFields(found, want streamConfig, ackWait time.Duration) []field[strea
 	compare("compression", false, func(c streamConfig) string { return c.Compression.String() },
 		func(f *streamConfig, w streamConfig) { f.Compression = w.Compression })
 	return out
+}
+
+// setMaxAge keeps below it what the server wants below it.
+func setMaxAge(c *streamConfig, maxAge time.Duration) {
+	c.MaxAge = maxAge
+	if maxAge > 0 {
+		c.Duplicates = min(c.Duplicates, maxAge)
+		c.SubjectDeleteMarkerTTL = min(c.SubjectDeleteMarkerTTL, maxAge)
+	}
 }
 
 type consumerConfig = jetstream.ConsumerConfig
