@@ -23,11 +23,22 @@ type Difference struct {
 	// Fatal differences break a promise: workers do not run with them. The others
 	// are an operator's right.
 	Fatal bool `json:"fatal"`
+	// Fixed settings cannot be changed by JetStream: the asset must be removed and
+	// created anew.
+	Fixed bool `json:"fixed,omitempty"`
 }
 
-// String is a sentence.
+// String is a sentence, which for a fixed setting says what to do.
 func (d Difference) String() string {
-	return fmt.Sprintf("%s: %s is %s, want %s", d.Asset, d.Field, d.Found, d.Want)
+	sentence := fmt.Sprintf("%s: %s is %s, want %s", d.Asset, d.Field, d.Found, d.Want)
+	if !d.Fixed {
+		return sentence
+	}
+	remove := "empty it, remove it with \"nats stream rm " + d.Asset + "\""
+	if stream, consumer, found := strings.Cut(d.Asset, "/"); found {
+		remove = fmt.Sprintf("remove it with \"nats consumer rm %s %s\"", stream, consumer)
+	}
+	return sentence + ", and cannot be changed: " + remove + ", then run \"worker setup\""
 }
 
 // Change tells of a difference that was overwritten.
@@ -39,6 +50,28 @@ func (d Difference) Change() string {
 type field[C any] struct {
 	Difference
 	apply func(found *C, want C)
+}
+
+// overwrite changes in config what can be changed; the rest stays different.
+func overwrite[C any](config *C, want C, fields []field[C]) (changed, rest []field[C]) {
+	for _, f := range fields {
+		if f.Fixed {
+			rest = append(rest, f)
+			continue
+		}
+		f.apply(config, want)
+		changed = append(changed, f)
+	}
+	return changed, rest
+}
+
+// cannotChange marks the difference of a field, if there is one, as fixed.
+func cannotChange[C any](fields []field[C], name string) {
+	for i := range fields {
+		if fields[i].Field == name {
+			fields[i].Fixed = true
+		}
+	}
 }
 
 func differencesOf[C any](asset string, fields []field[C]) []Difference {
@@ -64,7 +97,10 @@ func mismatch(differences []Difference) error {
 	for i, d := range fatal {
 		sentences[i] = d.String()
 	}
-	return fmt.Errorf("%w: %s; look at it, then run \"worker setup --update-streams\"", ErrMismatch, strings.Join(sentences, "; "))
+	if slices.ContainsFunc(fatal, func(d Difference) bool { return !d.Fixed }) {
+		sentences = append(sentences, "look at it, then run \"worker setup --update-streams\"")
+	}
+	return fmt.Errorf("%w: %s", ErrMismatch, strings.Join(sentences, "; "))
 }
 
 type streamConfig = jetstream.StreamConfig
@@ -119,6 +155,17 @@ func streamFields(found, want streamConfig, ackWait time.Duration) []field[strea
 		func(f *streamConfig, w streamConfig) { f.AllowMsgTTL = w.AllowMsgTTL })
 	compare("compression", false, func(c streamConfig) string { return c.Compression.String() },
 		func(f *streamConfig, w streamConfig) { f.Compression = w.Compression })
+
+	cannotChange(out, "storage")
+	if found.Retention == jetstream.WorkQueuePolicy || want.Retention == jetstream.WorkQueuePolicy {
+		cannotChange(out, "retention")
+	}
+	if found.Sealed {
+		cannotChange(out, "sealed")
+	}
+	if found.DenyDelete {
+		cannotChange(out, "deny_delete")
+	}
 	return out
 }
 
@@ -161,6 +208,10 @@ func consumerFields(found, want consumerConfig, leaseTTL time.Duration) []field[
 		func(f *consumerConfig, w consumerConfig) { f.MaxAckPending = w.MaxAckPending })
 	compare("max_waiting", false, func(c consumerConfig) string { return limit(int64(c.MaxWaiting)) },
 		func(f *consumerConfig, w consumerConfig) { f.MaxWaiting = w.MaxWaiting })
+
+	cannotChange(out, "ack_policy")
+	cannotChange(out, "deliver_policy")
+	cannotChange(out, "max_waiting")
 	return out
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"deckhand/jobs"
 )
 
 // What keeps a process from working with NATS. Each is wrapped in a sentence
@@ -70,6 +72,8 @@ const (
 	codeNoMessage             = 10037
 	codeSequenceNotFound      = 10043
 	codeDeleteFailed          = 10057
+	codeSubjectsOverlap       = 10065
+	codeTooManyStreams        = 10027
 )
 
 // isConflict reports a lost compare-and-set. Replicated streams answer with
@@ -102,7 +106,8 @@ func explain(nc *nats.Conn, doing, subject string, err error) error {
 		case codeAccountResources, codeInsufficientResources, codeMemoryResources, codeStorageResources:
 			return fmt.Errorf("%s: %w (%w); raise the account's limit or lower the streams' limits", doing, ErrAccountFull, err)
 		case codeStoreFailed:
-			return fmt.Errorf("%s: %w (%w); raise the stream's limit or remove what is old", doing, ErrStreamFull, err)
+			name := streamOf(subject)
+			return fmt.Errorf("%s: %w: %s (%w); raise the limit of %s or remove what is old", doing, ErrStreamFull, name, err, name)
 		}
 	}
 	switch {
@@ -118,6 +123,19 @@ func explain(nc *nats.Conn, doing, subject string, err error) error {
 		return fmt.Errorf("%s: %w at %s: %w", doing, ErrUnreachable, serverName(nc), err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// streamOf is the stream that stores a subject.
+func streamOf(subject string) string {
+	for prefix, stream := range map[string]string{
+		jobs.SubjectPrefix: jobs.StreamName, jobs.DeadSubjectPrefix: deadStream, jobs.ResultSubjectPrefix: resultsStream,
+		"$KV." + locksBucket: locksStream, "$KV." + progressBucket: progressStream,
+	} {
+		if strings.HasPrefix(subject, prefix) {
+			return stream
+		}
+	}
+	return "the stream of " + subject
 }
 
 // denied looks for the server's answer to a forbidden publish: it arrives beside

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -24,7 +26,7 @@ type SetupReport struct {
 
 // Setup creates the streams, buckets and consumers that are missing. What exists
 // in another configuration is reported and left as it is, unless cfg.Update is
-// set. Repeating it is harmless. The report is filled as far as Setup came, also
+// set and JetStream can change it. Repeating it is harmless. The report is filled as far as Setup came, also
 // beside an error.
 //
 // The errors wrap [ErrUnreachable], [ErrServerTooOld], [ErrJetStreamOff],
@@ -80,7 +82,7 @@ func (s *assetSetup) stream(ctx context.Context, want jetstream.StreamConfig) er
 			stream, err = s.js.Stream(ctx, want.Name)
 		}
 		if err != nil {
-			return explain(s.js.Conn(), "create stream "+want.Name, "$JS.API.STREAM.CREATE."+want.Name, err)
+			return s.explainCreate(ctx, want, err)
 		}
 		s.found.streams[want.Name] = stream
 	}
@@ -90,15 +92,17 @@ func (s *assetSetup) stream(ctx context.Context, want jetstream.StreamConfig) er
 		s.report.Differences = append(s.report.Differences, differencesOf(want.Name, fields)...)
 		return nil
 	}
-	for _, field := range fields {
-		field.apply(&config, want)
+	changed, rest := overwrite(&config, want, fields)
+	s.report.Differences = append(s.report.Differences, differencesOf(want.Name, rest)...)
+	if len(changed) == 0 {
+		return nil
 	}
 	updated, err := s.js.UpdateStream(ctx, config)
 	if err != nil {
 		return explain(s.js.Conn(), "update stream "+want.Name, "$JS.API.STREAM.UPDATE."+want.Name, err)
 	}
 	s.found.streams[want.Name] = updated
-	s.report.Changed = append(s.report.Changed, differencesOf(want.Name, fields)...)
+	s.report.Changed = append(s.report.Changed, differencesOf(want.Name, changed)...)
 	return nil
 }
 
@@ -125,13 +129,15 @@ func (s *assetSetup) consumer(ctx context.Context, want jetstream.ConsumerConfig
 		s.report.Differences = append(s.report.Differences, differencesOf(name, fields)...)
 		return nil
 	}
-	for _, field := range fields {
-		field.apply(&config, want)
+	changed, rest := overwrite(&config, want, fields)
+	s.report.Differences = append(s.report.Differences, differencesOf(name, rest)...)
+	if len(changed) == 0 {
+		return nil
 	}
 	if _, err := s.js.UpdateConsumer(ctx, jobs.StreamName, config); err != nil {
 		return explain(s.js.Conn(), "update consumer "+name, "$JS.API.CONSUMER.CREATE."+jobs.StreamName, err)
 	}
-	s.report.Changed = append(s.report.Changed, differencesOf(name, fields)...)
+	s.report.Changed = append(s.report.Changed, differencesOf(name, changed)...)
 	return nil
 }
 
@@ -144,4 +150,35 @@ func (s *assetSetup) hint(made jetstream.StreamConfig) {
 		s.report.Hint = fmt.Sprintf("the new streams have one copy each, although %s is a cluster: a server that is lost takes its streams along; "+
 			"for three run \"worker setup --update-streams --replicas 3\"", cluster)
 	}
+}
+
+// explainCreate adds what only a creation meets.
+func (s *assetSetup) explainCreate(ctx context.Context, want jetstream.StreamConfig, err error) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		switch int(api.ErrorCode) {
+		case codeSubjectsOverlap:
+			return fmt.Errorf("create stream %s: %s takes subjects of %s already (%w); rename its subjects, remove it, or use an account of its own for Deckhand",
+				want.Name, s.takers(ctx, want), strings.Join(want.Subjects, ", "), err)
+		case codeTooManyStreams:
+			return fmt.Errorf("create stream %s: %w (%w); raise the account's limit of streams, or remove some", want.Name, ErrAccountFull, err)
+		}
+	}
+	return explain(s.js.Conn(), "create stream "+want.Name, "$JS.API.STREAM.CREATE."+want.Name, err)
+}
+
+// takers names the streams that have subjects of the wanted one, as far as this
+// connection may list them.
+func (s *assetSetup) takers(ctx context.Context, want jetstream.StreamConfig) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var names []string
+	list := s.js.StreamNames(ctx, jetstream.WithStreamListSubject(want.Subjects[0]))
+	for name := range list.Name() {
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return "another stream"
+	}
+	return "stream " + strings.Join(names, ", ")
 }

@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -106,4 +108,59 @@ func TestAnAckWaitCanBeLoweredAndRaised(t *testing.T) {
 		require.Equal(t, ackWait, q.locks.stream.CachedInfo().Config.MaxAge)
 		require.LessOrEqual(t, q.locks.stream.CachedInfo().Config.SubjectDeleteMarkerTTL, ackWait)
 	}
+}
+
+func TestWhatCannotBeChangedIsToBeMadeAnew(t *testing.T) {
+	t.Parallel()
+	js := natstest.Start(t, natstest.Config{}).JetStream(t)
+	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "JOBS", Subjects: []string{"jobs.>"}, Storage: jetstream.MemoryStorage})
+	require.NoError(t, err)
+	_, err = js.CreateConsumer(t.Context(), "JOBS", jetstream.ConsumerConfig{Durable: "purge", FilterSubject: "jobs.purge.>",
+		AckPolicy: jetstream.AckAllPolicy, DeliverPolicy: jetstream.DeliverNewPolicy, MaxWaiting: 7})
+	require.NoError(t, err)
+	for range 2 { // the second time nothing is left that can be changed
+		report, err := Setup(t.Context(), js, AssetsConfig{Update: true})
+		require.NoError(t, err)
+		var left []string
+		for _, d := range report.Differences {
+			left = append(left, d.Asset+" "+d.Field)
+			require.True(t, d.Fixed)
+		}
+		require.Equal(t, []string{"JOBS retention", "JOBS storage", "JOBS/purge ack_policy", "JOBS/purge deliver_policy", "JOBS/purge max_waiting"}, left)
+	}
+	_, err = Open(t.Context(), js, Config{})
+	require.ErrorIs(t, err, ErrMismatch)
+	require.ErrorContains(t, err, "JOBS: storage is Memory, want File")
+	require.ErrorContains(t, err, `cannot be changed: empty it, remove it with "nats stream rm JOBS", then run "worker setup"`)
+	require.ErrorContains(t, err, `cannot be changed: remove it with "nats consumer rm JOBS purge"`)
+	require.NotContains(t, err.Error(), "--update-streams")
+}
+
+func TestAStreamThatCannotBeMadeSaysWhatIsInItsWay(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{Conf: `accounts {
+		APP { jetstream: enabled, users [ { user: u, password: p } ] }
+		FEW { jetstream { max_streams: 1 }, users [ { user: f, password: p } ] } }`})
+	js := server.JetStream(t, nats.UserInfo("u", "p"))
+	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"dead.letters.>"}})
+	require.NoError(t, err)
+	_, err = Setup(t.Context(), js, smallAssets(wait))
+	require.ErrorContains(t, err, "create stream DEAD: stream EVENTS takes subjects of dead.> already")
+
+	_, err = Setup(t.Context(), server.JetStream(t, nats.UserInfo("f", "p")), smallAssets(wait))
+	require.ErrorIs(t, err, ErrAccountFull)
+	require.ErrorContains(t, err, "create stream DEAD")
+	require.ErrorContains(t, err, "raise the account's limit of streams")
+}
+
+func TestAFullStreamIsNamed(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	job := newJob()
+	w := b.start(b.q, "w1", 1, does(nil, jobs.Permanentf("no")))
+	b.alter("DEAD", func(c *jetstream.StreamConfig) { c.MaxMsgs = 1 })
+	b.raw("dead.purge.other", nil, nil)
+	b.enqueue(job)
+	b.eventually("it says so", func() bool { return strings.Contains(w.log.String(), "stream is full: DEAD (") })
+	require.Contains(t, w.log.String(), "raise the limit of DEAD or remove what is old")
 }
