@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,8 @@ var (
 	// ErrNoStream: nothing answers for the stream JOBS. Create it with "worker
 	// setup", or switch JetStream on.
 	ErrNoStream = errors.New("no stream takes the job")
-	// ErrPublishDenied: the server does not let this connection publish there.
+	// ErrPublishDenied: the server does not let this connection publish there, or
+	// not receive the answer.
 	ErrPublishDenied = errors.New("publishing is denied")
 	// ErrPublishUnknown: no answer came; the job may or may not be stored.
 	// Publishing the same job again is safe.
@@ -167,15 +169,40 @@ func classifyPublish(err error, nc *nats.Conn, subject string) error {
 		return fmt.Errorf("%w: create the streams with \"worker setup\", or switch JetStream on", ErrNoStream)
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrMaxPayload):
 		return err
-	case deniedPublish(nc, subject):
-		return fmt.Errorf("%w: allow this connection to publish to %s", ErrPublishDenied, subject)
+	}
+	if advice := deniedPublish(nc, subject); advice != "" {
+		return fmt.Errorf("%w: %s", ErrPublishDenied, advice)
 	}
 	return fmt.Errorf("%w: %w", ErrPublishUnknown, err)
 }
 
 // deniedPublish looks for the server's answer to a forbidden publish, which
-// arrives beside the publish and leaves that to time out.
-func deniedPublish(nc *nats.Conn, subject string) bool {
+// arrives beside the publish and leaves that to time out, and returns what to do;
+// empty for none. The connection keeps its last error for ever, so only one
+// about this subject counts, or about the subscription to replies, without which
+// no publish is ever confirmed.
+func deniedPublish(nc *nats.Conn, subject string) (advice string) {
 	last := nc.LastError()
-	return last != nil && errors.Is(last, nats.ErrPermissionViolation) && strings.Contains(last.Error(), subject)
+	if last == nil || !errors.Is(last, nats.ErrPermissionViolation) {
+		return ""
+	}
+	text := strings.ToLower(last.Error())
+	inbox := cmp.Or(nc.Opts.InboxPrefix, strings.TrimSuffix(nats.InboxPrefix, "."))
+	switch {
+	case strings.Contains(text, strings.ToLower(`publish to "`+subject+`"`)):
+		return fmt.Sprintf("allow this user to publish to %q", grantable(subject))
+	case strings.Contains(text, strings.ToLower(`subscription to "`+inbox+`.`)):
+		return fmt.Sprintf("it may receive no replies, so that a job may or may not be stored; "+
+			"allow this user to subscribe to %q, or set nats.inbox_prefix", inbox+".>")
+	}
+	return ""
+}
+
+// grantable is the pattern for all jobs of the subject's kind.
+func grantable(subject string) string {
+	tail := strings.TrimPrefix(subject, SubjectPrefix)
+	if kind, _, found := strings.Cut(tail, "."); found && tail != subject {
+		return SubjectPrefix + kind + ".>"
+	}
+	return subject
 }

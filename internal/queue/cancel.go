@@ -22,7 +22,7 @@ func (q *Queue) queued(ctx context.Context, subject string) (*jetstream.RawStrea
 		return nil, nil
 	}
 	if err != nil {
-		return nil, explain(q.js.Conn(), "look for job "+subject, "$JS.API.DIRECT.GET."+jobs.StreamName, err)
+		return nil, explain(q.js.Conn(), "look for job "+subject, getLast(jobs.StreamName, subject), err)
 	}
 	return msg, nil
 }

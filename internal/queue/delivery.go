@@ -54,7 +54,7 @@ func (d *delivery) exists(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, explain(d.q.js.Conn(), "look for the job in "+jobs.StreamName, "$JS.API.DIRECT.GET."+jobs.StreamName, err)
+		return false, explain(d.q.js.Conn(), "look for the job in "+jobs.StreamName, getAt(jobs.StreamName), err)
 	}
 	// In a stream that was made anew, the sequence may be another job's.
 	return msg.Subject == d.subject, nil

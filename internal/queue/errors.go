@@ -94,8 +94,8 @@ func isRefusal(err error) bool {
 }
 
 // explain turns an error of the client into one that says what is wrong with
-// NATS and what to do. doing is a verb and a noun; subject is a part of the
-// subject that was published to, by which a denial is recognised.
+// NATS and what to do. doing is a verb and a noun; subject is what was published
+// to, by which a denial is recognised.
 func explain(nc *nats.Conn, doing, subject string, err error) error {
 	if err == nil {
 		return nil
@@ -110,6 +110,7 @@ func explain(nc *nats.Conn, doing, subject string, err error) error {
 			return fmt.Errorf("%s: %w: %s (%w); raise the limit of %s or remove what is old", doing, ErrStreamFull, name, err, name)
 		}
 	}
+	advice, isDenied := denied(nc, subject)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("%s: %w on %s; start the server with JetStream", doing, ErrJetStreamOff, serverName(nc))
@@ -117,8 +118,8 @@ func explain(nc *nats.Conn, doing, subject string, err error) error {
 		return fmt.Errorf("%s: %w for this account on %s; enable it for the account", doing, ErrJetStreamOff, serverName(nc))
 	case errors.Is(err, nats.ErrConnectionClosed), nc.IsClosed():
 		return fmt.Errorf("%s: %w", doing, nats.ErrConnectionClosed)
-	case denied(nc, subject):
-		return fmt.Errorf("%s: %w: allow this user to publish to %q", doing, ErrDenied, subject)
+	case isDenied && !isRefusal(err):
+		return fmt.Errorf("%s: %w: %s", doing, ErrDenied, advice)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoStreamResponse):
 		return fmt.Errorf("%s: %w at %s: %w", doing, ErrUnreachable, serverName(nc), err)
 	}
@@ -136,13 +137,6 @@ func streamOf(subject string) string {
 		}
 	}
 	return "the stream of " + subject
-}
-
-// denied looks for the server's answer to a forbidden publish: it arrives beside
-// the request, which then times out.
-func denied(nc *nats.Conn, subject string) bool {
-	last := nc.LastError()
-	return subject != "" && last != nil && errors.Is(last, nats.ErrPermissionViolation) && strings.Contains(last.Error(), subject)
 }
 
 func serverName(nc *nats.Conn) string {

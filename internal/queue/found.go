@@ -45,7 +45,7 @@ func find(ctx context.Context, js jetstream.JetStream) (*foundAssets, error) {
 		case errors.Is(err, jetstream.ErrConsumerNotFound):
 			found.missing = append(found.missing, consumerName(kind))
 		case err != nil:
-			return nil, explain(js.Conn(), "look at consumer "+consumerName(kind), "$JS.API.CONSUMER.INFO."+jobs.StreamName, err)
+			return nil, explain(js.Conn(), "look at consumer "+consumerName(kind), "$JS.API.CONSUMER.INFO."+jobs.StreamName+"."+string(kind), err)
 		default:
 			found.consumers[kind] = consumer
 		}

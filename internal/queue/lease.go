@@ -151,7 +151,7 @@ func (l *Lease) create(ctx context.Context) error {
 		defer cancel()
 		_ = l.remove(abandon)
 	}
-	return explain(l.q.js.Conn(), "take lease "+l.key, "$KV."+locksBucket, err)
+	return explain(l.q.js.Conn(), "take lease "+l.key, l.q.locks.prefix+l.key, err)
 }
 
 // heldBy asks who has the lease; an answer that does not come names nobody.
@@ -223,7 +223,7 @@ func (l *Lease) tryRenew(ctx context.Context) error {
 		l.unsure = true
 		l.mu.Unlock()
 	}
-	return explain(l.q.js.Conn(), "renew lease "+l.key, "$KV."+locksBucket, err)
+	return explain(l.q.js.Conn(), "renew lease "+l.key, l.q.locks.prefix+l.key, err)
 }
 
 func (l *Lease) update(ctx context.Context, revision uint64) (uint64, error) {
@@ -245,7 +245,7 @@ func (l *Lease) release(ctx context.Context) error {
 	if err == nil || errors.Is(err, ErrLeaseLost) {
 		return err
 	}
-	return explain(l.q.js.Conn(), "release lease "+l.key, "$KV."+locksBucket, err)
+	return explain(l.q.js.Conn(), "release lease "+l.key, l.q.locks.prefix+l.key, err)
 }
 
 // letGo is release without waiting for an answer, where none is needed to know

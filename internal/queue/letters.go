@@ -92,7 +92,7 @@ func (q *Queue) DeadLetters(ctx context.Context, tailFilter string) iter.Seq2[*D
 				return
 			}
 			if err != nil {
-				yield(nil, explain(q.js.Conn(), "read dead letters", "$JS.API.DIRECT.GET."+deadStream, err))
+				yield(nil, explain(q.js.Conn(), "read dead letters", getAt(deadStream), err))
 				return
 			}
 			next = msg.Sequence + 1
@@ -123,7 +123,7 @@ func (q *Queue) DeadLetter(ctx context.Context, tailOrSubject string) (*DeadLett
 		return nil, fmt.Errorf("%w: %s; list them with \"worker dead ls\"", ErrNoDeadLetter, tail)
 	}
 	if err != nil {
-		return nil, explain(q.js.Conn(), "read dead letter of "+tail, "$JS.API.DIRECT.GET."+deadStream, err)
+		return nil, explain(q.js.Conn(), "read dead letter of "+tail, getLast(deadStream, jobs.DeadSubjectPrefix+tail), err)
 	}
 	return readDeadLetter(msg), nil
 }
@@ -182,7 +182,7 @@ func (q *Queue) restoreCheckpoint(ctx context.Context, letter *DeadLetter) error
 	defer cancel()
 	found, err := q.progress.get(ctx, letter.Tail)
 	if err != nil {
-		return explain(q.js.Conn(), "read progress", "KV_"+progressBucket, err)
+		return explain(q.js.Conn(), "read progress", getLast(progressStream, q.progress.prefix+letter.Tail), err)
 	}
 	var entry progressEntry
 	if found.value != nil && json.Unmarshal(found.value, &entry) == nil {
@@ -202,7 +202,7 @@ func (q *Queue) restoreCheckpoint(ctx context.Context, letter *DeadLetter) error
 		return fmt.Errorf("encode progress: %w", err)
 	}
 	if _, err := q.progress.put(ctx, letter.Tail, value, found.revision); err != nil {
-		return explain(q.js.Conn(), "write progress", "$KV."+progressBucket, err)
+		return explain(q.js.Conn(), "write progress", q.progress.prefix+letter.Tail, err)
 	}
 	return nil
 }

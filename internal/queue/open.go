@@ -175,7 +175,7 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, options ...jetstream
 		if err == nil || isRefusal(err) || ctx.Err() != nil || q.js.Conn().IsClosed() {
 			return ack, err
 		}
-		if errors.Is(err, nats.ErrMaxPayload) || denied(q.js.Conn(), msg.Subject) {
+		if _, isDenied := denied(q.js.Conn(), msg.Subject); isDenied || errors.Is(err, nats.ErrMaxPayload) {
 			return nil, err
 		}
 		if !sleep(ctx, q.timings.retryBeat/4) {

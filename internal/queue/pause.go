@@ -20,7 +20,7 @@ func (q *Queue) Pause(ctx context.Context, kind jobs.Kind, until time.Time) erro
 	ctx, cancel := context.WithTimeout(ctx, q.timings.call)
 	defer cancel()
 	if _, err := q.jobs.PauseConsumer(ctx, string(kind), until); err != nil {
-		return explain(q.js.Conn(), "pause "+string(kind), "$JS.API.CONSUMER.PAUSE."+jobs.StreamName, err)
+		return explain(q.js.Conn(), "pause "+string(kind), "$JS.API.CONSUMER.PAUSE."+jobs.StreamName+"."+string(kind), err)
 	}
 	return nil
 }
@@ -33,7 +33,7 @@ func (q *Queue) Resume(ctx context.Context, kind jobs.Kind) error {
 	ctx, cancel := context.WithTimeout(ctx, q.timings.call)
 	defer cancel()
 	if _, err := q.jobs.ResumeConsumer(ctx, string(kind)); err != nil {
-		return explain(q.js.Conn(), "resume "+string(kind), "$JS.API.CONSUMER.PAUSE."+jobs.StreamName, err)
+		return explain(q.js.Conn(), "resume "+string(kind), "$JS.API.CONSUMER.PAUSE."+jobs.StreamName+"."+string(kind), err)
 	}
 	return nil
 }

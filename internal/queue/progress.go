@@ -106,7 +106,7 @@ func (p *progress) load(ctx context.Context) error {
 	defer cancel()
 	found, err := p.q.progress.get(ctx, p.key)
 	if err != nil {
-		return explain(p.q.js.Conn(), "read progress "+p.key, "KV_"+progressBucket, err)
+		return explain(p.q.js.Conn(), "read progress "+p.key, getLast(progressStream, p.q.progress.prefix+p.key), err)
 	}
 	p.entry, p.revision = progressEntry{}, found.revision
 	if found.value != nil {
@@ -155,7 +155,7 @@ func (p *progress) write(ctx context.Context, next progressEntry) error {
 	defer cancel()
 	revision, err := p.q.progress.put(call, p.key, value, p.revision)
 	if err != nil {
-		return explain(p.q.js.Conn(), "write progress "+p.key, "$KV."+progressBucket, err)
+		return explain(p.q.js.Conn(), "write progress "+p.key, p.q.progress.prefix+p.key, err)
 	}
 	p.entry, p.revision = next, revision
 	return nil
@@ -286,7 +286,7 @@ func (p *progress) remove(ctx context.Context) error {
 	call, cancel := context.WithTimeout(ctx, p.q.timings.call)
 	defer cancel()
 	if err := p.q.progress.remove(call, p.key, p.revision); err != nil && !isConflict(err) {
-		return explain(p.q.js.Conn(), "remove progress "+p.key, "$KV."+progressBucket, err)
+		return explain(p.q.js.Conn(), "remove progress "+p.key, p.q.progress.prefix+p.key, err)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (w *Worker) consumer(ctx context.Context, kind jobs.Kind) (jetstream.Consum
 		return nil, fmt.Errorf("%w: consumer %s; create it with \"worker setup\"", ErrNoAssets, consumerName(kind))
 	}
 	if err != nil {
-		return nil, explain(w.q.js.Conn(), "look at consumer "+consumerName(kind), "$JS.API.CONSUMER.INFO."+jobs.StreamName, err)
+		return nil, explain(w.q.js.Conn(), "look at consumer "+consumerName(kind), "$JS.API.CONSUMER.INFO."+jobs.StreamName+"."+string(kind), err)
 	}
 	return consumer, nil
 }

@@ -43,7 +43,7 @@ func (q *Queue) LastResult(ctx context.Context, tail string) (*jobs.Result, uint
 		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, 0, explain(q.js.Conn(), "read last result of "+tail, "$JS.API.DIRECT.GET."+resultsStream, err)
+		return nil, 0, explain(q.js.Conn(), "read last result of "+tail, getLast(resultsStream, subject), err)
 	}
 	var result jobs.Result
 	if err := json.Unmarshal(msg.Data, &result); err != nil {
@@ -165,7 +165,7 @@ func (w *resultWait) read(ctx context.Context) (*jetstream.RawStreamMsg, error) 
 	}
 	msg, err := w.stream.GetMsg(ctx, w.next, jetstream.WithGetMsgSubject(jobs.ResultSubjectPrefix+w.job.Tail()))
 	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, explain(w.js.Conn(), "read results of "+w.job.Tail(), "$JS.API.DIRECT.GET."+resultsStream, err)
+		return nil, explain(w.js.Conn(), "read results of "+w.job.Tail(), getAt(resultsStream), err)
 	}
 	return msg, err
 }

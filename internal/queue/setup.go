@@ -120,7 +120,7 @@ func (s *assetSetup) consumer(ctx context.Context, want jetstream.ConsumerConfig
 			consumer, err = s.js.Consumer(ctx, jobs.StreamName, want.Durable)
 		}
 		if err != nil {
-			return explain(s.js.Conn(), "create consumer "+name, "$JS.API.CONSUMER.CREATE."+jobs.StreamName, err)
+			return explain(s.js.Conn(), "create consumer "+name, "$JS.API.CONSUMER.CREATE."+jobs.StreamName+"."+want.Durable+"."+want.FilterSubject, err)
 		}
 	}
 	config := consumer.CachedInfo().Config
@@ -135,7 +135,7 @@ func (s *assetSetup) consumer(ctx context.Context, want jetstream.ConsumerConfig
 		return nil
 	}
 	if _, err := s.js.UpdateConsumer(ctx, jobs.StreamName, config); err != nil {
-		return explain(s.js.Conn(), "update consumer "+name, "$JS.API.CONSUMER.CREATE."+jobs.StreamName, err)
+		return explain(s.js.Conn(), "update consumer "+name, "$JS.API.CONSUMER.CREATE."+jobs.StreamName+"."+want.Durable+"."+want.FilterSubject, err)
 	}
 	s.report.Changed = append(s.report.Changed, differencesOf(name, changed)...)
 	return nil

@@ -62,7 +62,7 @@ func (q *Queue) kindStatus(ctx context.Context, s *Status, info *jetstream.Strea
 		case errors.Is(err, jetstream.ErrConsumerNotFound):
 			status.NoConsumer = true
 		case err != nil:
-			return explain(q.js.Conn(), "look at consumer "+consumerName(kind), "$JS.API.CONSUMER.INFO."+jobs.StreamName, err)
+			return explain(q.js.Conn(), "look at consumer "+consumerName(kind), "$JS.API.CONSUMER.INFO."+jobs.StreamName+"."+string(kind), err)
 		default:
 			state := consumer.CachedInfo()
 			status.Waiting = state.NumPending
@@ -111,7 +111,7 @@ func (q *Queue) runningJobs(ctx context.Context) ([]RunningJob, error) {
 			break
 		}
 		if err != nil {
-			return nil, explain(q.js.Conn(), "read leases", "$JS.API.DIRECT.GET.KV_"+locksBucket, err)
+			return nil, explain(q.js.Conn(), "read leases", getAt(locksStream), err)
 		}
 		next = msg.Sequence + 1
 		entry := q.locks.entry(msg)
@@ -123,7 +123,7 @@ func (q *Queue) runningJobs(ctx context.Context) ([]RunningJob, error) {
 		job.Tail = string(job.Holder.Kind) + "." + rest
 		found, err := q.progress.get(ctx, job.Tail)
 		if err != nil {
-			return nil, explain(q.js.Conn(), "read progress", "$JS.API.DIRECT.GET.KV_"+progressBucket, err)
+			return nil, explain(q.js.Conn(), "read progress", getLast(progressStream, q.progress.prefix+job.Tail), err)
 		}
 		var p progressEntry
 		if found.value != nil && json.Unmarshal(found.value, &p) == nil && p.Job == job.Holder.Job {
@@ -176,7 +176,7 @@ func (q *Queue) recentResults(ctx context.Context) ([]ResultStatus, error) {
 			continue
 		}
 		if err != nil {
-			return nil, explain(q.js.Conn(), "read results", "$JS.API.DIRECT.GET."+resultsStream, err)
+			return nil, explain(q.js.Conn(), "read results", getAt(resultsStream), err)
 		}
 		status := ResultStatus{Tail: strings.TrimPrefix(msg.Subject, jobs.ResultSubjectPrefix), Sequence: msg.Sequence, Time: jobs.At(msg.Time)}
 		if json.Unmarshal(msg.Data, &status.Result) == nil {
