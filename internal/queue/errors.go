@@ -56,6 +56,8 @@ var (
 	ErrHeld = errors.New("held by another worker")
 	// ErrNotQueued: JOBS has no such job.
 	ErrNotQueued = errors.New("no such job is queued")
+	// ErrRemoved: the job left JOBS, and nothing says how it ended.
+	ErrRemoved = errors.New("job was removed from the queue without a record")
 	// ErrNoDeadLetter: DEAD has no such letter.
 	ErrNoDeadLetter = errors.New("no such dead letter")
 	// ErrFinished: the job has a terminal result already.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -101,71 +100,4 @@ func encodeReceipt(receipt any) (encoded json.RawMessage, problem string) {
 		return nil, ""
 	}
 	return encoded, ""
-}
-
-// WaitResult waits until the job that was published ends, and returns its
-// record. It needs the right to read RESULTS and no other.
-//
-// published is what the publish returned: a job may have had an earlier run
-// under the same id, and only a record of this message counts. Without a
-// sequence, any record of the job's id does.
-func WaitResult(ctx context.Context, js jetstream.JetStream, job *jobs.Job, published jobs.Publication) (*jobs.Result, error) {
-	w := resultWait{js: js, job: job, published: published, next: 1}
-	for {
-		result, err := w.look(ctx)
-		if result != nil {
-			return result, nil
-		}
-		if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, ErrDenied) {
-			return nil, fmt.Errorf("wait for result of %s: %w", job.Tail(), err)
-		}
-		if !sleep(ctx, 250*time.Millisecond) {
-			return nil, fmt.Errorf("wait for result of %s: %w", job.Tail(), context.Cause(ctx))
-		}
-	}
-}
-
-// resultWait is how far WaitResult has read.
-type resultWait struct {
-	js        jetstream.JetStream
-	job       *jobs.Job
-	published jobs.Publication
-	stream    jetstream.Stream
-	next      uint64 // sequence in RESULTS
-}
-
-// look reads the records that have come since the last look.
-func (w *resultWait) look(ctx context.Context) (*jobs.Result, error) {
-	for {
-		msg, err := w.read(ctx)
-		if err != nil {
-			return nil, err
-		}
-		w.next = msg.Sequence + 1
-		var result jobs.Result
-		if json.Unmarshal(msg.Data, &result) != nil || result.JobID != w.job.ID {
-			continue
-		}
-		if w.published.Sequence == 0 || result.JobSequence == w.published.Sequence {
-			return &result, nil
-		}
-	}
-}
-
-// read is bounded, since a request that a stopping server took is never answered.
-func (w *resultWait) read(ctx context.Context) (*jetstream.RawStreamMsg, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if w.stream == nil {
-		stream, err := w.js.Stream(ctx, resultsStream)
-		if err != nil {
-			return nil, explain(w.js.Conn(), "look at stream "+resultsStream, "$JS.API.STREAM.INFO."+resultsStream, err)
-		}
-		w.stream = stream
-	}
-	msg, err := w.stream.GetMsg(ctx, w.next, jetstream.WithGetMsgSubject(jobs.ResultSubjectPrefix+w.job.Tail()))
-	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, explain(w.js.Conn(), "read results of "+w.job.Tail(), getAt(resultsStream), err)
-	}
-	return msg, err
 }
