@@ -33,7 +33,7 @@ func fieldError(field, format string, args ...any) *FieldError {
 // too, with the fields that could be read.
 func Decode(body []byte) (*Job, error) {
 	var job Job
-	if json.Unmarshal(body, &job) == nil && job.Version == Version && job.Validate() == nil {
+	if json.Unmarshal(body, &job) == nil && job.Version == Version && job.Validate() == nil && checkKeys(body) == nil {
 		return &job, nil
 	}
 	return explain(body)
@@ -63,6 +63,9 @@ func explain(body []byte) (*Job, error) {
 		var job Job
 		_ = json.Unmarshal(body, &job) // best effort: a newer version may have other types
 		return &job, fmt.Errorf("read version %d: %w", *version.V, ErrNewerVersion)
+	}
+	if err := checkKeys(body); err != nil {
+		return nil, err
 	}
 	var job Job
 	if err := checkTimes(body); err != nil {

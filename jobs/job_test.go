@@ -137,6 +137,26 @@ func TestMalformedJobsNameTheirField(t *testing.T) {
 	}
 }
 
+func TestKeysThatCanBeReadInTwoWaysAreRefused(t *testing.T) {
+	t.Parallel()
+	valid, err := purgeJob().Encode()
+	require.NoError(t, err)
+	for more, message := range map[string]string{
+		`"Dry_Run":true`:                   "field Dry_Run: is written dry_run",
+		`"dry_run":true,"dry_run":false`:   "field dry_run: appears twice",
+		`"id":"another"`:                   "field id: appears twice",
+		`"dry_run":true,"DRY_RUN":false`:   "field DRY_RUN: is written dry_run",
+		`"colour":"blue","colour":"green"`: "",
+	} {
+		_, err := Decode([]byte(`{` + more + `,` + string(valid[1:])))
+		if message == "" {
+			require.NoError(t, err, more)
+			continue
+		}
+		require.EqualError(t, err, message)
+	}
+}
+
 func TestUnknownFieldsAreIgnoredAndHigherVersionsWait(t *testing.T) {
 	t.Parallel()
 	valid, err := purgeJob().Encode()
