@@ -198,6 +198,14 @@ func TestAFullOrUnreachableQueueExitsWithFour(t *testing.T) {
 	require.NotContains(t, got.Stdout, "queued")
 }
 
+func TestAUserWithoutRepliesIsToldSoAtOnce(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{Conf: `authorization { users: [ {user: p, password: p, permissions: {publish: [">"], subscribe: ["_DECK.>"]}} ] }`})
+	got := clitest.Run(t, clitest.Command{Args: with(orders, "--nats-user=p", "--nats-url="+server.URL()), Env: []string{"NATS_PASSWORD=p"}})
+	require.Equal(t, 4, got.Code)
+	require.Equal(t, "producer: NATS lets this user receive no replies: allow it to subscribe to _INBOX.>, or set nats.inbox_prefix to a prefix that it may subscribe to\n", got.Stderr)
+}
+
 // handler ends jobs by their table's name.
 type handler struct{}
 

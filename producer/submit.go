@@ -76,6 +76,9 @@ func submit(ctx context.Context, s *command.Session, job *jobs.Job, wait waiting
 		return command.Exit(command.TryAgain, err)
 	}
 	defer nc.Close()
+	if err := broker.CheckInbox(ctx, nc); err != nil {
+		return command.Exit(command.TryAgain, err)
+	}
 	js, err := broker.JetStream(nc, s.Config.NATS)
 	if err != nil {
 		return command.Exit(command.TryAgain, err)

@@ -26,6 +26,10 @@ func connect(ctx context.Context, s *command.Session) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := broker.CheckInbox(ctx, nc); err != nil {
+		nc.Close()
+		return nil, err
+	}
 	js, err := broker.JetStream(nc, s.Config.NATS)
 	if err != nil {
 		nc.Close()

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"deckhand/internal/broker"
 	"deckhand/internal/command"
 	"deckhand/internal/config"
 	"deckhand/internal/queue"
@@ -122,23 +121,13 @@ func lock(ctx context.Context, s *command.Session, job *jobs.Job, worker string)
 	}
 	attempt, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	nc, err := broker.Connect(attempt, s.Config.NATS, connectionName(), s.Log)
+	c, err := openQueue(attempt, s)
 	if err != nil {
 		return unlocked(err)
 	}
-	js, err := broker.JetStream(nc, s.Config.NATS)
+	lease, err := c.queue.Acquire(ctx, job.LockKey(), queue.Holder{Worker: worker, Job: job.ID, Kind: job.Kind})
 	if err != nil {
-		nc.Close()
-		return unlocked(err)
-	}
-	q, err := queue.Open(attempt, js, queue.Config{})
-	if err != nil {
-		nc.Close()
-		return unlocked(err)
-	}
-	lease, err := q.Acquire(ctx, job.LockKey(), queue.Holder{Worker: worker, Job: job.ID, Kind: job.Kind})
-	if err != nil {
-		nc.Close()
+		c.close()
 		if errors.Is(err, queue.ErrHeld) {
 			return ctx, nothing, err
 		}
@@ -147,7 +136,7 @@ func lock(ctx context.Context, s *command.Session, job *jobs.Job, worker string)
 	running, stop := context.WithCancelCause(ctx)
 	detach := context.AfterFunc(lease.Context(), func() { stop(context.Cause(lease.Context())) })
 	return running, func() error {
-		defer nc.Close()
+		defer c.close()
 		detach()
 		stop(nil)
 		// Also after a signal: the table should be free at once.

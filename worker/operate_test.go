@@ -98,6 +98,29 @@ func TestDoctorNamesTheRightThatIsMissingAndStoresNothing(t *testing.T) {
 	}
 }
 
+func TestAUserWithoutRepliesIsToldSoAtOnce(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{Conf: `authorization { users: [ {user: w, password: p, permissions: {publish: [">"], subscribe: ["_DECK.>"]}} ] }`})
+	const want = "NATS lets this user receive no replies: allow it to subscribe to _INBOX.>, or set nats.inbox_prefix"
+	y := newYard(t, "nats: {user: w, password: p}\n")
+	args := func(args ...string) []string { return append(args, "--config", y.config, "--nats-url", server.URL()) }
+
+	got := worker(t, args("doctor")...)
+	require.Equal(t, 1, got.Code)
+	require.Regexp(t, `(?m)^FAIL +nats +replies +`+want, got.Stdout)
+	require.Regexp(t, `(?m)^ok +nats +rights +[0-9]+ of`, got.Stdout, "publishing can be tried all the same")
+	require.Equal(t, "worker: 1 check failed\n", got.Stderr)
+	got = worker(t, args("status")...)
+	require.Equal(t, 1, got.Code)
+	require.True(t, strings.HasPrefix(got.Stderr, "worker: "+want), got.Stderr)
+	require.Equal(t, 0, worker(t, args("setup", "--nats-inbox-prefix", "_DECK")...).Code)
+
+	process, _ := startWorker(t, y, "--nats-url", server.URL())
+	process.WaitFor(t, want)
+	process.Signal(t, syscall.SIGTERM)
+	require.Equal(t, 0, process.Wait(t), process.Output())
+}
+
 func TestDoctorSaysThatTheStreamsAreMissing(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t, natstest.Config{})

@@ -55,6 +55,9 @@ func createAssets(ctx context.Context, js jetstream.JetStream, ackWait time.Dura
 	err := backoff.RetryNotify(func() error {
 		attempt, cancel := context.WithTimeout(ctx, setupTimeout)
 		defer cancel()
+		if err := broker.CheckInbox(attempt, js.Conn()); err != nil {
+			return err
+		}
 		report, err := queue.Setup(attempt, js, queue.AssetsConfig{AckWait: ackWait})
 		switch {
 		case err == nil:

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -126,7 +127,7 @@ func (c Config) options(name string, log *slog.Logger) ([]nats.Option, error) {
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(maxPingsOutstanding),
 	}
-	options = append(options, handlers(log)...)
+	options = append(options, handlers(log, c.inboxPrefix())...)
 	if c.InboxPrefix != "" {
 		options = append(options, nats.CustomInboxPrefix(c.InboxPrefix))
 	}
@@ -206,9 +207,19 @@ func (c Config) tls() ([]nats.Option, error) {
 
 // handlers log what happens to a connection. A denied publish has no other sign
 // than this than a time-out.
-func handlers(log *slog.Logger) []nats.Option {
+func handlers(log *slog.Logger, inbox string) []nats.Option {
+	var noReplies sync.Once
 	return []nats.Option{
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if deniesReplies(err, inbox+".") {
+				if !strings.Contains(err.Error(), "."+checkToken+`"`) {
+					noReplies.Do(func() {
+						log.Error("NATS lets this user receive no replies; allow it to subscribe to them, or set nats.inbox_prefix to a prefix that it may subscribe to",
+							slog.String("subject", inbox+".>"))
+					})
+				}
+				return
+			}
 			attrs := []any{slog.Any("error", err)}
 			if sub != nil {
 				attrs = append(attrs, slog.String("subject", sub.Subject))

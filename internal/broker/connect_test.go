@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,11 +10,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,4 +182,46 @@ func TestOutageIsReportedAfterFiveMinutesAndThenEachMinute(t *testing.T) {
 		_, report = away.observe(time.Now(), false)
 		require.False(t, report, "a new outage begins at %s", time.Since(start))
 	})
+}
+
+func TestARequestWithoutTheRightToItsReplyIsExplainedOnce(t *testing.T) {
+	t.Parallel()
+	url := serve(t, server.Options{Users: []*server.User{{Username: "u", Password: "p", Permissions: &server.Permissions{
+		Subscribe: &server.SubjectPermission{Allow: []string{"_DECK.>"}}}}}})
+	for prefix, denied := range map[string]bool{"": true, "_OTHER": true, "_DECK": false} {
+		var log lockedBuffer
+		nc, err := Connect(t.Context(), Config{URL: url, User: "u", Password: "p", InboxPrefix: prefix}, "worker/test", slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		defer nc.Close()
+		err = CheckInbox(t.Context(), nc)
+		require.Equal(t, denied, errors.Is(err, ErrInboxDenied), "%v", err)
+		if denied {
+			require.ErrorContains(t, err, "allow it to subscribe to "+cmp.Or(prefix, "_INBOX")+".>")
+		}
+		for range 2 {
+			_, _ = nc.Request("x", nil, 50*time.Millisecond)
+			require.NoError(t, nc.Flush())
+		}
+		nc.Close()
+		require.Eventually(t, func() bool { return strings.Count(log.String(), "nats.inbox_prefix") > 0 == denied }, 10*time.Second, 10*time.Millisecond)
+		require.NotContains(t, log.String(), "denies what this connection asks for")
+		require.LessOrEqual(t, strings.Count(log.String(), "nats.inbox_prefix"), 1)
+	}
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	log strings.Builder
+}
+
+func (b *lockedBuffer) Write(data []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.Write(data)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.String()
 }
