@@ -10,7 +10,15 @@
 //   - Keys are raw. No key is ever decoded, escaped, cleaned or normalised
 //     between a listing, a manifest and a delete, so that what is deleted is
 //     what was named.
-//   - An object that is already absent counts as deleted.
+//   - A folder is what its keys begin with: s3://bucket and s3://bucket/ are the
+//     bucket, s3://bucket// only its keys that begin with a slash, see
+//     [Location.Within]. Paths of files have one spelling: repeated slashes are one.
+//   - What is read ends with io.EOF only when it is complete, also where the store
+//     does not tell its size; a broken connection is never taken for the end.
+//   - An object that is already absent counts as deleted. An answer that is not
+//     S3's, as the 404 of a proxy, never means absent: it is ErrUnavailable.
+//   - One key that a store does not take does not keep those beside it: a refused
+//     batch is deleted one by one.
 //   - A store that asks to slow down (503 SlowDown, 429) slows the bucket's
 //     limiter, which all sessions of a process share; it is not a failure.
 //   - Errors carry the operation, the location, the store's code and its request

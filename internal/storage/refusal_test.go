@@ -14,6 +14,12 @@ import (
 	"deckhand/internal/storage"
 )
 
+// messages are S3's, where its words matter.
+var messages = map[string]string{
+	"BadDigest":     "The Content-MD5 you specified did not match what we received.",
+	"InvalidDigest": "The Content-MD5 you specified was an invalid.",
+}
+
 // refuse answers 400 to a batch that holds a key with the text, and to the
 // single delete of it.
 func refuse(code, text string) s3test.FaultFunc {
@@ -26,7 +32,7 @@ func refuse(code, text string) s3test.FaultFunc {
 			_ = xml.Unmarshal(data, &request)
 			for _, o := range request.Object {
 				if strings.Contains(o.Key, text) {
-					return &s3test.Fault{Status: 400, Code: code}
+					return &s3test.Fault{Status: 400, Code: code, Message: messages[code]}
 				}
 			}
 		case "DeleteObject":
@@ -40,7 +46,7 @@ func refuse(code, text string) s3test.FaultFunc {
 
 func TestOneKeyThatSpoilsItsBatchIsItsOwnErrorAlone(t *testing.T) {
 	t.Parallel()
-	for _, code := range []string{"KeyTooLongError", "InvalidArgument", "MalformedXML", "InvalidRequest", "InvalidDigest", "Mystery"} {
+	for _, code := range []string{"KeyTooLongError", "InvalidArgument", "MalformedXML", "InvalidRequest", "InvalidDigest", "BadDigest", "Mystery"} {
 		l := open(t, s3test.Options{}, nil)
 		files := l.fill(40)
 		bad := key("t/odd-ü")
@@ -69,6 +75,16 @@ func TestACodeThatSaysNothingAboutTheStoreIsNotRemembered(t *testing.T) {
 	require.ErrorIs(t, l.Delete(t.Context(), files[:2])[0].Err, storage.ErrRejected)
 	requireDeleted(t, l.Delete(t.Context(), files[2:]), files[2:])
 	require.Equal(t, map[string]int64{"DeleteObjects": 2, "DeleteObject": 2}, l.srv.Counts())
+}
+
+// A batch is no object, so that its 404 does not mean that all keys are absent.
+func TestABatchThatIsNotFoundIsDeletedSingly(t *testing.T) {
+	t.Parallel()
+	l := open(t, s3test.Options{}, nil)
+	files := l.fill(3)
+	l.srv.Fault(always("DeleteObjects", s3test.Fault{Status: 404, Code: "NoSuchKey"}))
+	requireDeleted(t, l.Delete(t.Context(), files), files)
+	require.Empty(t, l.srv.Keys(bucket))
 }
 
 // What every key would hear is not asked a thousand times.

@@ -248,7 +248,7 @@ func (b *s3Bucket) deleteBatch(ctx context.Context, keys []string) ([]error, err
 		default:
 			return nil, err
 		}
-		return nil, errors.Join(errBatchRefused, err)
+		return nil, fmt.Errorf("%w: %w", errBatchRefused, err)
 	}
 	results := make([]error, len(keys))
 	if len(out.Errors) == 0 {

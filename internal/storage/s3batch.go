@@ -59,7 +59,7 @@ func refusalOf(err error) refusal {
 	switch {
 	case e.Status == http.StatusNotImplemented, e.Status == http.StatusMethodNotAllowed:
 		return refusedByStore
-	case errors.Is(e, ErrRejected) && e.Status/100 == 4:
+	case errors.Is(e, ErrRejected) && e.Status/100 == 4, errors.Is(e, ErrNotFound):
 		return refusedBatch
 	}
 	return notRefused

@@ -62,7 +62,6 @@ var s3Codes = map[string]error{
 	"RequestTimeTooSkewed":       ErrUnavailable,
 	"RequestTimeout":             ErrUnavailable,
 	"RequestTimeoutException":    ErrUnavailable,
-	"TemporaryRedirect":          ErrUnavailable,
 
 	"InvalidObjectState": ErrRejected,
 	"NotImplemented":     ErrRejected,
