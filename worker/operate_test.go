@@ -39,13 +39,50 @@ func TestSetupCreatesReportsAndOverwritesOnlyWhenTold(t *testing.T) {
 	_, err = js.UpdateStream(t.Context(), changed)
 	require.NoError(t, err)
 	got = setup()
-	require.Equal(t, 1, got.Code)
+	require.Equal(t, 3, got.Code)
 	require.Contains(t, got.Stdout, "differs JOBS: discard_new_per_subject is false")
-	require.Contains(t, got.Stderr, "overwrite all with --update-streams")
+	require.Contains(t, got.Stderr, "overwrite all that differs with --update-streams")
 	got = setup("--update-streams")
 	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Equal(t, "changed JOBS: discard_new_per_subject false → true\n", got.Stdout)
 	got = setup()
 	require.Equal(t, "all streams and buckets are as they must be\n", got.Stdout)
+}
+
+func TestSetupLeavesReplicasAndAckWaitUnlessTheyAreGiven(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{})
+	js := server.JetStream(t)
+	setup := func(args ...string) clitest.Result {
+		return worker(t, append([]string{"setup", "--nats-url", server.URL()}, args...)...)
+	}
+	require.Equal(t, 0, setup("--ack-wait", "30s").Code)
+	for _, args := range [][]string{nil, {"--update-streams"}} {
+		got := setup(args...)
+		require.Equal(t, 0, got.Code, got.Stderr)
+		require.Equal(t, "all streams and buckets are as they must be\n", got.Stdout)
+	}
+	consumer, err := js.Consumer(t.Context(), "JOBS", "purge")
+	require.NoError(t, err)
+	require.Equal(t, 30*time.Second, consumer.CachedInfo().Config.AckWait)
+	got := setup("--ack-wait", "40s")
+	require.Equal(t, 3, got.Code, got.Stdout+got.Stderr)
+	require.Contains(t, got.Stdout, "differs JOBS/purge: ack_wait is 30s, want 40s")
+	got = setup("--ack-wait", "40s", "--update-streams")
+	require.Equal(t, 0, got.Code, got.Stdout+got.Stderr)
+	require.Contains(t, got.Stdout, "changed JOBS/purge: ack_wait 30s → 40s\n")
+
+	// What an operator may choose is no error, but how to undo it is said.
+	stream, err := js.Stream(t.Context(), "RESULTS")
+	require.NoError(t, err)
+	changed := stream.CachedInfo().Config
+	changed.MaxAge = time.Hour
+	_, err = js.UpdateStream(t.Context(), changed)
+	require.NoError(t, err)
+	got = setup()
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Contains(t, got.Stdout, "differs RESULTS: max_age is 1h")
+	require.Equal(t, "worker: workers run with these differences; keep them, or overwrite them with --update-streams\n", got.Stderr)
 }
 
 // grants is a user who may do what a worker needs, without one subject.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -20,10 +19,13 @@ func newSetup() *cobra.Command {
 		Short: "Create or check the streams and buckets in NATS",
 		Long: `Creates the streams, buckets and consumers that are missing, and says how
 existing ones differ from what this version wants. It changes nothing that exists
-unless --update-streams is given: replicas, sizes and placement are yours.
+unless --update-streams is given: replicas, sizes and placement are yours. What it
+then overwrites it prints; replicas and the ack wait are overwritten only where
+--replicas and --ack-wait are given.
 
-Exit codes: 0 all is well, 1 something could not be created, or differs in a way
-that keeps workers from running, 2 bad input.`,
+Exit codes: 0 all is as it must be, or differs only in what is yours to choose;
+1 NATS cannot be reached, or something could not be created or changed; 2 bad
+input; 3 something differs in a way with which workers will not run.`,
 		Example: `  worker setup --nats-url nats://nats:4222 --replicas 3
   worker setup --nats-context admin
   worker setup --update-streams`,
@@ -56,24 +58,39 @@ func setUp(cmd *cobra.Command, s *command.Session, assets queue.AssetsConfig) er
 	for _, difference := range report.Changed {
 		fmt.Fprintln(s.Out, "changed", difference.Change())
 	}
-	if report.Hint != "" {
-		fmt.Fprintln(s.Out, "hint:", report.Hint)
-	}
 	if err != nil {
 		return fmt.Errorf("set up streams: %w", err)
 	}
+	if report.Hint != "" {
+		fmt.Fprintf(s.Err, "%s: %s\n", s.Program, report.Hint)
+	}
+	if len(report.Created)+len(report.Changed)+len(report.Differences) == 0 {
+		fmt.Fprintln(s.Out, "all streams and buckets are as they must be")
+	}
+	return differing(s, report.Differences)
+}
+
+// differing prints what is left as it was, and what to do. Only what keeps
+// workers from running is an error.
+func differing(s *command.Session, differences []queue.Difference) error {
 	var fatal []string
-	for _, difference := range report.Differences {
+	changeable := false
+	for _, difference := range differences {
 		fmt.Fprintln(s.Out, "differs", difference)
+		changeable = changeable || !difference.Fixed
 		if difference.Fatal {
 			fatal = append(fatal, difference.Asset+" "+difference.Field)
 		}
 	}
-	switch {
-	case len(fatal) > 0:
-		return errors.New("workers will not run with these differences: " + strings.Join(fatal, ", ") + "; change them, or overwrite all with --update-streams")
-	case len(report.Created) == 0 && len(report.Changed) == 0 && len(report.Differences) == 0:
-		fmt.Fprintln(s.Out, "all streams and buckets are as they must be")
+	if len(fatal) > 0 {
+		hint := "do what is said above"
+		if changeable {
+			hint = "look at them, then overwrite all that differs with --update-streams"
+		}
+		return command.Exit(command.Dead, fmt.Errorf("workers will not run with these differences: %s; %s", strings.Join(fatal, ", "), hint))
+	}
+	if changeable {
+		fmt.Fprintf(s.Err, "%s: workers run with these differences; keep them, or overwrite them with --update-streams\n", s.Program)
 	}
 	return nil
 }
