@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/clitest"
+	"deckhand/internal/command"
 	"deckhand/internal/natstest"
 	"deckhand/internal/queue"
 	"deckhand/jobs"
@@ -266,6 +267,13 @@ func TestWaitingPrintsTheReceiptAndExitsByTheOutcome(t *testing.T) {
 	require.NoError(t, q.Cancel(t.Context(), "purge.POLARIS.lake.n.slow."+uuid, "a test"))
 	require.Equal(t, 3, waiter.Wait(t), waiter.Output())
 	require.Contains(t, waiter.Output(), "the job is canceled: ")
+}
+
+func TestAJobThatWasRemovedByHandIsDeadToWhoeverWaits(t *testing.T) {
+	t.Parallel()
+	// The queue's own tests remove one; it takes a minute and a half to be sure.
+	require.Equal(t, command.Dead, waitCode(fmt.Errorf("wait for result of x: %w", queue.ErrRemoved)))
+	require.Equal(t, command.TryAgain, waitCode(fmt.Errorf("wait for result of x: %w", errTimeout)))
 }
 
 func TestWaitingGivesUpInTime(t *testing.T) {

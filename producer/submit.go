@@ -27,8 +27,8 @@ and kind: submitting it again while it waits or runs is harmless, and says "alre
 queued".
 
 Exit codes: 0 queued, already queued, or with --wait completed; 2 bad input; 3 with
---wait: the job died or was canceled; 4 the queue is full or cannot be reached, try
-again.`,
+--wait: the job died, was canceled, or was removed by hand; 4 the queue is full,
+denied or cannot be reached, or --timeout has passed: try again.`,
 		Example: `  producer submit purge --catalog lake --table sales.orders \
       --table-uuid 6f1c2c1e-9f3c-4a5e-8d7f-0b1d5c1a2b3c \
       --metadata-location s3://warehouse/sales/orders/metadata/00012-a.metadata.json
@@ -99,7 +99,7 @@ func submit(ctx context.Context, s *command.Session, job *jobs.Job, wait waiting
 	out.waiting(s.Err, publication)
 	result, err := awaited.end(ctx, js)
 	if err != nil {
-		return command.Exit(command.TryAgain, err)
+		return command.Exit(waitCode(err), err)
 	}
 	if err := out.result(result); err != nil {
 		return err
@@ -108,6 +108,15 @@ func submit(ctx context.Context, s *command.Session, job *jobs.Job, wait waiting
 		return command.Exit(command.Dead, fmt.Errorf("the job is %s: %s", result.Outcome, result.Reason))
 	}
 	return nil
+}
+
+// waitCode is the exit code of a wait that failed: a job that was removed does
+// not come back, of any other it is not known how it ends.
+func waitCode(err error) command.Code {
+	if errors.Is(err, queue.ErrRemoved) {
+		return command.Dead
+	}
+	return command.TryAgain
 }
 
 func publish(ctx context.Context, js jetstream.JetStream, job *jobs.Job) (jobs.Publication, error) {
