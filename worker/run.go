@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
@@ -143,7 +142,7 @@ func countDeleted(metrics *telemetry.Metrics) func(purge.PathRecord) {
 // startEmbedded starts the NATS server in this process and points the
 // configuration at it.
 func startEmbedded(s *command.Session, log *slog.Logger) (*broker.Embedded, error) {
-	port, err := portOf(s.Config.NATS.URL)
+	port, err := embeddedPort(s.Config.NATS.URL)
 	if err != nil {
 		return nil, command.Exit(command.BadInput, err)
 	}
@@ -163,22 +162,14 @@ func startEmbedded(s *command.Session, log *slog.Logger) (*broker.Embedded, erro
 	return embedded, nil
 }
 
-// portOf is the port of the first address in nats.url. Port 0 asks for any free
-// one.
-func portOf(address string) (int, error) {
-	if address == "" {
-		address = broker.DefaultURL
-	}
-	first, _, _ := strings.Cut(address, ",")
-	if !strings.Contains(first, "://") {
-		first = "nats://" + first
-	}
-	parsed, err := url.Parse(first)
-	if err != nil || parsed.Port() == "" {
-		return 4222, nil
+// embeddedPort reads the port of a loaded address. Port 0 asks for any free one.
+func embeddedPort(address string) (int, error) {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return 0, errors.New("nats.url: is not an address")
 	}
 	port, err := strconv.Atoi(parsed.Port())
-	if err != nil || port > 65535 {
+	if err != nil {
 		return 0, fmt.Errorf("nats.url: %q is not a port", parsed.Port())
 	}
 	if port == 0 {

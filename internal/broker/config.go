@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -157,6 +158,37 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// ForEmbedded is what counts of c where NATS runs inside the worker: the port of
+// the first address. That server is on this machine and asks nobody to log in.
+// A port that is none is an error.
+func (c Config) ForEmbedded() (Config, error) {
+	first, _, _ := strings.Cut(cmp.Or(c.URL, DefaultURL), ",")
+	if first = strings.TrimSpace(first); !strings.Contains(first, "://") {
+		first = "nats://" + first
+	}
+	port := defaultPort
+	if parsed, err := url.Parse(first); err == nil && parsed.Port() != "" {
+		port = parsed.Port()
+	} else if err != nil {
+		// Its message would repeat the address, password and all.
+		return c, fmt.Errorf("url: %q is not an address; write nats://127.0.0.1:4222, of which only the port counts", secret.RedactURL(first))
+	}
+	if err := validatePort(port); err != nil {
+		return c, fmt.Errorf("url: %w", err)
+	}
+	return Config{URL: "nats://127.0.0.1:" + port}, nil
+}
+
+// defaultPort is that of [DefaultURL].
+const defaultPort = "4222"
+
+func validatePort(port string) error {
+	if number, err := strconv.Atoi(port); err != nil || number < 0 || number > 65535 {
+		return fmt.Errorf("%q is not a port; write a number up to 65535", port)
+	}
+	return nil
+}
+
 func missingOf(value, name, other string) string {
 	if value == "" {
 		return name
@@ -175,6 +207,11 @@ func validateURLs(text string) error {
 		u, err := url.Parse(part)
 		if err != nil || u.Hostname() == "" {
 			return fmt.Errorf("%q is not an address; write nats://host:4222", shown)
+		}
+		if u.Port() != "" {
+			if err := validatePort(u.Port()); err != nil {
+				return err
+			}
 		}
 		switch u.Scheme {
 		case "nats", "tls", "ws", "wss":

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"deckhand/internal/broker"
 	"deckhand/internal/secret"
 )
 
@@ -21,7 +24,11 @@ import (
 // then the flags of the groups that were changed in given win over it, reads the
 // secret files and validates. getenv is os.Getenv outside of tests.
 //
-// The error names every mistake, with its line where it is in the file.
+// Where NATS runs inside the worker, nothing of the nats section but the address
+// counts; for the command that runs it, nothing but the port.
+//
+// The error names every mistake: one of the file with its line or its field, one
+// of a flag or a variable by that.
 func Load(path string, getenv func(string) string, given *pflag.FlagSet, groups ...Group) (*Config, error) {
 	config := Default()
 	if path != "" {
@@ -30,17 +37,35 @@ func Load(path string, getenv func(string) string, given *pflag.FlagSet, groups 
 		}
 	}
 	config.fillCatalogs()
+	mistakes := blame{file: path, given: given, getenv: getenv}
+	mistakes.ofFile(config)
 	config.NATS.OverlayEnvironment(getenv)
 	if err := config.overlay(given, groups, getenv); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(config.readSecrets(), config.Validate()); err != nil {
-		if path == "" {
-			return nil, err
-		}
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
+	embedded := config.fillEmbedded(given)
+	if err := mistakes.assign(errors.Join(embedded, config.readSecrets(), config.Validate())); err != nil {
+		return nil, err
 	}
 	return config, nil
+}
+
+// fillEmbedded leaves of the nats section what counts where NATS runs inside the
+// worker.
+func (c *Config) fillEmbedded(given *pflag.FlagSet) error {
+	if !c.Worker.Embedded.Enabled {
+		return nil
+	}
+	if given.Lookup("embedded") == nil { // not the command that runs it
+		c.NATS = broker.Config{URL: cmp.Or(c.NATS.URL, broker.DefaultURL)}
+		return nil
+	}
+	nats, err := c.NATS.ForEmbedded()
+	if err != nil {
+		nats = broker.Config{}
+	}
+	c.NATS = nats
+	return prefix("nats", err)
 }
 
 func (c *Config) decodeFile(path string) error {
@@ -70,7 +95,7 @@ func (c *Config) decode(data []byte, file string) error {
 		if errors.Is(err, io.EOF) {
 			return nil // an empty file is the default
 		}
-		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+		return syntaxError(file, err)
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: has a second document after \"---\"; put everything into one", file)
@@ -84,9 +109,24 @@ func (c *Config) decode(data []byte, file string) error {
 	decoder = yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(c); err != nil {
-		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+		return syntaxError(file, err)
 	}
 	return nil
+}
+
+// lineOf is how the parser begins a message, except for the first line.
+var lineOf = regexp.MustCompile(`^line ([0-9]+): `)
+
+// syntaxError puts the line where that of other mistakes is.
+func syntaxError(file string, err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if found := lineOf.FindStringSubmatch(text); found != nil {
+		return fmt.Errorf("%s:%s: %s", file, found[1], strings.TrimPrefix(text, found[0]))
+	}
+	if strings.Contains(text, "line ") { // several mistakes at once
+		return fmt.Errorf("%s: %s", file, text)
+	}
+	return fmt.Errorf("%s:1: %s", file, text)
 }
 
 func (c *Config) pathsRelativeTo(folder string) {

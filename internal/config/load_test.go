@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/broker"
 	"deckhand/internal/secret"
 	"deckhand/jobs"
 )
@@ -93,7 +94,9 @@ func TestUnknownKeysAreNamedWithTheirLineAndTheNearestKnownKey(t *testing.T) {
 		"catalogs:\n  lake:\n    locations: [[a]]\n":                     `deckhand.yaml:3: catalogs.lake.locations[0]: want a text`,
 		"catalogs: [lake]\n":                                             `deckhand.yaml:1: catalogs: want a mapping`,
 		"just text":                                                      `deckhand.yaml:1: the file: want a mapping`,
-		"nats:\n\turl: x\n":                                              `deckhand.yaml: line 2:`,
+		"nats:\n\turl: x\n":                                              `deckhand.yaml:2: found character that cannot start any token`,
+		"a: b: c\n":                                                      `deckhand.yaml:1: mapping values are not allowed`,
+		"nats: {}\nlog: a: b\n":                                          `deckhand.yaml:2: mapping values are not allowed`,
 		"nats: {}\n---\nnats: {}\n":                                      `has a second document after "---"`,
 		"catalogs:\n  a: &a {locations: [x]}\n  b:\n    <<: *a\n":        `deckhand.yaml:4: catalogs.b: merging with << is not supported`,
 		"catalogs:\n  lake:\n    s3: {secret_access_key: [topsecret]}\n": `deckhand.yaml:3: catalogs.lake.s3.secret_access_key: want a text`,
@@ -255,4 +258,67 @@ func TestAbsentFileIsNamed(t *testing.T) {
 	t.Parallel()
 	_, err := Load("/nowhere/deckhand.yaml", func(string) string { return "" }, pflag.NewFlagSet("", pflag.ContinueOnError))
 	require.EqualError(t, err, "the configuration file /nowhere/deckhand.yaml does not exist")
+}
+
+func TestMistakesOfFlagsAndVariablesDoNotBlameTheFile(t *testing.T) {
+	t.Parallel()
+	variables := func(name string) string { return map[string]string{"NATS_URL": "http://h"}[name] }
+	none := func(string) string { return "" }
+	for _, test := range []struct {
+		yaml   string
+		getenv func(string) string
+		args   []string
+		want   string
+	}{
+		{"", none, []string{"--drain=-1s"}, "--drain: -1s is too short; write at least 0s"},
+		{"", none, []string{"--log-level=loud"}, `--log-level: "loud" is none of debug, info, warn, error`},
+		{"", none, []string{"--http=nowhere"}, `--http: "nowhere" is not host:port; write for instance :9464, or off`},
+		{"", none, []string{"--embedded-store="}, "--embedded-store: is empty; name a folder for the queue"},
+		{"", none, []string{"--nats-password-file=/absent", "--nats-user=u"}, "--nats-password-file: the file /absent does not exist"},
+		{"nats: {url: nats://ok}", variables, nil, `NATS_URL: "http://h" has the scheme "http"; NATS has nats, tls, ws and wss`},
+		{"nats: {url: nats://ok}", none, []string{"--nats-cert=c"}, "nats.key: is missing; a client certificate needs both cert and key"},
+		{"worker: {pprof: true}", none, []string{"--http=:80"}, `worker.pprof: it shows memory to whoever asks, so http must be a loopback address; ":80" is not`},
+		{"log: {level: loud}", none, []string{"--drain=-1s"}, "configuration FILE: log.level: \"loud\" is none of debug, info, warn, error\n--drain: -1s is too short; write at least 0s"},
+		{"log: {level: loud}", none, []string{"--log-level=info"}, ""},
+	} {
+		path := filepath.Join(t.TempDir(), "deckhand.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(test.yaml), 0o600))
+		set := pflag.NewFlagSet("test", pflag.ContinueOnError)
+		groups := []Group{Connection, Timing, Running}
+		Bind(set, groups...)
+		require.NoError(t, set.Parse(test.args))
+		_, err := Load(path, test.getenv, set, groups...)
+		if test.want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.EqualError(t, err, strings.ReplaceAll(test.want, "FILE", path), "%v", test.args)
+	}
+}
+
+func TestOfTheNATSSectionOnlyThePortCountsForAnEmbeddedServer(t *testing.T) {
+	t.Parallel()
+	const ignored = "context: absent, user: u, token: t, password_file: absent, cert: c, ca: absent, jetstream_domain: d, inbox_prefix: '*'}\n"
+	env := map[string]string{"NATS_CREDS": "/absent", "NATS_KEY": "/absent"}
+	for url, want := range map[string]string{
+		"nats://host:4333": "4333", "nats://host": "4222", "host:4333": "4333", "nats://a:1,nats://b:2": "1", "nats://host:0": "0", "tls://u:p@h:7": "7", "http://:8": "8",
+	} {
+		config, err := load(t, "nats: {url: '"+url+"', "+ignored, nil, env, "--embedded")
+		require.NoError(t, err, url)
+		require.Equal(t, broker.Config{URL: "nats://127.0.0.1:" + want}, config.NATS)
+	}
+	config, err := load(t, "", nil, nil, "--embedded")
+	require.NoError(t, err)
+	require.Equal(t, broker.Config{URL: "nats://127.0.0.1:4222"}, config.NATS)
+	_, err = load(t, "nats: {url: 'nats://h:99999'}", nil, nil, "--embedded")
+	require.ErrorContains(t, err, `nats.url: "99999" is not a port`)
+	_, err = load(t, "nats: {url: 'nats://h:4', "+ignored, nil, nil)
+	require.Error(t, err, "without an embedded server it all counts")
+
+	// Commands that look into the queue of such a worker reach it by the address.
+	path := filepath.Join(t.TempDir(), "deckhand.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("worker: {embedded: {enabled: true}}\nnats: {url: 'nats://host:4333', "+ignored), 0o600))
+	config, err = Load(path, func(string) string { return "" }, pflag.NewFlagSet("", pflag.ContinueOnError))
+	require.NoError(t, err)
+	require.Equal(t, broker.Config{URL: "nats://host:4333"}, config.NATS)
 }
