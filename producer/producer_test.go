@@ -146,6 +146,7 @@ func TestBadJobsExitWithTwoAndOneLine(t *testing.T) {
 		{with(orders, "--timeout=-1s"), "--timeout: must not be negative"},
 		{with(orders, "--realm="+strings.Repeat("long", 300)), "field catalog: makes a subject of"},
 		{with(orders, "--config=absent.yaml"), "the configuration file absent.yaml does not exist"},
+		{with(orders, "--nats-nkey=nope"), "nats: nkey: the file nope does not exist"},
 		{[]string{"sbmit"}, `unknown command "sbmit" for "producer"; did you mean submit?`},
 	} {
 		got := producer(t, "nats://127.0.0.1:1", test.args...)

@@ -72,6 +72,9 @@ func submit(ctx context.Context, s *command.Session, job *jobs.Job, wait waiting
 		defer cancel()
 	}
 	nc, err := broker.Connect(ctx, s.Config.NATS, "producer", s.Log)
+	if errors.Is(err, broker.ErrSettings) {
+		return command.Exit(command.BadInput, err)
+	}
 	if err != nil {
 		return command.Exit(command.TryAgain, err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -24,7 +25,7 @@ type connection struct {
 func connect(ctx context.Context, s *command.Session) (*connection, error) {
 	nc, err := broker.Connect(ctx, s.Config.NATS, connectionName(), s.Log)
 	if err != nil {
-		return nil, err
+		return nil, connectFailed(err)
 	}
 	if err := broker.CheckInbox(ctx, nc); err != nil {
 		nc.Close()
@@ -69,4 +70,12 @@ func workerName(s *command.Session) string {
 		return s.Config.Worker.Name
 	}
 	return fmt.Sprintf("%s-%d", hostname(), os.Getpid())
+}
+
+// connectFailed gives a connection that cannot be had its exit code.
+func connectFailed(err error) error {
+	if errors.Is(err, broker.ErrSettings) {
+		return command.Exit(command.BadInput, err)
+	}
+	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"deckhand/internal/broker"
 	"deckhand/internal/command"
 	"deckhand/internal/config"
 	"deckhand/internal/queue"
@@ -78,7 +79,7 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 
 	lease, release, err := lock(ctx, s, job, name)
 	if err != nil {
-		return command.Exit(command.TryAgain, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
 
@@ -109,7 +110,7 @@ const lockTimeout = 5 * time.Second
 
 // lock takes the table's lease if NATS answers, and says so if not. The context
 // that it returns ends when the lease is lost; release must be called. The error
-// says who holds the lease.
+// says who holds the lease, or which setting cannot be used.
 func lock(ctx context.Context, s *command.Session, job *jobs.Job, worker string) (context.Context, func() error, error) {
 	nothing := func() error { return nil }
 	if job.DryRun || s.Config.Worker.DryRun {
@@ -122,6 +123,9 @@ func lock(ctx context.Context, s *command.Session, job *jobs.Job, worker string)
 	attempt, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
 	c, err := openQueue(attempt, s)
+	if errors.Is(err, broker.ErrSettings) {
+		return ctx, nothing, err
+	}
 	if err != nil {
 		return unlocked(err)
 	}
@@ -129,7 +133,7 @@ func lock(ctx context.Context, s *command.Session, job *jobs.Job, worker string)
 	if err != nil {
 		c.close()
 		if errors.Is(err, queue.ErrHeld) {
-			return ctx, nothing, err
+			return ctx, nothing, command.Exit(command.TryAgain, err)
 		}
 		return unlocked(err)
 	}

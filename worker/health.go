@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,12 +75,13 @@ func serveHealth(cfg config.Worker, state *health, metrics *telemetry.Metrics, l
 		return healthServer{}, nil
 	}
 	server, err := telemetry.Serve(telemetry.ServerConfig{
-		Address: cfg.HTTP, Live: state.live, Ready: state.ready, Metrics: metrics, PProf: cfg.PProf, Logger: log,
+		Address: cmp.Or(cfg.HTTP, config.DefaultHTTP), Live: state.live, Ready: state.ready, Metrics: metrics, PProf: cfg.PProf, Logger: log,
 	})
-	if errors.Is(err, syscall.EADDRINUSE) && cfg.HTTP == config.DefaultHTTP {
-		// A second worker on a machine should simply run.
+	if errors.Is(err, syscall.EADDRINUSE) && cfg.HTTP == "" {
+		// A second worker on a machine should simply run; an address that was asked
+		// for is another matter.
 		log.Warn("no health and metrics: the default address is in use; choose one with --http, or off",
-			slog.String(telemetry.KeyAddress, cfg.HTTP))
+			slog.String(telemetry.KeyAddress, config.DefaultHTTP))
 		return healthServer{}, nil
 	}
 	if err != nil {

@@ -82,7 +82,7 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 	state.waitFor("a connection to NATS")
 	nc, err := broker.ConnectRetrying(ctx, s.Config.NATS, connectionName(), log)
 	if err != nil {
-		return stopped(ctx, err)
+		return stopped(ctx, connectFailed(err))
 	}
 	defer nc.Close()
 	state.connected(nc)

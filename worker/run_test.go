@@ -263,6 +263,11 @@ func TestDefaultAddressThatIsTakenKeepsNobodyFromRunning(t *testing.T) {
 	process.WaitFor(t, "connected to the queue")
 	process.Signal(t, syscall.SIGTERM)
 	require.Equal(t, 0, process.Wait(t), process.Output())
+
+	// Who asks for it by name wants to be served there.
+	got := worker(t, "run", "--config", newYard(t, "").config, "--nats-url", server.URL(), "--http", "127.0.0.1:9464")
+	require.Equal(t, 2, got.Code)
+	require.Contains(t, got.Stderr, "address already in use; choose another address with --http, or off")
 }
 
 func TestPortOfTheEmbeddedServer(t *testing.T) {

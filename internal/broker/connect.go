@@ -31,6 +31,10 @@ const (
 	maxPingsOutstanding = 3
 )
 
+// ErrSettings: a setting of the nats section cannot be used, as a file that does
+// not exist; connecting was not tried.
+var ErrSettings = errors.New("nats")
+
 // Connect makes one attempt to connect and returns a connection that, from then
 // on, reconnects for ever. cfg must be resolved. name is what NATS shows for the
 // connection, for instance "worker/host-1". ctx ends the attempt.
@@ -85,11 +89,11 @@ func connect(ctx context.Context, cfg Config, name string, log *slog.Logger, ret
 		return nil, fmt.Errorf("connect to NATS: %w", context.Cause(ctx))
 	}
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("nats: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	options, err := cfg.options(name, log)
 	if err != nil {
-		return nil, fmt.Errorf("nats: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	timeout := connectTimeout
 	if deadline, ok := ctx.Deadline(); ok {

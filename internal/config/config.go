@@ -1,10 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"time"
 
 	"deckhand/internal/broker"
@@ -42,8 +44,8 @@ type Worker struct {
 	// be what they have. Default 0: what they have, 2m when they are made.
 	AckWait time.Duration `yaml:"ack_wait"`
 	// HTTP is where /livez, /readyz and /metrics are served, host:port, or "off".
-	// Default 127.0.0.1:9464.
-	HTTP string `yaml:"http"`
+	// Default "": 127.0.0.1:9464, or nowhere if another process has that.
+	HTTP string `yaml:"http,omitempty"`
 	// PProf serves /debug/pprof too, if HTTP is a loopback address. Default false.
 	PProf bool `yaml:"pprof"`
 	// DryRun does everything but delete, for every job. Default false.
@@ -83,7 +85,6 @@ func Default() *Config {
 		Worker: Worker{
 			Slots: Slots{jobs.Purge: 4, jobs.PurgeView: 2},
 			Drain: 25 * time.Second, StallTimeout: 15 * time.Minute,
-			HTTP:     DefaultHTTP,
 			Embedded: Embedded{StoreDir: "deckhand-nats", SyncAlways: true},
 		},
 		Log: Log{Level: "info", Format: "auto"},
@@ -118,8 +119,8 @@ func (w Worker) validate() error {
 		errs = append(errs, fmt.Errorf("ack_wait: %s is too short; write at least 1s, or 0 for what the streams have", w.AckWait))
 	}
 	if w.HTTP != HTTPOff {
-		host, port, err := net.SplitHostPort(w.HTTP)
-		if err != nil || port == "" {
+		host, port, err := net.SplitHostPort(cmp.Or(w.HTTP, DefaultHTTP))
+		if number, bad := strconv.Atoi(port); err != nil || bad != nil || number < 0 || number > 65535 {
 			errs = append(errs, fmt.Errorf("http: %q is not host:port; write for instance :9464, or off", w.HTTP))
 		} else if w.PProf && !isLoopback(host) {
 			errs = append(errs, fmt.Errorf("pprof: it shows memory to whoever asks, so http must be a loopback address; %q is not", w.HTTP))

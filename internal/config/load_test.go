@@ -70,7 +70,7 @@ func TestAbsentSettingsHaveTheirDocumentedDefaults(t *testing.T) {
 	require.Equal(t, Slots{jobs.Purge: 4, jobs.PurgeView: 2}, config.Worker.Slots)
 	require.Equal(t, 25*time.Second, config.Worker.Drain)
 	require.Equal(t, 15*time.Minute, config.Worker.StallTimeout)
-	require.Equal(t, "127.0.0.1:9464", config.Worker.HTTP)
+	require.Empty(t, config.Worker.HTTP, "unset, so that an address in use is no error")
 	require.True(t, config.Worker.Embedded.SyncAlways)
 
 	empty, err := load(t, "", nil, nil)
@@ -189,6 +189,10 @@ func TestMistakesInValuesNameTheFieldAndTheFix(t *testing.T) {
 		strings.Replace(lake, "%s", "s3: {access_key_id: k}", 1):          "catalogs.lake.s3: access key id and secret access key: give both or none",
 		"catalogs: {a: {locations: [/w]}, b: {name: a, locations: [/w]}}": `catalogs.b: catalog "a" of realm "POLARIS" is there already, as catalogs.a`,
 		"worker: {http: nowhere}":                                         `worker.http: "nowhere" is not host:port`,
+		"worker: {http: ':65536'}":                                        `worker.http: ":65536" is not host:port`,
+		"worker: {http: ':http'}":                                         `worker.http: ":http" is not host:port`,
+		"worker: {slots: purge=1001}":                                     `worker.slots: kind "purge" has 1001; write at most 1000`,
+		"nats: {url: 'nats://h:65536'}":                                   `nats.url: "65536" is not a port`,
 		"worker: {http: ':9464', pprof: true}":                            "worker.pprof: it shows memory",
 		"worker: {slots: {compactt: 1}}":                                  `worker.slots: kind "compactt" is not known`,
 		"worker: {slots: purge=0}":                                        "worker.slots: no kind has a slot",

@@ -67,6 +67,10 @@ func (s *Slots) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
+// maxSlots of a kind are far more than one process makes use of; a higher number
+// is a slip of the hand.
+const maxSlots = 1000
+
 func (s Slots) validate() error {
 	total := 0
 	for _, kind := range slices.Sorted(maps.Keys(s)) {
@@ -75,6 +79,8 @@ func (s Slots) validate() error {
 			return fmt.Errorf("kind %q is not known; kinds are %v", kind, jobs.Kinds())
 		case s[kind] < 0:
 			return fmt.Errorf("kind %q has %d; write 0 or more", kind, s[kind])
+		case s[kind] > maxSlots:
+			return fmt.Errorf("kind %q has %d; write at most %d, each job opens connections of its own", kind, s[kind], maxSlots)
 		}
 		total += s[kind]
 	}
