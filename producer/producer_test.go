@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/clitest"
@@ -295,6 +296,17 @@ func TestTimesAreReadAsPeopleWriteThem(t *testing.T) {
 		got, err := parseTime(text, now)
 		require.NoError(t, err)
 		require.Equal(t, want, got.Time)
+	}
+}
+
+func TestEveryFlagHasAVariableThatBothBinariesKnow(t *testing.T) {
+	t.Parallel()
+	for _, cmd := range append(newRoot().Commands(), newRoot()) {
+		for _, set := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+			set.VisitAll(func(flag *pflag.Flag) {
+				require.True(t, command.KnownVariable(flag.Name) || flag.Name == "help" || flag.Name == "version", "%s --%s", cmd.CommandPath(), flag.Name)
+			})
+		}
 	}
 }
 

@@ -5,9 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/clitest"
+	"deckhand/internal/command"
 )
 
 func TestHelpNamesEveryCommandAndAWayToBegin(t *testing.T) {
@@ -24,6 +27,22 @@ func TestHelpNamesEveryCommandAndAWayToBegin(t *testing.T) {
 		require.NotEmpty(t, command.Example, command.Name())
 		require.NotEmpty(t, command.Long, command.Name())
 	}
+}
+
+func TestEveryFlagHasAVariableThatBothBinariesKnow(t *testing.T) {
+	t.Parallel()
+	var visit func(command *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, set := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+			set.VisitAll(func(flag *pflag.Flag) {
+				require.True(t, command.KnownVariable(flag.Name) || flag.Name == "help" || flag.Name == "version", "%s --%s", cmd.CommandPath(), flag.Name)
+			})
+		}
+		for _, child := range cmd.Commands() {
+			visit(child)
+		}
+	}
+	visit(newRoot())
 }
 
 func TestVersionIsOneLine(t *testing.T) {
@@ -52,7 +71,10 @@ func TestBadInputIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{[]string{"run"}, "", "no catalog is configured"},
 		{[]string{"run", "--config", typo.config}, "", `deckhand.yaml:5: unknown key "worker.slotz"; did you mean "slots"?`},
 		{[]string{"run", "--config", "absent.yaml"}, "", "the configuration file absent.yaml does not exist"},
-		{[]string{"run", "--config", y.config}, "DECKHAND_DRAIN=soon", "DECKHAND_DRAIN is not a value for --drain (duration)"},
+		{[]string{"run", "--config", y.config}, "DECKHAND_DRAIN=soon", "DECKHAND_DRAIN is not a value for --drain (duration); write for instance 25s"},
+		{[]string{"run", "--config", y.config}, "DECKHAND_SLOTS=x", `worker: DECKHAND_SLOTS: "x" is not KIND=NUMBER; write for instance purge=4,purge-view=2`},
+		{[]string{"run", "--config", y.config}, "DECKHAND_DRAIN=-1s", `worker: DECKHAND_DRAIN: -1s is too short; write at least 0s`},
+		{[]string{"status"}, "DECKHAND_SLTOS=purge=1", "the environment variable DECKHAND_SLTOS is not known; did you mean DECKHAND_SLOTS?"},
 		{[]string{"run", "--config", y.config, "--http=:80", "--pprof"}, "", "--pprof: it shows memory"},
 		{[]string{"run", "--config", y.config, "--nats-creds=nope.creds", "--http=off"}, "", "nats: creds: the file nope.creds does not exist"},
 		{[]string{"status", "--nats-creds=nope.creds"}, "", "nats: creds: the file nope.creds does not exist"},

@@ -17,8 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// childVariable, when set, makes the test binary the command.
-const childVariable = "DECKHAND_CLITEST_CHILD"
+// childVariable, when set, makes the test binary the command. It does not begin
+// like Deckhand's own variables, of which the command refuses unknown ones.
+const childVariable = "CLITEST_CHILD"
 
 // RunIfChild turns the process into the command if a test started it, and then
 // does not return. Call it first in TestMain.

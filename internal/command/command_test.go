@@ -45,5 +45,18 @@ func TestFlagsComeFromTheEnvironmentUnlessGiven(t *testing.T) {
 	env["DECKHAND_WAIT"] = "topsecret"
 	flags.Lookup("wait").Changed = false
 	err := fromEnvironment(flags, getenv)
-	require.EqualError(t, err, "DECKHAND_WAIT is not a value for --wait (bool)")
+	require.EqualError(t, err, "DECKHAND_WAIT is not a value for --wait (bool); write true or false")
+}
+
+func TestUnknownVariablesOfOursAreErrorsWithTheNearestName(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, checkEnvironment([]string{
+		"PATH=/bin", "DECKHAND_NATS_URL=x", "DECKHAND_SLOTS=x", "DECKHAND_TABLE_UUID=x", "DECKHAND=1",
+		"DECKHAND_SERVICE_HOST=10.0.0.1", "DECKHAND_PORT=tcp://10.0.0.1:9464", "DECKHAND_PORT_9464_TCP_ADDR=10.0.0.1",
+		"DECKHAND_WORKER_SERVICE_PORT_METRICS=9464", "DECKHAND_WORKER_PASSWORD=secret",
+	}))
+	require.EqualError(t, checkEnvironment([]string{"DECKHAND_NATS_CRDS=topsecret"}),
+		"the environment variable DECKHAND_NATS_CRDS is not known; did you mean DECKHAND_NATS_CREDS?")
+	require.EqualError(t, checkEnvironment([]string{"DECKHAND_WONDERFUL_NEW_SETTING_OF_MINE_THAT_IS_NOT_ONE=1"}),
+		"the environment variable DECKHAND_WONDERFUL_NEW_SETTING_OF_MINE_THAT_IS_NOT_ONE is not known; see --help for the flags; their variables are DECKHAND_<FLAG>")
 }

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"deckhand/internal/config"
 	"deckhand/internal/telemetry"
@@ -90,25 +89,4 @@ func OneLine(err error) string {
 		}
 	}
 	return strings.Join(lines, "; ")
-}
-
-// variable is the environment variable that stands for a flag.
-func variable(flag string) string {
-	return "DECKHAND_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// fromEnvironment gives each flag that is not on the command line the value of
-// its variable, if that is set to something.
-func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) (err error) {
-	flags.VisitAll(func(flag *pflag.Flag) {
-		value := getenv(variable(flag.Name))
-		if err != nil || flag.Changed || value == "" || flag.Name == "help" || flag.Name == "version" {
-			return
-		}
-		if setErr := flags.Set(flag.Name, value); setErr != nil {
-			// pflag's message speaks of the flag and would repeat the value.
-			err = fmt.Errorf("%s is not a value for --%s (%s)", variable(flag.Name), flag.Name, flag.Value.Type())
-		}
-	})
-	return err
 }

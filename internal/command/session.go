@@ -42,6 +42,9 @@ func Action(run func(cmd *cobra.Command, s *Session, args []string) error, group
 }
 
 func open(cmd *cobra.Command, groups []config.Group) (*Session, error) {
+	if err := checkEnvironment(os.Environ()); err != nil {
+		return nil, err
+	}
 	if err := fromEnvironment(cmd.Flags(), os.Getenv); err != nil {
 		return nil, err
 	}

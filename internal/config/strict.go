@@ -83,7 +83,7 @@ func (s *strictness) checkStruct(node *yaml.Node, t reflect.Type, path string) {
 			return
 		}
 		hint := "known here are " + strings.Join(names, ", ")
-		if near := nearest(key.Value, names); near != "" {
+		if near := Nearest(key.Value, names); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 		s.report(key, "unknown key %q; %s", join(path, key.Value), hint)
@@ -126,12 +126,12 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// nearest finds the known name that a typo most likely stands for, "" if none is
+// Nearest finds the known name that a typo most likely stands for, "" if none is
 // near.
-func nearest(name string, known []string) string {
+func Nearest(name string, known []string) string {
 	best, bestDistance := "", max(2, len(name)/3)+1
 	for _, candidate := range known {
-		if d := distance(strings.ToLower(name), candidate); d < bestDistance {
+		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < bestDistance {
 			best, bestDistance = candidate, d
 		}
 	}
