@@ -2,11 +2,9 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -27,12 +25,18 @@ func (q *Queue) queued(ctx context.Context, subject string) (*jetstream.RawStrea
 	return msg, nil
 }
 
-// Cancel records that a job is canceled, and then removes it from JOBS. A worker
-// that runs it learns of it at its next heartbeat and stops. by is who canceled,
-// for the record.
+// Cancel removes a job from JOBS and sees to it that RESULTS says so. by is who
+// canceled, for the record.
 //
-// The error wraps [ErrNotQueued] for a job that is not in JOBS, and
-// [ErrFinished] for one that has ended otherwise.
+// A job that nobody runs is recorded first and removed then. A worker that runs
+// it learns of the removal at its next heartbeat, stops, and records the end
+// itself, with the attempts and the receipt of what was done; Cancel waits for
+// that, for two heartbeats at most (40 s at the default AckWait), and records the
+// end when none comes.
+//
+// The error wraps [ErrNotQueued] for a job that is not in JOBS, [ErrFinished] for
+// one that has ended otherwise, and [ErrDenied], with nothing done, where this
+// connection may not remove jobs.
 func (q *Queue) Cancel(ctx context.Context, tailOrSubject, by string) error {
 	tail := tailOf(tailOrSubject)
 	msg, err := q.queued(ctx, jobs.SubjectPrefix+tail)
@@ -46,54 +50,34 @@ func (q *Queue) Cancel(ctx context.Context, tailOrSubject, by string) error {
 	if err != nil {
 		return err
 	}
-	job := readable(msg.Data)
-	if job.ID == "" {
-		job.ID = msg.Header.Get(jobs.HeaderID)
+	c := newCancellation(q, tail, by, msg, created)
+	if err := q.mayRemoveJobs(ctx); err != nil {
+		return fmt.Errorf("cancel %s: %w", tail, err)
 	}
-	kind := jobs.Kind(msg.Header.Get(jobs.HeaderKind))
-	if decoded, err := jobs.Decode(msg.Data); err == nil {
-		job, kind = decoded, decoded.Kind
-	}
-	id := identity{job: job.ID, sequence: msg.Sequence, created: created}
 	last, sequence, err := q.LastResult(ctx, tail)
 	if err != nil {
 		return err
 	}
-	held := last
-	if !id.ended(last) {
-		held, err = q.recordResult(ctx, tail, id, &jobs.Result{
-			Version: jobs.Version, JobID: job.ID, Kind: kind, Realm: job.Realm, Catalog: job.Catalog,
-			Namespace: job.Namespace, Table: job.Table, TableUUID: job.TableUUID,
-			Outcome: jobs.Canceled, Reason: oneLine("canceled by " + by), Worker: by, FinishedAt: jobs.At(time.Now()),
-			JobSequence: msg.Sequence, StreamCreated: created, TraceParent: msg.Header.Get(jobs.HeaderTraceParent),
-		}, sequence)
-		if err != nil {
-			return fmt.Errorf("cancel %s: %w", tail, err)
-		}
+	switch {
+	case c.id.ended(last):
+		// Its acknowledgement is on the way, or an earlier cancel got no further.
+	case c.isRun(ctx):
+		last, err = c.leaveToWorker(ctx, sequence)
+	default:
+		last, err = c.record(ctx, sequence)
 	}
-	if held.Outcome != jobs.Canceled {
-		return fmt.Errorf("%w: %s is %s", ErrFinished, tail, held.Outcome)
+	if err != nil {
+		return fmt.Errorf("cancel %s: %w", tail, err)
+	}
+	if last.Outcome != jobs.Canceled {
+		c.forget(ctx, last.Outcome)
+		return fmt.Errorf("%w: %s is %s", ErrFinished, tail, last.Outcome)
 	}
 	if err := q.removeJob(ctx, msg.Sequence); err != nil {
 		return fmt.Errorf("cancel %s: %w", tail, err)
 	}
-	q.forgetDelayed(ctx, tail, job.ID)
+	c.forget(ctx, last.Outcome)
 	return nil
-}
-
-// forgetDelayed removes what is known of a canceled job that no worker runs; a
-// worker that runs it does so itself. What stays behind harms nobody.
-func (q *Queue) forgetDelayed(ctx context.Context, tail, id string) {
-	ctx, cancel := context.WithTimeout(ctx, q.timings.call)
-	defer cancel()
-	found, err := q.progress.get(ctx, tail)
-	var entry progressEntry
-	if err != nil || found.value == nil || json.Unmarshal(found.value, &entry) != nil {
-		return
-	}
-	if entry.Job == id && entry.State == stateDelayed {
-		_ = q.progress.remove(ctx, tail, found.revision)
-	}
 }
 
 func (q *Queue) removeJob(ctx context.Context, sequence uint64) error {
@@ -107,12 +91,9 @@ func (q *Queue) removeJob(ctx context.Context, sequence uint64) error {
 }
 
 // isNoMessage reports that a message to delete is not there (any more). The
-// server answers a deletion differently from a read.
+// server answers a deletion differently from a read, and the client keeps only
+// the words of that answer.
 func isNoMessage(err error) bool {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) {
-		return false
-	}
-	return api.ErrorCode == codeNoMessage || api.ErrorCode == codeSequenceNotFound ||
-		api.ErrorCode == codeDeleteFailed && strings.Contains(api.Description, "no message found")
+	return errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) && (strings.Contains(err.Error(), "no message found") ||
+		strings.Contains(err.Error(), fmt.Sprintf("err_code=%d", codeSequenceNotFound)))
 }

@@ -5,9 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/natstest"
 	"deckhand/jobs"
 )
 
@@ -135,4 +137,82 @@ func TestARunIsTakenAwayWhenAnotherWorkerRecordedItsEnd(t *testing.T) {
 	require.Len(t, b.results(job.Tail()), 1)
 	_, err = b.q.jobs.GetMsg(t.Context(), sequence)
 	require.ErrorIs(t, err, jetstream.ErrMsgNotFound)
+}
+
+func TestACancelOfARunningJobKeepsItsReceipt(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	job := newJob()
+	began, cancel := make(chan *jobs.Job, 1), make(chan struct{})
+	b.start(b.q, "w1", 1, handlerFunc(func(ctx context.Context, j *jobs.Job, p jobs.Progress) (any, error) {
+		if err := p.Save(ctx, map[string]int{"step": 1}, jobs.Counters{Files: 1}); err != nil {
+			return nil, err
+		}
+		began <- j
+		select {
+		case <-cancel:
+		case <-t.Context().Done(): // the test failed
+			return nil, nil
+		}
+		// A write between the note and the heartbeat does not lose the note.
+		if err := p.Save(ctx, map[string]int{"step": 2}, jobs.Counters{Files: 2}); err != nil {
+			return nil, err
+		}
+		<-ctx.Done()
+		return map[string]int{"files": 2}, context.Cause(ctx)
+	}))
+	sequence := b.enqueue(job)
+	waitFor(t, "the run", began)
+	canceled := make(chan error, 1)
+	go func() { canceled <- b.q.Cancel(t.Context(), job.Tail(), "alice") }()
+	b.eventually("the note is there", func() bool { e := b.entry(job.Tail()); return e != nil && e.CanceledBy == "alice" })
+	close(cancel)
+	require.NoError(t, waitFor(t, "the cancel", canceled))
+
+	results := b.results(job.Tail())
+	require.Len(t, results, 1)
+	require.Equal(t, jobs.Canceled, results[0].Outcome)
+	require.Equal(t, "canceled by alice", results[0].Reason)
+	require.Equal(t, "w1", results[0].Worker)
+	require.Equal(t, 1, results[0].Attempts)
+	require.Equal(t, sequence, results[0].JobSequence)
+	require.JSONEq(t, `{"files":2}`, string(results[0].Receipt))
+	b.gone()
+	b.eventually("progress is removed", func() bool { return b.entry(job.Tail()) == nil })
+}
+
+func TestACancelRecordsForAWorkerThatDied(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	job := newJob()
+	b.enqueue(job)
+	_, err := b.q.takeLease(t.Context(), job.LockKey(), Holder{Worker: "w1", Job: job.ID, Kind: job.Kind}) // and is never heard of again
+	require.NoError(t, err)
+	require.NoError(t, b.q.Cancel(t.Context(), job.Tail(), "alice"))
+	require.Zero(t, b.messages(b.q.jobs))
+	results := b.results(job.Tail())
+	require.Len(t, results, 1)
+	require.Equal(t, "canceled by alice", results[0].Reason)
+	require.ErrorIs(t, b.q.Cancel(t.Context(), job.Tail(), "alice"), ErrNotQueued)
+}
+
+func TestADeniedCancelLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{Conf: `authorization { users [ { user: a, password: a },
+		{ user: w, password: p, permissions { publish { deny: "$JS.API.STREAM.MSG.DELETE.*" } } } ] }`})
+	js := server.JetStream(t, nats.UserInfo("a", "a"))
+	_, err := Setup(t.Context(), js, smallAssets(wait))
+	require.NoError(t, err)
+	q, err := Open(t.Context(), server.JetStream(t, nats.UserInfo("w", "p")), Config{})
+	require.NoError(t, err)
+	job := newJob()
+	_, err = jobs.Publish(t.Context(), js, job, jobs.PublishOptions{})
+	require.NoError(t, err)
+	err = q.Cancel(t.Context(), job.Tail(), "mallory")
+	require.ErrorIs(t, err, ErrDenied)
+	require.ErrorContains(t, err, `allow this user to publish to "$JS.API.STREAM.MSG.DELETE.JOBS"`)
+	require.Empty(t, resultsOf(t, q, job.Tail()))
+	left, err := q.queued(t.Context(), job.Subject())
+	require.NoError(t, err)
+	require.NotNil(t, left)
 }

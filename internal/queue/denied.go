@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // apiPrefix begins the subjects of the JetStream API, unless the connection has
@@ -20,6 +21,18 @@ func getLast(stream, subject string) string {
 	return apiPrefix + "DIRECT.GET." + stream + "." + subject
 }
 func getAt(stream string) string { return apiPrefix + "DIRECT.GET." + stream }
+
+// apiPrefixOf is the prefix that a connection has configured.
+func apiPrefixOf(js jetstream.JetStream) string {
+	options := js.Options()
+	switch {
+	case options.Domain != "":
+		return "$JS." + options.Domain + ".API."
+	case options.APIPrefix != "":
+		return strings.TrimSuffix(options.APIPrefix, ".") + "."
+	}
+	return apiPrefix
+}
 
 // violation is how the server words a refusal.
 var violation = regexp.MustCompile(`(?i)(publish|subscription) to "([^"]+)"`)

@@ -71,9 +71,7 @@ const (
 	codeMemoryResources       = 10028
 	codeStorageResources      = 10047
 	codeStoreFailed           = 10077 // a limit of the stream; the words say which
-	codeNoMessage             = 10037
 	codeSequenceNotFound      = 10043
-	codeDeleteFailed          = 10057
 	codeSubjectsOverlap       = 10065
 	codeTooManyStreams        = 10027
 )

@@ -45,6 +45,8 @@ type progressEntry struct {
 	Worker     string          `json:"worker,omitempty"`
 	ClaimedAt  jobs.Timestamp  `json:"claimed_at,omitzero"`
 	Updated    jobs.Timestamp  `json:"updated,omitzero"`
+	// CanceledBy is a note of whoever removed the job while it ran.
+	CanceledBy string `json:"canceled_by,omitempty"`
 }
 
 // claimed is the entry for a new claim, before its attempt is counted. Another
@@ -60,7 +62,7 @@ func (e progressEntry) claimed(job *jobs.Job, sequence uint64, worker string) pr
 	case e.Progressed:
 		e.Attempts = 0
 	}
-	e.Sequence, e.Progressed = sequence, false
+	e.Sequence, e.Progressed, e.CanceledBy = sequence, false, ""
 	e.State, e.Worker, e.ClaimedAt = stateRunning, worker, jobs.At(time.Now())
 	return e
 }
@@ -183,6 +185,7 @@ func (p *progress) update(ctx context.Context, change func(*progressEntry)) erro
 				p.entry = mine
 				return fmt.Errorf("write progress %s: %w: another worker claimed the job", p.key, ErrLeaseLost)
 			}
+			mine.CanceledBy = p.entry.CanceledBy
 			p.entry = mine
 		case isRefusal(err), p.q.js.Conn().IsClosed():
 			return err
@@ -237,6 +240,17 @@ func (p *progress) Save(ctx context.Context, checkpoint any, counters jobs.Count
 func (p *progress) Alive() { p.alive.Store(int64(time.Since(p.began))) }
 
 func (p *progress) lastAlive() time.Time { return p.began.Add(time.Duration(p.alive.Load())) }
+
+// canceledBy looks for the note of whoever removed the job; empty for none.
+func (p *progress) canceledBy(ctx context.Context) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	mine, revision := p.entry, p.revision
+	if err := p.load(ctx); err != nil || !p.entry.sameClaim(mine) {
+		p.entry, p.revision = mine, revision
+	}
+	return p.entry.CanceledBy
+}
 
 // outages in a row, before the present one.
 func (p *progress) outages() int {

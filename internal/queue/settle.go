@@ -147,7 +147,11 @@ func (r *run) complete(ctx context.Context, out outcome) settlement {
 
 // cancel records that someone removed the job.
 func (r *run) cancel(ctx context.Context, out outcome) settlement {
-	result := r.result(jobs.Canceled, "the job was removed from "+jobs.StreamName+" while it ran", out.receipt)
+	reason := "the job was removed from " + jobs.StreamName + " while it ran"
+	if by := r.progress.canceledBy(ctx); by != "" {
+		reason = canceledBy(by)
+	}
+	result := r.result(jobs.Canceled, reason, out.receipt)
 	held, err := r.q.recordResult(ctx, r.d.tail, r.id, result, r.lastResult)
 	if err != nil {
 		return r.unsettled(ctx, err)
