@@ -194,7 +194,7 @@ func (q *Queue) restoreCheckpoint(ctx context.Context, letter *DeadLetter) error
 			return err // the publish will say "already queued"
 		}
 	}
-	value, err := json.Marshal(progressEntry{
+	value, err := encode(progressEntry{
 		Job: letter.JobID, Sequence: letter.JobSequence, Attempts: letter.Attempts, Checkpoint: letter.Checkpoint,
 		LastError: letter.Error, State: stateDead, Updated: jobs.At(time.Now()),
 	})

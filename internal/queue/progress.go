@@ -149,7 +149,7 @@ func (p *progress) claim(ctx context.Context, job *jobs.Job, sequence uint64, wo
 // write stores the entry if the key still has the revision that is known.
 func (p *progress) write(ctx context.Context, next progressEntry) error {
 	next.Updated = jobs.At(time.Now())
-	value, err := json.Marshal(next)
+	value, err := encode(next)
 	if err != nil {
 		return fmt.Errorf("encode progress: %w", err)
 	}
@@ -204,7 +204,7 @@ func (p *progress) Checkpoint() json.RawMessage { return p.start }
 
 // Save implements [jobs.Progress].
 func (p *progress) Save(ctx context.Context, checkpoint any, counters jobs.Counters) error {
-	encoded, err := json.Marshal(checkpoint)
+	encoded, err := encode(checkpoint)
 	if err != nil {
 		return fmt.Errorf("encode checkpoint: %w", err)
 	}

@@ -57,7 +57,7 @@ func (q *Queue) LastResult(ctx context.Context, tail string) (*jobs.Result, uint
 // returns the record that holds: the given one, or the earlier one of another
 // worker.
 func (q *Queue) recordResult(ctx context.Context, tail string, id identity, result *jobs.Result, expected uint64) (*jobs.Result, error) {
-	body, err := json.Marshal(result)
+	body, err := encode(result)
 	if err != nil {
 		return nil, fmt.Errorf("encode result: %w", err)
 	}
@@ -90,7 +90,7 @@ func encodeReceipt(receipt any) (encoded json.RawMessage, problem string) {
 	if receipt == nil {
 		return nil, ""
 	}
-	encoded, err := json.Marshal(receipt)
+	encoded, err := encode(receipt)
 	switch {
 	case err != nil:
 		return nil, "the receipt could not be encoded: " + oneLine(err.Error())
