@@ -158,6 +158,35 @@ func TestBadJobsExitWithTwoAndOneLine(t *testing.T) {
 	}
 }
 
+func TestJSONIsPrintedOfAFailureToo(t *testing.T) {
+	t.Parallel()
+	denying := natstest.Start(t, natstest.Config{Conf: `authorization { users: [ {user: p, password: p, permissions: {publish: ["none"], subscribe: ["_INBOX.>"]}} ] }`}).URL()
+	bare := natstest.Start(t, natstest.Config{}).URL()
+	withStreams, _ := serve(t, queue.AssetsConfig{})
+	for _, test := range []struct {
+		url   string
+		args  []string
+		code  int
+		state string
+	}{
+		{"nats://127.0.0.1:1", orders, 4, "unreachable"},
+		{strings.Replace(denying, "nats://", "nats://p:p@", 1), orders, 4, "denied"},
+		{bare, orders, 4, "no stream"},
+		{withStreams, with(orders, "--wait", "--timeout=300ms"), 4, "timeout"},
+		{"", with(orders, "--params=x"), 2, "bad input"},
+		{"", []string{"submit", "purgee"}, 2, "bad input"},
+		{"", []string{"submit", "purge", "--tabel=x"}, 2, "bad input"},
+		{"", with(orders, "--config=absent.yaml"), 2, "bad input"},
+	} {
+		got := producer(t, test.url, with(test.args, "--json")...)
+		require.Equal(t, test.code, got.Code, got.Stderr)
+		failure := decode[map[string]string](t, got.Stdout)
+		require.Equal(t, test.state, failure["state"], got.Stderr)
+		require.Contains(t, got.Stderr, "producer: "+failure["error"]+"\n")
+		require.Empty(t, producer(t, test.url, test.args...).Stdout, "only with --json")
+	}
+}
+
 func TestRealmComesFromTheConfiguredCatalog(t *testing.T) {
 	t.Parallel()
 	url, js := serve(t, queue.AssetsConfig{})
@@ -199,6 +228,8 @@ func TestAFullOrUnreachableQueueExitsWithFour(t *testing.T) {
 	require.Equal(t, 4, got.Code)
 	require.Contains(t, got.Stderr, "queue is full")
 	require.NotContains(t, got.Stdout, "queued")
+	got = producer(t, url, with(orders, "--json", "--params", string(filler))...)
+	require.Equal(t, "full", decode[map[string]string](t, got.Stdout)["state"])
 }
 
 func TestAUserWithoutRepliesIsToldSoAtOnce(t *testing.T) {
@@ -260,6 +291,9 @@ func TestWaitingPrintsTheReceiptAndExitsByTheOutcome(t *testing.T) {
 	require.Equal(t, 3, got.Code)
 	require.Contains(t, got.Stderr, "producer: the job is dead: ")
 	require.Contains(t, got.Stderr, "cannot be")
+	got = producer(t, url, with(orders, "--wait", "--json", "--table=n.bad")...)
+	require.Equal(t, 3, got.Code)
+	require.Equal(t, jobs.Dead, decode[jobs.Result](t, got.Stdout).Outcome, "one object")
 
 	// Who waits for a job that is there already gets that job's end.
 	slow := with(orders, "--table=n.slow")

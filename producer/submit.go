@@ -50,8 +50,27 @@ denied or cannot be reached, or --timeout has passed: try again.`,
 	job.bind(cmd.Flags())
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the job has ended, and print its receipt")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "give up after so long (default 30s, with --wait never)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, also of a failure: its state and error")
+	command.FailuresAsJSON(cmd, "state", stateOf)
 	return cmd
+}
+
+// stateOf is the state of a job that could not be submitted or waited for; ""
+// leaves it to the exit code.
+func stateOf(err error) string {
+	for _, state := range []struct {
+		err  error
+		word string
+	}{
+		{jobs.ErrQueueFull, "full"}, {jobs.ErrPublishDenied, "denied"}, {broker.ErrInboxDenied, "denied"}, {queue.ErrDenied, "denied"},
+		{queue.ErrRemoved, "removed"}, {errTimeout, "timeout"}, {jobs.ErrNoStream, "no stream"}, {jobs.ErrPublishUnknown, "unknown"},
+		{broker.ErrUnreachable, "unreachable"}, {queue.ErrUnreachable, "unreachable"},
+	} {
+		if errors.Is(err, state.err) {
+			return state.word
+		}
+	}
+	return ""
 }
 
 // waiting says whether to wait for the job's end, and how long for everything.
@@ -108,7 +127,7 @@ func submit(ctx context.Context, s *command.Session, job *jobs.Job, wait waiting
 		return err
 	}
 	if result.Outcome != jobs.Completed {
-		return command.Exit(command.Dead, fmt.Errorf("the job is %s: %s", result.Outcome, result.Reason))
+		return command.Printed(command.Exit(command.Dead, fmt.Errorf("the job is %s: %s", result.Outcome, result.Reason)))
 	}
 	return nil
 }

@@ -50,6 +50,12 @@ Exit codes: 0 done, 2 bad input, 3 failed for good, 4 try again.`,
 	cmd.Flags().SortFlags = false
 	job.bind(cmd.Flags())
 	output.bind(cmd.Flags())
+	command.FailuresAsJSON(cmd, "outcome", func(err error) string {
+		if errors.Is(err, queue.ErrHeld) {
+			return "held"
+		}
+		return ""
+	})
 	return cmd
 }
 
@@ -93,7 +99,7 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 	if err := errors.Join(listErr, result.print(s.Out, output)); err != nil {
 		return errors.Join(runErr, err)
 	}
-	return command.Exit(result.code(), runErr)
+	return command.Printed(command.Exit(result.code(), runErr))
 }
 
 // tooEarly refuses to delete before the time that the job gives; the queue would
@@ -136,6 +142,9 @@ func lock(ctx context.Context, s *command.Session, job *jobs.Job, worker string)
 			return ctx, nothing, command.Exit(command.TryAgain, err)
 		}
 		return unlocked(err)
+	}
+	if isUnnamed(job) {
+		fmt.Fprintf(s.Err, "%s: locked only against other exec runs; give --table and --table-uuid to lock the table itself\n", s.Program)
 	}
 	running, stop := context.WithCancelCause(ctx)
 	detach := context.AfterFunc(lease.Context(), func() { stop(context.Cause(lease.Context())) })

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -35,6 +36,16 @@ func (f *jobFlags) bind(flags *pflag.FlagSet) {
 // unknownName stands for a table whose name was not given.
 const unknownName = "unknown"
 
+// unnamedPrefix begins the identity of a table whose UUID was not given.
+const unnamedPrefix = "metadata-"
+
+// isUnnamed reports a job from flags whose lock no queued job takes: that one
+// names the table and its UUID.
+func isUnnamed(job *jobs.Job) bool {
+	return job.Table == unknownName && slices.Equal(job.Namespace, []string{unknownName}) ||
+		job.TableUUID == "" && strings.HasPrefix(job.EntityID, unnamedPrefix)
+}
+
 // build makes the job from the flags. An error is the input's fault.
 func (f *jobFlags) build(cfg *config.Config, kind jobs.Kind, stdin io.Reader) (*jobs.Job, error) {
 	if f.file != "" {
@@ -60,7 +71,7 @@ func (f *jobFlags) build(cfg *config.Config, kind jobs.Kind, stdin io.Reader) (*
 	if job.TableUUID == "" {
 		// The same for each run on this file, so that two of them exclude each other.
 		sum := sha256.Sum256([]byte(f.metadataLocation))
-		job.EntityID = "metadata-" + hex.EncodeToString(sum[:8])
+		job.EntityID = unnamedPrefix + hex.EncodeToString(sum[:8])
 	}
 	if err := job.Validate(); err != nil {
 		return nil, err

@@ -135,6 +135,14 @@ func TestExecWaitsForNobodyWhoHoldsTheTable(t *testing.T) {
 	require.Equal(t, 4, got.Code, got.Stderr)
 	require.Contains(t, got.Stderr, "held by worker w-1")
 	require.NotEmpty(t, y.files(t, "db/orders"))
+	got = worker(t, append(args, "--json")...)
+	require.Equal(t, 4, got.Code, got.Stderr)
+	failure := decode[map[string]string](t, got.Stdout)
+	require.Equal(t, "held", failure["outcome"])
+	require.Equal(t, "worker: "+failure["error"]+"\n", got.Stderr)
+	got = worker(t, "exec", "purge", "--json", "--config", y.config, "--catalog", "sea", "--metadata-location", "/x")
+	require.Equal(t, 2, got.Code)
+	require.Equal(t, "bad input", decode[map[string]string](t, got.Stdout)["outcome"])
 
 	require.NoError(t, lease.Release(t.Context()))
 	got = worker(t, args...)
@@ -144,6 +152,20 @@ func TestExecWaitsForNobodyWhoHoldsTheTable(t *testing.T) {
 	lease, err = q.Acquire(t.Context(), job.LockKey(), queue.Holder{Worker: "w-2"})
 	require.NoError(t, err, "the lease was given back")
 	require.NoError(t, lease.Release(t.Context()))
+}
+
+func TestExecOnAnUnnamedTableSaysWhatItIsLockedAgainst(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.Config{})
+	_, err := queue.Setup(t.Context(), server.JetStream(t), queue.AssetsConfig{})
+	require.NoError(t, err)
+	y := newYard(t, "")
+	for i, args := range [][]string{nil, {"--table=db.orders"}} {
+		table := y.table(t, fmt.Sprintf("db/orders%d", i))
+		got := worker(t, append([]string{"exec", "purge", "--config", y.config, "--catalog", "lake", "--metadata-location", table.MetadataLocation, "--nats-url", server.URL()}, args...)...)
+		require.Equal(t, 0, got.Code, got.Stderr)
+		require.Equal(t, "worker: locked only against other exec runs; give --table and --table-uuid to lock the table itself\n", got.Stderr)
+	}
 }
 
 func TestExecWithoutStreamsSaysThatNothingIsLocked(t *testing.T) {

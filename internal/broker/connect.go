@@ -35,6 +35,9 @@ const (
 // not exist; connecting was not tried.
 var ErrSettings = errors.New("nats")
 
+// ErrUnreachable: no server answers at the address.
+var ErrUnreachable = errors.New("no server answers")
+
 // Connect makes one attempt to connect and returns a connection that, from then
 // on, reconnects for ever. cfg must be resolved. name is what NATS shows for the
 // connection, for instance "worker/host-1". ctx ends the attempt.
@@ -264,9 +267,9 @@ func explain(err error, address string) error {
 	case errors.As(err, &unknown), errors.As(err, &host):
 		return fmt.Errorf("connect to NATS at %s: the server's certificate is not trusted; set ca, and an address that the certificate names: %w", address, err)
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout):
-		return fmt.Errorf("connect to NATS at %s: no server answers; start one, or give its address with --nats-url", address)
+		return fmt.Errorf("connect to NATS at %s: %w; start one, or give its address with --nats-url", address, ErrUnreachable)
 	case errors.As(err, &network):
-		return fmt.Errorf("connect to NATS at %s: no server answers; start one, or give its address with --nats-url: %w", address, err)
+		return fmt.Errorf("connect to NATS at %s: %w; start one, or give its address with --nats-url: %w", address, ErrUnreachable, err)
 	}
 	return fmt.Errorf("connect to NATS at %s: %w", address, err)
 }

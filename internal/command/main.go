@@ -32,12 +32,14 @@ func NewRoot(name, short, long, version string) *cobra.Command {
 	flags.Bool("print-config", false, "print the configuration that results, without secrets, and exit")
 	config.Bind(flags, config.Connection)
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return Exit(BadInput, fmt.Errorf("%w; see \"%s --help\"", err, cmd.CommandPath()))
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	cobra.EnableCommandSorting = false
 	return root
+}
+
+func wrongFlag(cmd *cobra.Command, err error) error {
+	return Exit(BadInput, fmt.Errorf("%w; see \"%s --help\"", err, cmd.CommandPath()))
 }
 
 // Group makes a command that only holds others.
