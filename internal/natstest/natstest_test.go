@@ -46,6 +46,17 @@ func TestARestartedServerKeepsItsPortAndItsStore(t *testing.T) {
 	requireStored(t, s.JetStream(t))
 }
 
+func TestAServerThatRestartsEmptyKeepsItsPortOnly(t *testing.T) {
+	t.Parallel()
+	s := Start(t, Config{})
+	store(t, s.JetStream(t))
+	url := s.URL()
+	s.RestartEmpty(t)
+	require.Equal(t, url, s.URL())
+	_, err := s.JetStream(t).Stream(t.Context(), "S")
+	require.ErrorIs(t, err, jetstream.ErrStreamNotFound)
+}
+
 func TestAKilledProcessKeepsItsPortAndItsStore(t *testing.T) {
 	t.Parallel()
 	p := StartProcess(t, Config{})

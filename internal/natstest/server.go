@@ -59,6 +59,15 @@ func (s *Server) Restart(t testing.TB) {
 	s.server, s.port = running, running.Addr().(*net.TCPAddr).Port
 }
 
+// RestartEmpty starts the server on its old port with nothing in its store, as
+// one that lost its disk.
+func (s *Server) RestartEmpty(t testing.TB) {
+	t.Helper()
+	s.Stop()
+	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "store")))
+	s.Restart(t)
+}
+
 // Stop ends the server in good order and waits for it. Stopping twice is fine.
 func (s *Server) Stop() {
 	s.mu.Lock()

@@ -238,7 +238,7 @@ func TestOpeningWaitsForWhatMayComeAndSaysSoOnce(t *testing.T) {
 	_, err := Setup(t.Context(), js, smallAssets(wait))
 	require.NoError(t, err)
 	require.NoError(t, waitFor(t, "the queue", opened))
-	require.Equal(t, 1, strings.Count(log.String(), "waiting for NATS"))
+	require.Equal(t, 1, strings.Count(log.String(), "waiting for the streams"))
 	require.Contains(t, log.String(), "wait is over")
 
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -85,6 +85,21 @@ func (f *foundAssets) leaseTTL(cfg AssetsConfig) time.Duration {
 	return cfg.AckWait
 }
 
+// assets is the configuration that makes what was found.
+func (f *foundAssets) assets(ackWait time.Duration) AssetsConfig {
+	maxBytes := func(name string) int64 {
+		if bytes := f.streams[name].CachedInfo().Config.MaxBytes; bytes >= mebibyte {
+			return bytes
+		}
+		return 0 // without a limit, or with one that nothing is made with
+	}
+	return AssetsConfig{
+		Replicas: f.streams[jobs.StreamName].CachedInfo().Config.Replicas, AckWait: ackWait,
+		JobsMaxBytes: maxBytes(jobs.StreamName), DeadMaxBytes: maxBytes(deadStream), ResultsMaxBytes: maxBytes(resultsStream),
+		LocksMaxBytes: maxBytes(locksStream), ProgressMaxBytes: maxBytes(progressStream),
+	}
+}
+
 // differences compares what was found with what cfg wants.
 func (f *foundAssets) differences(cfg AssetsConfig, atomic bool) []Difference {
 	var all []Difference

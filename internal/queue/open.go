@@ -62,6 +62,11 @@ type Queue struct {
 	// means nothing without it. It is looked at again while a worker runs.
 	created atomic.Int64
 
+	// assets makes the assets as they were found, and reconnects is the number of
+	// reconnects before that.
+	assets     AssetsConfig
+	reconnects uint64
+
 	mu   sync.Mutex
 	held map[string]Holder // leases of this process by key
 }
@@ -78,6 +83,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Queue, erro
 	if err := checkServer(js.Conn()); err != nil {
 		return nil, err
 	}
+	reconnects := js.Conn().Stats().Reconnects
 	found, err := find(ctx, js)
 	if err != nil {
 		return nil, err
@@ -87,6 +93,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Queue, erro
 		return nil, err
 	}
 	q := &Queue{
+		reconnects: reconnects, assets: found.assets(ackWait),
 		js: js, config: cfg, timings: timingsFor(ackWait), held: map[string]Holder{},
 		jobs: found.streams[jobs.StreamName], dead: found.streams[deadStream], results: found.streams[resultsStream],
 	}

@@ -81,7 +81,7 @@ func (w *Worker) pullFrom(fetch, work context.Context, s *slot, consumer jetstre
 			_ = msg.Nak()
 			return nil
 		}
-		if w.Ready() != nil && w.q.js.Conn().IsConnected() {
+		if w.isBlocked() != nil && w.q.js.Conn().IsConnected() {
 			// Something became wrong while the request waited.
 			_ = msg.NakWithDelay(w.q.timings.contended)
 			continue

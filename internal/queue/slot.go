@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -86,15 +87,28 @@ func (w *Worker) Healthy() error {
 	return nil
 }
 
-// Ready reports why the worker takes no jobs: it does not run, it is not
-// connected, or the assets are not as they must be. For /readyz.
+// Ready reports why the worker takes no jobs: it does not run, it drains, it is
+// not connected, or the assets are not as they must be. For /readyz.
 func (w *Worker) Ready() error {
-	if !w.running.Load() {
-		return fmt.Errorf("worker does not run")
+	switch {
+	case !w.running.Load():
+		return errors.New("worker does not run")
+	case w.draining.Load():
+		return errors.New("worker drains")
 	}
 	if !w.q.js.Conn().IsConnected() {
 		return fmt.Errorf("%w at %s: not connected", ErrUnreachable, serverName(w.q.js.Conn()))
 	}
+	if err := w.isBlocked(); err != nil {
+		return err
+	}
+	if w.q.js.Conn().Stats().Reconnects != w.checked.Load() {
+		return errors.New("worker waits for the streams after a reconnect")
+	}
+	return nil
+}
+
+func (w *Worker) isBlocked() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.blocked

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -33,7 +34,11 @@ func (w *waiting) say(ctx context.Context, err error) {
 		return
 	}
 	w.text, w.said = err.Error(), time.Now()
-	w.log.LogAttrs(ctx, slog.LevelWarn, "waiting for NATS", slog.String("reason", w.text))
+	message := "waiting for NATS"
+	if errors.Is(err, ErrNoAssets) {
+		message = "waiting for the streams"
+	}
+	w.log.LogAttrs(ctx, slog.LevelWarn, message, slog.String("reason", w.text)) //nolint:sloglint // one of two constants
 }
 
 // over logs that the wait has ended, if there was one.

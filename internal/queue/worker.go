@@ -24,6 +24,10 @@ type Worker struct {
 	slots    []*slot
 	waiting  *waiting
 	running  atomic.Bool
+	draining atomic.Bool
+	// checked is the number of reconnects that the last good look at the assets
+	// came after: a server that comes back may have lost them.
+	checked atomic.Uint64
 
 	mu sync.Mutex
 	// blocked says why nothing is pulled; nil while all is well. changed is
@@ -47,6 +51,7 @@ func NewWorker(q *Queue, cfg WorkerConfig) (*Worker, error) {
 		q: q, name: cfg.Name, handlers: cfg.Handlers, observer: cfg.Observer,
 		log: cfg.Logger.With(slog.String("worker", cfg.Name)), changed: make(chan struct{}),
 	}
+	w.checked.Store(q.reconnects)
 	w.waiting = newWaiting(w.log, time.Minute)
 	for _, kind := range jobs.Kinds() {
 		for range cfg.Slots[kind] {
@@ -95,6 +100,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		stopFetch(nats.ErrConnectionClosed)
 	case <-fetch.Done():
 	}
+	w.draining.Store(true)
 	drain := time.NewTimer(w.q.config.Drain)
 	defer drain.Stop()
 	if errors.Is(context.Cause(fetch), nats.ErrConnectionClosed) {
@@ -111,75 +117,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.log.LogAttrs(ctx, slog.LevelInfo, "worker stopped")
 	return nil
-}
-
-// supervise looks at the assets again and again. A job must not be pulled under
-// times that are not those of the consumers, or into a stream that is gone.
-func (w *Worker) supervise(ctx context.Context) {
-	for pause := w.q.timings.refresh; sleep(ctx, pause); {
-		err := w.q.recheck(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		w.block(err)
-		if err != nil {
-			w.waiting.say(ctx, err)
-		} else {
-			w.waiting.over(ctx)
-		}
-	}
-}
-
-// recheck reports what has become wrong with the assets since they were opened.
-func (q *Queue) recheck(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, max(4*q.timings.call, q.timings.refresh))
-	defer cancel()
-	if err := checkServer(q.js.Conn()); err != nil {
-		return err
-	}
-	found, err := find(ctx, q.js)
-	if err != nil {
-		return err
-	}
-	ackWait, err := found.check(q.config.AckWait)
-	if err != nil {
-		return err
-	}
-	if ackWait != q.timings.ackWait {
-		return fmt.Errorf("%w: the consumers' ack wait was %s and is %s now; start the worker again",
-			ErrMismatch, q.timings.ackWait, ackWait)
-	}
-	q.setCreated(found.streams[jobs.StreamName].CachedInfo().Created)
-	return nil
-}
-
-func (w *Worker) block(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if (err == nil) != (w.blocked == nil) {
-		close(w.changed)
-		w.changed = make(chan struct{})
-	}
-	w.blocked = err
-}
-
-// unblocked waits until jobs may be pulled, and reports whether ctx still lives.
-func (w *Worker) unblocked(ctx context.Context) bool {
-	for {
-		w.mu.Lock()
-		blocked, changed := w.blocked, w.changed
-		w.mu.Unlock()
-		// While NATS is away nothing arrives anyhow, and it shall at once when it is
-		// back.
-		if blocked == nil || errors.Is(blocked, ErrUnreachable) {
-			return ctx.Err() == nil
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-changed:
-		}
-	}
 }
 
 type ignore struct{}
