@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"deckhand/internal/command"
 	"deckhand/jobs"
 	"deckhand/jobs/purge"
 )
@@ -24,7 +25,7 @@ type submission struct {
 
 func (p printer) publication(publication jobs.Publication, job *jobs.Job) error {
 	if !p.json {
-		_, err := fmt.Fprintf(p.out, "%s  %s\n", publication.State, publication.Subject)
+		_, err := fmt.Fprintf(p.out, "%s  %s\n", publication.State, command.Clean(publication.Subject))
 		return err
 	}
 	submitted := submission{Publication: publication}
@@ -37,7 +38,7 @@ func (p printer) publication(publication jobs.Publication, job *jobs.Job) error 
 // waiting tells a person why nothing more is printed for now.
 func (p printer) waiting(stderr io.Writer, publication jobs.Publication) {
 	if !p.json {
-		fmt.Fprintf(stderr, "%s  %s, waiting for its end\n", publication.State, publication.Subject)
+		fmt.Fprintf(stderr, "%s  %s, waiting for its end\n", publication.State, command.Clean(publication.Subject))
 	}
 }
 
@@ -49,7 +50,7 @@ func (p printer) result(result *jobs.Result) error {
 	if !result.StartedAt.IsZero() {
 		took = " in " + result.FinishedAt.Sub(result.StartedAt.Time).Round(time.Millisecond).String()
 	}
-	if _, err := fmt.Fprintf(p.out, "%s%s  %s\n", result.Outcome, took, jobs.FormatTable(result.Namespace, result.Table)); err != nil {
+	if _, err := fmt.Fprintf(p.out, "%s%s  %s\n", result.Outcome, took, command.Clean(jobs.FormatTable(result.Namespace, result.Table))); err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
 	if len(result.Receipt) == 0 || !result.Kind.PurgesDropped() {

@@ -20,9 +20,17 @@ func newCancel() *cobra.Command {
 within 20 seconds; what it has deleted stays deleted.
 
 A job is named by its subject, as "worker status" or "nats stream subjects JOBS"
-print it.`,
+print it; patterns are not taken.
+
+Exit codes: 0 all are canceled; 1 one is not queued or had finished, or NATS
+cannot be reached; 2 bad input.`,
 		Example: `  worker cancel purge.POLARIS.lake.sales.orders.6f1c2c1e-9f3c-4a5e-8d7f-0b1d5c1a2b3c`,
-		Args:    someJobs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fmt.Errorf("name each job to cancel by its subject; see \"%s --help\"", cmd.CommandPath())
+			}
+			return areSubjects(args)
+		},
 		RunE: command.Action(func(cmd *cobra.Command, s *command.Session, args []string) error {
 			for _, arg := range args {
 				if isPattern(arg) {
@@ -42,7 +50,7 @@ print it.`,
 				case err != nil:
 					errs = append(errs, err)
 				default:
-					fmt.Fprintf(s.Out, "canceled  %s\n", tailOf(arg))
+					fmt.Fprintf(s.Out, "canceled  %s\n", command.Clean(tailOf(arg)))
 				}
 			}
 			return errors.Join(errs...)

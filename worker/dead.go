@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +24,10 @@ func newDead() *cobra.Command {
 a copy of the job, and why it died. Mend the cause, then requeue it.
 
 A job is named by what follows dead. or jobs. in its subject, as "dead ls" prints
-it. NATS wildcards (* and >) name several.`,
+it. NATS wildcards (* and >) name several.
+
+Exit codes of its commands: 0 done, also where nothing is dead; 1 NATS cannot be
+reached, there is no such letter, or one of several failed; 2 bad input.`,
 		newDeadList(), newDeadShow(), newDeadRequeue(), newDeadDrop())
 }
 
@@ -34,7 +39,9 @@ func newDeadList() *cobra.Command {
 		Example: `  worker dead ls
   worker dead ls 'purge.POLARIS.lake.>'
   worker dead ls --json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			return errors.Join(cobra.MaximumNArgs(1)(cmd, args), areSubjects(args))
+		},
 		RunE: command.Action(func(cmd *cobra.Command, s *command.Session, args []string) error {
 			c, err := openQueue(cmd.Context(), s)
 			if err != nil {
@@ -87,16 +94,26 @@ func printLetters(s *command.Session, letters []*queue.DeadLetter) error {
 	table := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DIED\tATTEMPTS\tJOB\tREASON")
 	for _, letter := range letters {
-		fmt.Fprintf(table, "%s ago\t%d\t%s\t%s\n", age(time.Since(letter.Time.Time)), letter.Attempts, letter.Tail, shorten(why(letter), 120))
+		fmt.Fprintf(table, "%s ago\t%d\t%s\t%s\n", age(time.Since(letter.Time.Time)), letter.Attempts, command.Clean(letter.Tail), shorten(why(letter), 120))
 	}
 	return flushTable(table)
 }
 
+// why is the reason, and the error where that says more: a reason mostly ends
+// with the error's own words.
 func why(letter *queue.DeadLetter) string {
-	if letter.Error == "" || letter.Error == letter.Reason {
-		return letter.Reason
+	if more := newWords(letter); more != "" {
+		return letter.Reason + ": " + more
 	}
-	return letter.Reason + ": " + letter.Error
+	return letter.Reason
+}
+
+// newWords is the error of a letter, "" if the reason repeats it.
+func newWords(letter *queue.DeadLetter) string {
+	if strings.HasSuffix(letter.Reason, letter.Error) {
+		return ""
+	}
+	return letter.Error
 }
 
 func newDeadShow() *cobra.Command {
@@ -148,14 +165,14 @@ func shownLetter(letter *queue.DeadLetter) letterJSON {
 func printLetter(s *command.Session, letter *queue.DeadLetter) error {
 	table := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
-		{"job", letter.Tail}, {"reason", letter.Reason}, {"error", letter.Error},
+		{"job", letter.Tail}, {"reason", letter.Reason}, {"error", newWords(letter)},
 		{"attempts", fmt.Sprint(letter.Attempts)}, {"worker", letter.Worker},
 		{"died", fmt.Sprintf("%s (%s ago)", letter.Time.Format(time.RFC3339), age(time.Since(letter.Time.Time)))},
 		{"letter", fmt.Sprintf("%s, number %d in DEAD", letter.Subject, letter.Sequence)},
 		{"body", string(letter.Body)}, {"checkpoint", string(letter.Checkpoint)},
 	} {
 		if line[1] != "" {
-			fmt.Fprintf(table, "%s\t%s\n", line[0], line[1])
+			fmt.Fprintf(table, "%s\t%s\n", line[0], command.Clean(line[1]))
 		}
 	}
 	return flushTable(table)
@@ -176,10 +193,10 @@ job on the same subject is queued already, the letter stays.`,
 				return err
 			}
 			if publication.State == jobs.AlreadyQueued {
-				fmt.Fprintf(s.Out, "already queued, the letter stays  %s\n", tail)
+				fmt.Fprintf(s.Out, "already queued, the letter stays  %s\n", command.Clean(tail))
 				return nil
 			}
-			fmt.Fprintf(s.Out, "queued  %s\n", tail)
+			fmt.Fprintf(s.Out, "queued  %s\n", command.Clean(tail))
 			return nil
 		}),
 	}
@@ -197,7 +214,7 @@ nothing will come back for it.`,
 			if err := q.Drop(ctx, tail); err != nil {
 				return err
 			}
-			fmt.Fprintf(s.Out, "dropped  %s\n", tail)
+			fmt.Fprintf(s.Out, "dropped  %s\n", command.Clean(tail))
 			return nil
 		}),
 	}
@@ -251,12 +268,23 @@ func oneJob(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 || isPattern(args[0]) {
 		return fmt.Errorf("name one job, by its subject; see \"%s --help\"", cmd.CommandPath())
 	}
-	return nil
+	return areSubjects(args)
 }
 
 func someJobs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("name a job by its subject, or several by a pattern; see \"%s --help\"", cmd.CommandPath())
+	}
+	return areSubjects(args)
+}
+
+// areSubjects refuses what cannot be a subject of NATS, which the server would
+// only answer with a riddle.
+func areSubjects(args []string) error {
+	for _, arg := range args {
+		if slices.Contains(strings.Split(arg, "."), "") || strings.ContainsFunc(arg, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+			return fmt.Errorf("%q is not the subject of a job; copy one from \"worker status\", each as an argument of its own", arg)
+		}
 	}
 	return nil
 }

@@ -66,9 +66,9 @@ func (l *pathList) write(path purge.PathRecord) {
 		_ = encoder.Encode(path)
 		return
 	}
-	fmt.Fprintf(l.out, "%s\t%s\t%d\t%s", path.Action, path.Kind, path.Bytes, path.Location)
+	fmt.Fprintf(l.out, "%s\t%s\t%d\t%s", path.Action, path.Kind, path.Bytes, command.Clean(path.Location))
 	if path.Reason != "" {
-		fmt.Fprintf(l.out, "\t%s", path.Reason)
+		fmt.Fprintf(l.out, "\t%s", command.Clean(string(path.Reason)))
 	}
 	fmt.Fprintln(l.out)
 }

@@ -11,6 +11,7 @@ import (
 
 	"deckhand/internal/clitest"
 	"deckhand/internal/command"
+	"deckhand/internal/queue"
 )
 
 func TestHelpNamesEveryCommandAndAWayToBegin(t *testing.T) {
@@ -21,6 +22,7 @@ func TestHelpNamesEveryCommandAndAWayToBegin(t *testing.T) {
 		require.Contains(t, got.Stdout, want)
 	}
 	for _, command := range newRoot().Commands() {
+		require.Contains(t, command.Long, "Exit codes", command.Name())
 		if command.HasSubCommands() || !command.Runnable() {
 			continue
 		}
@@ -43,6 +45,18 @@ func TestEveryFlagHasAVariableThatBothBinariesKnow(t *testing.T) {
 		}
 	}
 	visit(newRoot())
+}
+
+func TestReasonsOfTheDeadAreSaidOnce(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ reason, err, want string }{
+		{"permanent: it is gone", "it is gone", "permanent: it is gone"},
+		{"it is gone", "it is gone", "it is gone"},
+		{"malformed", "", "malformed"},
+		{"malformed", "field id: is empty", "malformed: field id: is empty"},
+	} {
+		require.Equal(t, test.want, why(&queue.DeadLetter{Reason: test.reason, Error: test.err}))
+	}
 }
 
 func TestVersionIsOneLine(t *testing.T) {
@@ -93,6 +107,10 @@ func TestBadInputIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{[]string{"exec", "purge", "--config", y.config, "--file", job, "--catalog=lake"}, "", "--file holds the whole job"},
 		{[]string{"dead", "show"}, "", "name one job"},
 		{[]string{"dead", "requeue"}, "", "name a job by its subject"},
+		{[]string{"cancel"}, "", `name each job to cancel by its subject; see "worker cancel --help"`},
+		{[]string{"cancel", "a b"}, "", `"a b" is not the subject of a job; copy one from "worker status"`},
+		{[]string{"dead", "drop", "purge..x"}, "", `"purge..x" is not the subject of a job`},
+		{[]string{"dead", "ls", "a", "b"}, "", "accepts at most 1 arg(s)"},
 		{[]string{"cancel", "purge.>", "--nats-url", nowhere}, "", "name each job to cancel"},
 		{[]string{"setup", "--replicas=9"}, "", "9"},
 		{[]string{"status", "--every=1ms", "--nats-url", nowhere}, "", "--every: write at least 100ms"},

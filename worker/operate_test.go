@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -12,10 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/clitest"
+	"deckhand/internal/command"
 	"deckhand/internal/natstest"
 	"deckhand/internal/queue"
 	"deckhand/internal/s3test"
 	"deckhand/jobs"
+	"deckhand/jobs/purge"
 )
 
 func TestSetupCreatesReportsAndOverwritesOnlyWhenTold(t *testing.T) {
@@ -248,7 +251,7 @@ purge-view  0        -       0        0        0     paused until 2026-11-25T13:
 
 newest dead letter: purge.R.c.n.t.u (see "worker dead ls")
 
-1 jobs of a kind that no worker knows wait for ever:
+1 job of a kind that no worker knows waits for ever:
   jobs.purgee.R.c.n.t
 
 RUNNING            FOR   WORKER  STEP  FILES                   BYTES    SPEED          ALIVE   ATTEMPT
@@ -263,6 +266,28 @@ ENDED   OUTCOME    TOOK  ATTEMPTS  JOB
 		trimmed = append(trimmed, strings.TrimRight(line, " \n"))
 	}
 	require.Equal(t, want, strings.Join(trimmed, "\n")+"\n")
+}
+
+func TestNothingThatOthersNamedReachesTheTerminalRaw(t *testing.T) {
+	t.Parallel()
+	const evil = "x\x1b[2J\nFORGED"
+	var out strings.Builder
+	require.NoError(t, printStatus(&out, &queue.Status{
+		Kinds:   []queue.KindStatus{{Kind: evil, Dead: 1, NewestDead: evil}},
+		Running: []queue.RunningJob{{Tail: evil, Holder: queue.Holder{Worker: evil}, Counters: jobs.Counters{Step: evil}, LastError: evil}},
+		Results: []queue.ResultStatus{{Tail: evil, Result: jobs.Result{Outcome: evil, Reason: evil}}},
+		Unknown: []string{evil}, UnknownCount: 1,
+	}))
+	letter := &queue.DeadLetter{Subject: evil, Tail: evil, Reason: evil, Error: evil + "2", Worker: evil, Body: []byte(evil), Checkpoint: []byte(evil)}
+	s := &command.Session{Out: &out, Err: &out}
+	require.NoError(t, printLetters(s, []*queue.DeadLetter{letter}))
+	require.NoError(t, printLetter(s, letter))
+	list := pathList{out: bufio.NewWriter(&out)}
+	list.write(purge.PathRecord{Location: evil, Reason: evil})
+	require.NoError(t, list.flush())
+	require.NotContains(t, out.String(), "\x1b")
+	require.NotContains(t, out.String(), "\nFORGED")
+	require.Contains(t, out.String(), `"x\x1b[2J\nFORGED"`)
 }
 
 func TestWatchedStatusEndsWithItsSignal(t *testing.T) {

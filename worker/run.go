@@ -32,7 +32,10 @@ no more, lets the running ones go on for --drain, and gives the rest back; they
 resume elsewhere. A second signal ends it at once, which is harmless too.
 
 It creates the streams and buckets that are missing, if it may, and waits, saying
-for what, while NATS cannot be reached.`,
+for what, while NATS cannot be reached.
+
+Exit codes: 0 told to stop; 1 the streams or the connection are of no use, and
+waiting does not help; 2 bad input.`,
 		Example: `  worker run --config deckhand.yaml
   worker run --config deckhand.yaml --slots purge=8,purge-view=2
   worker run --config deckhand.yaml --embedded --embedded-store ./queue

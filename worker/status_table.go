@@ -10,6 +10,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"deckhand/internal/command"
 	"deckhand/internal/queue"
 )
 
@@ -36,7 +37,7 @@ func printKinds(table *tabwriter.Writer, status *queue.Status) {
 		case !kind.PausedUntil.IsZero():
 			note = "paused until " + kind.PausedUntil.Format(time.RFC3339)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%d\t%s\n", kind.Kind, kind.Waiting, oldest, kind.Running, kind.Delayed, kind.Dead, note)
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%d\t%s\n", command.Clean(string(kind.Kind)), kind.Waiting, oldest, kind.Running, kind.Delayed, kind.Dead, note)
 	}
 	_ = table.Flush() // a failure comes back from the last Flush
 	if status.MaxBytes > 0 && status.Bytes > uint64(status.MaxBytes)/2 {
@@ -44,13 +45,17 @@ func printKinds(table *tabwriter.Writer, status *queue.Status) {
 	}
 	for _, kind := range status.Kinds {
 		if kind.NewestDead != "" {
-			fmt.Fprintf(table, "\nnewest dead letter: %s (see \"worker dead ls\")\n", kind.NewestDead)
+			fmt.Fprintf(table, "\nnewest dead letter: %s (see \"worker dead ls\")\n", command.Clean(kind.NewestDead))
 		}
 	}
 	if status.UnknownCount > 0 {
-		fmt.Fprintf(table, "\n%d jobs of a kind that no worker knows wait for ever:\n", status.UnknownCount)
+		wait := "wait"
+		if status.UnknownCount == 1 {
+			wait = "waits"
+		}
+		fmt.Fprintf(table, "\n%s of a kind that no worker knows %s for ever:\n", plural(int(status.UnknownCount), "job"), wait)
 		for _, subject := range status.Unknown {
-			fmt.Fprintf(table, "  %s\n", subject)
+			fmt.Fprintf(table, "  %s\n", command.Clean(subject))
 		}
 	}
 	_ = table.Flush()
@@ -73,8 +78,8 @@ func printRunning(table *tabwriter.Writer, status *queue.Status) {
 		if !job.Updated.IsZero() {
 			alive = age(status.Time.Sub(job.Updated.Time)) + " ago"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", cmp.Or(job.Tail, job.Key), age(status.Time.Sub(job.Holder.Since.Time)),
-			job.Holder.Worker, cmp.Or(job.Counters.Step, "-"), files, size(uint64(max(job.Counters.Bytes, 0))), speed, alive, job.Attempts)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", command.Clean(cmp.Or(job.Tail, job.Key)), age(status.Time.Sub(job.Holder.Since.Time)),
+			command.Clean(job.Holder.Worker), command.Clean(cmp.Or(job.Counters.Step, "-")), files, size(uint64(max(job.Counters.Bytes, 0))), speed, alive, job.Attempts)
 		if trouble := cmp.Or(job.LastError, job.FirstError); trouble != "" {
 			fmt.Fprintf(table, "  last error: %s\n", shorten(trouble, 160))
 		}
@@ -92,8 +97,8 @@ func printResults(table *tabwriter.Writer, status *queue.Status) {
 		if r := result.Result; !r.StartedAt.IsZero() {
 			took = age(r.FinishedAt.Sub(r.StartedAt.Time))
 		}
-		fmt.Fprintf(table, "%s ago\t%s\t%s\t%d\t%s\t%s\n", age(status.Time.Sub(result.Time.Time)), result.Result.Outcome, took,
-			result.Result.Attempts, result.Tail, shorten(result.Result.Reason, 80))
+		fmt.Fprintf(table, "%s ago\t%s\t%s\t%d\t%s\t%s\n", age(status.Time.Sub(result.Time.Time)), command.Clean(string(result.Result.Outcome)), took,
+			result.Result.Attempts, command.Clean(result.Tail), shorten(result.Result.Reason, 80))
 	}
 }
 
@@ -125,9 +130,11 @@ func age(d time.Duration) string {
 
 func size(bytes uint64) string { return humanize.IBytes(bytes) }
 
-// shorten cuts a text to a number of characters.
+// shorten makes a text fit a cell: its first line, cut to a number of
+// characters, without any that do not print.
 func shorten(text string, limit int) string {
 	text, _, _ = strings.Cut(text, "\n")
+	text = command.Clean(text)
 	if runes := []rune(text); len(runes) > limit {
 		return string(runes[:limit-1]) + "…"
 	}

@@ -29,6 +29,15 @@ func TestErrorsArePrintedOnOneLine(t *testing.T) {
 	require.Equal(t, `unknown command "sttus" for "tool"; did you mean status?`, OneLine(root.Execute()))
 }
 
+func TestControlCharactersDoNotReachATerminal(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "sales.Größe 数", Clean("sales.Größe 数"))
+	require.Equal(t, `"a\x1b[2Jb"`, Clean("a\x1b[2Jb"))
+	require.Equal(t, `"a\nb"`, Clean("a\nb"))
+	require.Equal(t, `"\u202etxt"`, Clean("\u202etxt"), "text that runs backwards")
+	require.Equal(t, `no table "Größe" a\x1b[2J\tb`, OneLine(errors.New("no table \"Größe\" a\x1b[2J\tb\n")))
+}
+
 func TestFlagsComeFromTheEnvironmentUnlessGiven(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"DECKHAND_TABLE_UUID": "env", "DECKHAND_TABLE": "env", "DECKHAND_WAIT": "true", "DECKHAND_HELP": "true"}

@@ -82,12 +82,12 @@ func Main(root *cobra.Command) int {
 	return int(ours.code)
 }
 
-// OneLine is an error's text without line breaks.
+// OneLine is an error's text without line breaks or other control characters.
 func OneLine(err error) string {
 	var lines []string
 	for line := range strings.Lines(err.Error()) {
 		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
+			lines = append(lines, escape(line))
 		}
 	}
 	return strings.Join(lines, "; ")
