@@ -25,7 +25,8 @@
 // $JS.API.DIRECT.GET.>, $JS.ACK.JOBS.>, $KV.locks.>, $KV.progress.>, results.>
 // and dead.>, and to subscribe to its inbox. Requeue also needs jobs.>; cancel,
 // requeue and drop need $JS.API.STREAM.MSG.DELETE.*, and pause
-// $JS.API.CONSUMER.PAUSE.JOBS.*.
+// $JS.API.CONSUMER.PAUSE.JOBS.*. A worker that may also create streams and
+// consumers makes those anew that a server has lost.
 //
 // Acknowledgements of JetStream are not fenced: a worker that lost its job can
 // still end it. So the lease in the bucket locks is the lock, and a worker that

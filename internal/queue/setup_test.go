@@ -99,11 +99,11 @@ func TestAnAckWaitThatIsNotConfiguredIsThatOfTheFleet(t *testing.T) {
 
 func TestAnAckWaitCanBeLoweredAndRaised(t *testing.T) {
 	t.Parallel()
-	b := &bundle{t: t, js: natstest.Start(t, natstest.Config{}).JetStream(t)}
+	js := natstest.Start(t, natstest.Config{}).JetStream(t)
 	for _, ackWait := range []time.Duration{5 * time.Minute, 30 * time.Second, 10 * time.Minute} {
-		_, err := Setup(t.Context(), b.js, AssetsConfig{AckWait: ackWait, Update: true})
+		_, err := Setup(t.Context(), js, AssetsConfig{AckWait: ackWait, Update: true})
 		require.NoError(t, err)
-		q, err := Open(t.Context(), b.js, Config{AckWait: ackWait})
+		q, err := Open(t.Context(), js, Config{AckWait: ackWait})
 		require.NoError(t, err)
 		require.Equal(t, ackWait, q.locks.stream.CachedInfo().Config.MaxAge)
 		require.LessOrEqual(t, q.locks.stream.CachedInfo().Config.SubjectDeleteMarkerTTL, ackWait)
