@@ -114,10 +114,10 @@ func rights() []right {
 	}
 	for _, stream := range []string{"KV_locks", "KV_progress", "RESULTS"} {
 		subject := "$JS.API.DIRECT.GET." + stream
-		list = append(list, right{grant: subject, subject: subject, message: probeBroken, without: `"status" fails`})
+		list = append(list, right{grant: subject, subject: subject, message: probeBroken, without: `"status" and the metrics of the queue fail`})
 	}
 	return append(list,
-		right{grant: "$JS.API.DIRECT.GET.DEAD", subject: "$JS.API.DIRECT.GET.DEAD", message: probeBroken, without: `"status" and "dead ls" fail`},
+		right{grant: "$JS.API.DIRECT.GET.DEAD", subject: "$JS.API.DIRECT.GET.DEAD", message: probeBroken, without: `"status", "dead ls" and the metrics of the queue fail`},
 		right{grant: "$JS.API.DIRECT.GET.DEAD.>", subject: "$JS.API.DIRECT.GET.DEAD.dead." + nobody, message: probeInfo, without: `"dead" fails`},
 		right{grant: "$JS.API.DIRECT.GET.JOBS.>", subject: "$JS.API.DIRECT.GET.JOBS.jobs." + nobody, message: probeInfo, without: `"cancel" fails`},
 		right{grant: "jobs.>", subject: "jobs." + nobody, message: probeStored, without: `"dead requeue" fails`},

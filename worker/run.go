@@ -105,15 +105,20 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 	metrics.Watch(worker, slices.Sorted(maps.Keys(s.Config.Worker.Slots)))
 	state.working(worker)
 	log.InfoContext(ctx, "connected to the queue", slog.String("url", nc.ConnectedUrlRedacted()), slog.String("http", web.address()))
-	return work(ctx, worker, nc, log)
+	return work(ctx, worker, nc, metrics.WatchQueue(q.Status, log), log)
 }
 
-// work runs the worker, and watches over its connection for as long.
-func work(ctx context.Context, worker *queue.Worker, nc *nats.Conn, log *slog.Logger) error {
+// work runs the worker, and for as long watches over its connection and looks at
+// the queue for the metrics.
+func work(ctx context.Context, worker *queue.Worker, nc *nats.Conn, gauges *telemetry.QueueWatch, log *slog.Logger) error {
 	watch, end := context.WithCancel(context.WithoutCancel(ctx))
 	var group errgroup.Group
 	group.Go(func() error {
 		broker.Watch(watch, nc, log)
+		return nil
+	})
+	group.Go(func() error {
+		gauges.Run(watch)
 		return nil
 	})
 	group.Go(func() error {

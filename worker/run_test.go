@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -143,11 +144,15 @@ func TestEmbeddedWorkerPurgesWhatTheProducerSubmits(t *testing.T) {
 	require.Equal(t, 1, got.Code)
 	require.Contains(t, got.Stderr, "no such dead letter")
 
-	code, metrics := get(t, health+"/metrics")
-	require.Equal(t, 200, code)
+	var metrics string
+	clitest.Eventually(t, func() bool { // the first look at the queue may be late
+		_, metrics = get(t, health+"/metrics")
+		return strings.Contains(metrics, "deckhand_dead_letters")
+	}, "no metrics of the queue: %s", metrics)
 	for _, want := range []string{
 		`deckhand_jobs_settled_total{kind="purge",outcome="completed"} 1`, `deckhand_jobs_settled_total{kind="purge",outcome="dead"} 2`,
 		fmt.Sprintf("deckhand_files_deleted_total %d", count), `deckhand_job_slots{kind="purge"} 4`, `deckhand_jobs_running{kind="purge"} 0`,
+		`deckhand_dead_letters{kind="purge"} 0`, `deckhand_queue_messages{kind="purge",state="waiting"} 0`, `deckhand_queue_oldest_seconds{kind="purge"} 0`,
 	} {
 		require.Contains(t, metrics, want)
 	}
