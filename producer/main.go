@@ -1,4 +1,3 @@
-// Command producer puts jobs into Deckhand's queue.
 package main
 
 import (

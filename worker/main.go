@@ -1,5 +1,3 @@
-// Command worker runs Deckhand's jobs, and is what an operator looks into the
-// fleet with. One file per command; internal/queue does what they ask for.
 package main
 
 import (

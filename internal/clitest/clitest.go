@@ -1,6 +1,3 @@
-// Package clitest runs a command as a process of its own in its tests, without
-// building it first: the test binary itself is started again and becomes the
-// command. It is for tests only.
 package clitest
 
 import (
