@@ -191,7 +191,7 @@ func (r *run) manifestFiles(tree *table.Tree) []file {
 			r.keep(NamesKept, Manifests, m.Length, m.Path, "")
 			continue
 		}
-		gone := r.gone != nil && r.gone[i] // not known when resumed in this level
+		gone := i < len(r.gone) && r.gone[i] // not known when resumed in this level
 		files = append(files, file{kind: Manifests, path: m.Path, size: max(m.Length, 0), absent: gone})
 	}
 	return files
