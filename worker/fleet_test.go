@@ -11,12 +11,14 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/clitest"
 	"deckhand/internal/natstest"
+	"deckhand/internal/queue"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
@@ -52,9 +54,9 @@ func newFleet(t *testing.T, natsURL string) *fleet {
 		Version: jobs.Version, ID: jobs.NewID(), Kind: jobs.Purge, Realm: "POLARIS", Catalog: "lake",
 		Namespace: []string{"sales"}, Table: "orders", TableUUID: table.UUID, MetadataLocation: table.MetadataLocation,
 	}
-	setup := clitest.Run(t, clitest.Command{Args: []string{"setup", "--nats-url", natsURL, "--ack-wait", "3s"}})
-	require.Zero(t, setup.Code, setup.Stderr)
 	f.js = natstest.JetStream(t, natstest.Connect(t, natsURL))
+	_, err = queue.Setup(t.Context(), f.js, queue.AssetsConfig{AckWait: 3 * time.Second})
+	require.NoError(t, err)
 	return f
 }
 

@@ -115,7 +115,12 @@ func TestBadInputIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{[]string{"setup", "--replicas=9"}, "", "9"},
 		{[]string{"status", "--every=1ms", "--nats-url", nowhere}, "", "--every: write at least 100ms"},
 	} {
-		got := clitest.Run(t, clitest.Command{Args: test.args, Env: []string{test.env}})
+		var got clitest.Result
+		if test.env == "" {
+			got = worker(t, test.args...)
+		} else {
+			got = clitest.Run(t, clitest.Command{Args: test.args, Env: []string{test.env}})
+		}
 		require.Equal(t, 2, got.Code, "%v: %s", test.args, got.Stderr)
 		require.Contains(t, got.Stderr, test.want)
 		require.Equal(t, 1, strings.Count(got.Stderr, "\n"), got.Stderr)

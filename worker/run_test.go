@@ -86,6 +86,9 @@ func TestEmbeddedWorkerPurgesWhatTheProducerSubmits(t *testing.T) {
 	worker1, health := startWorker(t, y, "--embedded", "--slots", "purge=4", "--nats-url", "nats://"+address, "--ack-wait", "16s")
 	waitReady(t, worker1, health)
 	tool := func(program string, args ...string) clitest.Result {
+		if program == "" {
+			return worker(t, append(args, "--nats-url", "nats://"+address)...)
+		}
 		return clitest.Run(t, clitest.Command{Program: program, Args: args, Env: []string{"NATS_URL=nats://" + address}})
 	}
 	submit := []string{"submit", "purge", "--catalog", "lake", "--table", "db.orders", "--table-uuid", table.UUID, "--metadata-location", table.MetadataLocation}

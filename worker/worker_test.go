@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/clitest"
+	"deckhand/internal/command"
 	"deckhand/internal/natstest"
 	"deckhand/internal/tabletest"
 )
@@ -17,13 +19,22 @@ import (
 func TestMain(m *testing.M) {
 	natstest.RunIfChild()
 	clitest.RunIfChild(main)
+	clitest.Isolate()
 	os.Exit(m.Run())
 }
 
-// worker runs a command of this binary to its end.
+// worker runs a command that ends by itself. It has no process of its own, of
+// which many would take long to start; those that are signalled or killed have.
 func worker(t *testing.T, args ...string) clitest.Result {
 	t.Helper()
-	return clitest.Run(t, clitest.Command{Args: args})
+	var stdout, stderr clitest.Buffer
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(strings.NewReader(""))
+	root.SetOut(&stdout)
+	root.SetErr(&stderr)
+	code := command.Main(root)
+	return clitest.Result{Stdout: stdout.String(), Stderr: stderr.String(), Code: code}
 }
 
 // nowhere is an address at which no NATS server answers.

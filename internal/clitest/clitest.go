@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,19 @@ func RunIfChild(main func()) {
 		main()
 		os.Exit(0)
 	}
+}
+
+// Isolate keeps commands that run inside of the test process from what a
+// developer's environment says: variables of NATS and Deckhand, and contexts of
+// the nats tool. Call it in TestMain.
+func Isolate() {
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "NATS_") || strings.HasPrefix(name, "DECKHAND_") {
+			_ = os.Unsetenv(name) // only of a name that is none
+		}
+	}
+	_ = os.Setenv("XDG_CONFIG_HOME", filepath.Join(os.TempDir(), "deckhand-no-contexts"))
 }
 
 // runTimeout is how long a command may take before its test fails.
@@ -87,7 +101,7 @@ func (c Command) build(ctx context.Context, t testing.TB) *exec.Cmd {
 // Process is a command that runs beside the test.
 type Process struct {
 	cmd  *exec.Cmd
-	log  safeBuffer
+	log  Buffer
 	done chan struct{}
 }
 
@@ -150,19 +164,21 @@ func Eventually(t testing.TB, condition func() bool, format string, args ...any)
 	}
 }
 
-// safeBuffer is read while the process writes.
-type safeBuffer struct {
+// Buffer may be read while others write to it.
+type Buffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
 }
 
-func (b *safeBuffer) Write(data []byte) (int, error) {
+// Write implements [io.Writer].
+func (b *Buffer) Write(data []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buffer.Write(data)
 }
 
-func (b *safeBuffer) String() string {
+// String is what was written so far.
+func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buffer.String()

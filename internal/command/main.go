@@ -15,6 +15,9 @@ import (
 	"deckhand/internal/telemetry"
 )
 
+// Commands are listed in the order in which people need them.
+func init() { cobra.EnableCommandSorting = false }
+
 // NewRoot makes a binary's top command: its name, what it is in a few lines, and
 // the flags that all its commands have. version is what the linker knows.
 func NewRoot(name, short, long, version string) *cobra.Command {
@@ -34,7 +37,6 @@ func NewRoot(name, short, long, version string) *cobra.Command {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	cobra.EnableCommandSorting = false
 	return root
 }
 

@@ -67,7 +67,9 @@ func open(cmd *cobra.Command, groups []config.Group) (*Session, error) {
 		return nil, err
 	}
 	log := telemetry.NewLogger(cmd.ErrOrStderr(), telemetry.LogConfig{Level: level, Format: loaded.Log.Format})
-	// Libraries that log do so in the same form.
-	slog.SetDefault(log)
+	if cmd.ErrOrStderr() == os.Stderr {
+		// Libraries that log do so in the same form.
+		slog.SetDefault(log)
+	}
 	return &Session{Program: cmd.Root().Name(), Config: loaded, Log: log, Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -22,7 +23,7 @@ import (
 // scrape is what /metrics answers, the lines of the queue only.
 func scrape(m *Metrics) string {
 	answer := httptest.NewRecorder()
-	m.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	var lines []string
 	for line := range strings.Lines(answer.Body.String()) {
 		if strings.HasPrefix(line, "deckhand_queue_") || strings.HasPrefix(line, "deckhand_dead_letters") {
