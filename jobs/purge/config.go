@@ -154,8 +154,10 @@ func failure(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)):
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	case ctx.Err() != nil:
+		return err
 	case errors.Is(err, storage.ErrUnavailable):
 		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
 	default:

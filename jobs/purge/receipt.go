@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"deckhand/jobs"
 )
@@ -177,7 +179,7 @@ func (r *Receipt) WriteText(w io.Writer) error {
 			}
 		}
 		for _, path := range r.Kept[reason].Paths {
-			_, _ = fmt.Fprintf(out, "\t\t\t%s\n", path)
+			_, _ = fmt.Fprintf(out, "\t\t\t%s\n", printable(path))
 		}
 	}
 	for _, kind := range kindOrder {
@@ -196,7 +198,7 @@ func (r *Receipt) WriteText(w io.Writer) error {
 	}
 	if r.Left != nil {
 		for _, path := range r.Left.Paths[:min(len(r.Left.Paths), 10)] {
-			_, _ = fmt.Fprintf(out, "\t\t\t%s\n", path)
+			_, _ = fmt.Fprintf(out, "\t\t\t%s\n", printable(path))
 		}
 	}
 	for _, note := range r.Notes {
@@ -215,6 +217,14 @@ func (r *Receipt) WriteText(w io.Writer) error {
 		return fmt.Errorf("print receipt: %w", err)
 	}
 	return nil
+}
+
+// printable quotes a path that holds what a terminal would act on.
+func printable(path string) string {
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		return strconv.Quote(path)
+	}
+	return path
 }
 
 func formatRequests(byOperation map[string]int64) string {
