@@ -137,6 +137,7 @@ func TestBadJobsExitWithTwoAndOneLine(t *testing.T) {
 		{[]string{"submit", "purge", "--catalog=c", "--table=n.t", "--metadata-location=s3://w/m"}, "a purge needs --table-uuid and --metadata-location"},
 		{[]string{"submit", "purge", "--catalog=c", "--table=n.t", "--table-uuid=u"}, "a purge needs --table-uuid and --metadata-location"},
 		{[]string{"submit", "purge", "--catalog=c", "--table=t", "--table-uuid=u", "--metadata-location=s3://w/m"}, "has no namespace"},
+		{[]string{"submit", "purge-files", "--catalog=c", "--table=n.t"}, "give the whole job with --file"},
 		{[]string{"submit", "purge", "--file=absent.json"}, "absent.json: no such file"},
 		{with(orders, "--file=x"), "--file holds the whole job"},
 		{with(orders, "--not-before=tomorrow"), `--not-before: "tomorrow" is neither a time`},

@@ -66,7 +66,7 @@ func TestAbsentSettingsHaveTheirDocumentedDefaults(t *testing.T) {
 	require.Equal(t, "lake", lake.Name)
 	require.Equal(t, "POLARIS", lake.Realm)
 	require.Equal(t, Purge{Scope: "table", Outside: "keep"}, lake.Purge)
-	require.Equal(t, Slots{jobs.Purge: 4, jobs.PurgeView: 2}, config.Worker.Slots)
+	require.Equal(t, Slots{jobs.Purge: 4, jobs.PurgeView: 2, jobs.PurgeFiles: 2}, config.Worker.Slots)
 	require.Equal(t, 25*time.Second, config.Worker.Drain)
 	require.Equal(t, 15*time.Minute, config.Worker.StallTimeout)
 	require.Equal(t, "127.0.0.1:9464", config.Worker.HTTP)

@@ -28,7 +28,7 @@ func TestSetupCreatesWhatIsMissingAndIsRepeatable(t *testing.T) {
 	created, differences, err := Setup(t.Context(), js, AssetsConfig{})
 	require.NoError(t, err)
 	require.Empty(t, differences)
-	require.Equal(t, []string{"JOBS", "DEAD", "RESULTS", "KV_locks", "KV_progress", "JOBS/purge", "JOBS/purge-view"}, created)
+	require.Equal(t, []string{"JOBS", "DEAD", "RESULTS", "KV_locks", "KV_progress", "JOBS/purge", "JOBS/purge-view", "JOBS/purge-files"}, created)
 	created, differences, err = Setup(t.Context(), js, AssetsConfig{})
 	require.NoError(t, err)
 	require.Empty(t, created)
