@@ -1,0 +1,123 @@
+package dev.deckhand.polaris.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.nats.client.api.MessageInfo;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Each answer of the contract's table, from a real stream. */
+class JobPublisherTest extends NatsTest {
+  @Test
+  void aJobIsStoredWithItsHeadersAndBytes() throws Exception {
+    PurgeJob job = job("orders");
+
+    assertThat(new JobPublisher(link).publish(job)).isEqualTo(Published.of(PublishAnswer.QUEUED));
+
+    MessageInfo stored = message(1);
+    assertThat(stored.getSubject()).isEqualTo(job.subject());
+    assertThat(stored.getData()).isEqualTo(job.json());
+    assertThat(stored.getHeaders().get("Job-Id")).isEqualTo(List.of("gr=C3=B6=C3=9Fe=2E7"));
+    assertThat(stored.getHeaders().get("Job-Kind")).isEqualTo(List.of("purge"));
+    assertThat(stored.getHeaders().get("Job-Version")).isEqualTo(List.of("1"));
+  }
+
+  @Test
+  void theSameJobAgainIsAlreadyQueued() {
+    new JobPublisher(link).publish(job("orders"));
+
+    assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.ALREADY_QUEUED);
+    assertThat(stored()).isEqualTo(1);
+  }
+
+  @Test
+  void aFullStreamIsNotMistakenForAlreadyQueued() throws Exception {
+    stream(NatsServer.jobs().maxMessages(1));
+    new JobPublisher(link).publish(job("orders"));
+
+    Published full = new JobPublisher(link).publish(job("returns"));
+
+    assertThat(full.answer()).isEqualTo(PublishAnswer.FULL);
+    assertThat(full.detail()).contains("maximum messages exceeded");
+    stream(NatsServer.jobs().maxBytes(1));
+    assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.FULL);
+  }
+
+  @Test
+  void withoutTheStreamNothingTakesTheJob() throws Exception {
+    admin.jetStreamManagement().deleteStream("JOBS");
+
+    Published none = new JobPublisher(link).publish(job("orders"));
+
+    assertThat(none.answer()).isEqualTo(PublishAnswer.NO_STREAM);
+    assertThat(none.detail()).contains("worker setup");
+  }
+
+  @Test
+  void anotherStreamOnTheSubjectIsNoStreamOfOurs() throws Exception {
+    stream(NatsServer.jobs().name("OTHER"));
+
+    assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.NO_STREAM);
+  }
+
+  @Test
+  void aJobThatTheStreamFindsTooLargeIsRefused() throws Exception {
+    stream(NatsServer.jobs().maximumMessageSize(100));
+
+    assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.REFUSED);
+  }
+
+  @Test
+  void aServerThatDoesNotAnswerLeavesItUnknownAndRepeatingIsSafe() {
+    try (NatsLink quick = link(NatsSettings.of(server.url()).withPublishTimeout(Duration.ofMillis(300)))) {
+      server.freeze();
+      Published silent = new JobPublisher(quick).publish(job("orders"));
+      server.thaw();
+
+      assertThat(silent.answer()).isEqualTo(PublishAnswer.UNKNOWN);
+      assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.ALREADY_QUEUED);
+      assertThat(stored()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void withoutAConnectionNothingIsSent() {
+    server.stop();
+    org.awaitility.Awaitility.await().atMost(SOON).until(() -> !link.connected());
+
+    assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.AWAY);
+    server.start();
+  }
+
+  @Test
+  void anAccountThatMayNotPublishIsDenied(@TempDir Path folder) throws Exception {
+    Path config = folder.resolve("nats.conf");
+    Files.writeString(
+        config,
+        """
+        authorization { users = [
+          { user: polaris, password: p, permissions: { publish: "jobs.purge.>", subscribe: "_INBOX_polaris.>" } }
+          { user: denied, password: p, permissions: { publish: "nothing", subscribe: "_INBOX.>" } }
+          { user: admin, password: p }
+        ] }
+        """);
+    try (NatsServer guarded = NatsServer.launch("--config", config.toString());
+        var operator = guarded.connect(options -> options.userInfo("admin", "p"));
+        NatsLink allowed =
+            link(NatsSettings.of(guarded.url()).withLogin("polaris", "p", "_INBOX_polaris"));
+        NatsLink denied =
+            link(
+                NatsSettings.of(guarded.url())
+                    .withLogin("denied", "p", null)
+                    .withPublishTimeout(Duration.ofSeconds(1)))) {
+      operator.jetStreamManagement().addStream(NatsServer.jobs().build());
+
+      assertThat(new JobPublisher(denied).publish(job("orders")).answer()).isEqualTo(PublishAnswer.DENIED);
+      assertThat(new JobPublisher(allowed).publish(job("orders")).answer()).isEqualTo(PublishAnswer.QUEUED);
+    }
+  }
+}
