@@ -1,4 +1,4 @@
-# Everything here needs Go and nothing else.
+# Everything here needs Go and nothing else, but test-extension: Maven and a JDK 21.
 
 GO      ?= go
 BUILD   := build
@@ -17,11 +17,11 @@ LINT_VERSION := v2.15.0
 LINT         := $(BIN)/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint bench demo up fuzz clean
+.PHONY: help build test test-extension lint bench demo up fuzz clean
 
 help: ## Show this list
 	@echo "Deckhand. What make can do:"; echo
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r target text; do printf '  make %-6s %s\n' "$$target" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 build: ## Build both binaries into build/bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./worker ./producer
@@ -30,6 +30,13 @@ test: ## Run every test (a few minutes; with -race where a C compiler is found)
 	@cc=$$($(GO) env CC); if command -v $${cc%% *} >/dev/null 2>&1; \
 	then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...; \
 	else echo "no C compiler found: the tests run without the race detector"; set -x; $(GO) test -timeout 10m ./...; fi
+
+test-extension: $(BIN)/nats-server ## Test what goes into a Polaris server (deploy/polaris), with Maven and a JDK 21
+	deploy/polaris/mvn.sh -pl outbox,wiring verify
+
+# The server of go.mod, as a process, for tests that are not written in Go.
+$(BIN)/nats-server: go.mod
+	$(GO) build -o $@ github.com/nats-io/nats-server/v2
 
 lint: $(LINT) ## Check format, vet and golangci-lint
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \

@@ -17,11 +17,9 @@ import io.quarkus.test.component.QuarkusComponentTestExtension;
 import jakarta.inject.Inject;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.List;
 import org.apache.polaris.core.auth.PolarisPrincipal;
 import org.apache.polaris.core.config.RealmConfigurationSource;
 import org.apache.polaris.core.persistence.MetaStoreManagerFactory;
-import org.apache.polaris.service.context.RealmContextConfiguration;
 import org.apache.polaris.service.task.TaskExecutor;
 import org.apache.polaris.service.task.TaskExecutorImpl;
 import org.eclipse.microprofile.health.HealthCheckResponse;
@@ -48,6 +46,10 @@ class HandOverTest {
           .configProperty("deckhand.nats.servers", NATS.url())
           .configProperty("deckhand.nats.publish-timeout", "PT1S")
           .configProperty("deckhand.sweep.interval", "PT1H")
+          .configProperty("polaris.realm-context.realms", RealMetaStore.REALM)
+          .configProperty("polaris.realm-context.header-name", "Polaris-Realm")
+          .configProperty("polaris.realm-context.require-header", "false")
+          .configProperty("polaris.realm-context.type", "default")
           .build();
 
   @Inject TaskExecutor executor;
@@ -59,7 +61,6 @@ class HandOverTest {
   @InjectMock PolarisPrincipal principal;
   @InjectMock MetaStoreManagerFactory factory;
   @InjectMock RealmConfigurationSource realmConfig;
-  @InjectMock RealmContextConfiguration realms;
   @InjectMock MeterRegistry unused;
 
   private final RealMetaStore polaris = Server.metaStore();
@@ -69,7 +70,6 @@ class HandOverTest {
   void startServer() throws Exception {
     when(factory.getOrCreateMetaStoreManager(any())).thenReturn(polaris.manager());
     when(factory.getOrCreateSession(any())).thenReturn(polaris.context().getMetaStore());
-    when(realms.realms()).thenReturn(List.of(RealMetaStore.REALM));
     when(principal.getName()).thenReturn("alice");
     admin = NATS.connect();
     admin.jetStreamManagement().addStream(NatsServer.jobs().build());
