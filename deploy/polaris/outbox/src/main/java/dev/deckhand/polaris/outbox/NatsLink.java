@@ -36,7 +36,8 @@ public final class NatsLink implements AutoCloseable {
             return thread;
           });
   private final AtomicBoolean renewing = new AtomicBoolean();
-  private final AtomicBoolean away = new AtomicBoolean();
+  // the first attempts report for themselves
+  private final AtomicBoolean away = new AtomicBoolean(true);
   private volatile Connection connection;
   private volatile Denial denial;
   private volatile String problem;
@@ -128,6 +129,7 @@ public final class NatsLink implements AutoCloseable {
       try {
         Connection made = Nats.connect(options());
         connection = made;
+        away.set(false);
         if (closed) {
           made.close();
           return;

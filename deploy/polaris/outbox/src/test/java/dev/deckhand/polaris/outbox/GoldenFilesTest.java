@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Java and Go are held to the same bytes. */
 class GoldenFilesTest {
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final Path GOLDEN = Path.of(System.getProperty("deckhand.jobs.testdata"));
+  private static final Path GOLDEN = Path.of(System.getProperty("jobs.testdata"));
   private static final Path RECORDED = Path.of("src", "test", "resources", "recorded");
   private static final long TASK = 8126405347123456789L;
 
@@ -85,7 +85,7 @@ class GoldenFilesTest {
     PurgeJob job = ((Mapped.Ours) mapped).job();
     Path body = RECORDED.resolve(recorded.slug() + ".json");
     Path subject = RECORDED.resolve(recorded.slug() + ".subject");
-    if (Boolean.getBoolean("deckhand.update")) {
+    if (Boolean.getBoolean("golden.update")) {
       Files.createDirectories(RECORDED);
       Files.write(body, job.json());
       Files.writeString(subject, job.subject());
