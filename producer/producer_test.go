@@ -16,6 +16,7 @@ import (
 
 	"deckhand/internal/clitest"
 	"deckhand/internal/natstest"
+	"deckhand/internal/pgtest"
 	"deckhand/internal/queue"
 	"deckhand/jobs"
 	"deckhand/jobs/purge"
@@ -23,7 +24,9 @@ import (
 
 func TestMain(m *testing.M) {
 	clitest.RunIfChild(main)
-	os.Exit(m.Run())
+	code := m.Run()
+	pgtest.Stop()
+	os.Exit(code)
 }
 
 const uuid = "6f1c2c1e-9f3c-4a5e-8d7f-0b1d5c1a2b3c"

@@ -22,6 +22,9 @@ const (
 // this package knows. Nothing has been read or changed then.
 var ErrUnknownSchema = errors.New("not a metastore of a known version")
 
+// ErrBadAddress says that the database's address cannot be read.
+var ErrBadAddress = errors.New("the database's address is wrong")
+
 // Type codes of entities.
 const (
 	typeCatalog   = 4
@@ -38,12 +41,12 @@ type Store struct{ conn *pgx.Conn }
 // Open connects and checks the schema's version. url is a PostgreSQL URL or a
 // list of key=value; what it lacks comes from the variables PGHOST, PGUSER,
 // PGPASSWORD and so on, and from the password file, as for psql. The error wraps
-// [ErrUnknownSchema] when the database is not what is expected; it never holds
-// the password.
+// [ErrBadAddress], or [ErrUnknownSchema] when the database is not what is
+// expected; it never holds the password.
 func Open(ctx context.Context, url string) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read database address: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrBadAddress, err)
 	}
 	config.RuntimeParams["application_name"] = "deckhand"
 	conn, err := pgx.ConnectConfig(ctx, config)

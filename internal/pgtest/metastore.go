@@ -1,6 +1,8 @@
 package pgtest
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"testing"
 
@@ -79,4 +81,14 @@ func Entity(columns map[string]any) map[string]any {
 		row[name] = value
 	}
 	return row
+}
+
+// ManifestFileData is what Iceberg's ManifestFiles.encode makes of a manifest,
+// in base64, with the schema cut down to the path.
+func ManifestFileData(path string) string {
+	const schema = `{"type":"record","name":"GenericManifestFile","fields":[{"name":"manifest_path","type":"string","field-id":500}]}`
+	data := binary.BigEndian.AppendUint16([]byte{0xC2, 0x01}, uint16(len(schema)))
+	data = append(data, schema...)
+	data = binary.AppendVarint(data, int64(len(path)))
+	return base64.StdEncoding.EncodeToString(append(data, path...))
 }
