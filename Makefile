@@ -17,7 +17,7 @@ LINT_VERSION := v2.15.0
 LINT         := $(BIN)/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-extension lint bench demo up fuzz clean
+.PHONY: help build test test-extension test-rescue test-polaris lint bench demo demo-polaris up fuzz clean
 
 help: ## Show this list
 	@echo "Deckhand. What make can do:"; echo
@@ -33,6 +33,12 @@ test: ## Run every test (a few minutes; with -race where a C compiler is found)
 
 test-extension: $(BIN)/nats-server ## Test what goes into a Polaris server (deploy/polaris), with Maven and a JDK 21
 	deploy/polaris/mvn.sh -pl outbox,wiring verify
+
+test-rescue: ## Test "producer rescue" on a real PostgreSQL (apt-get install postgresql)
+	REQUIRE_POSTGRES=1 $(GO) test -count=1 -timeout 5m ./internal/metastore ./producer
+
+test-polaris: ## Test a real Polaris with the extension (POLARIS_HOME=folder of quarkus-run.jar, or POLARIS_URL)
+	DECKHAND_TEST_POLARIS=1 $(GO) test -count=1 -timeout 30m -v ./internal/polaristest
 
 # The server of go.mod, as a process, for tests that are not written in Go.
 $(BIN)/nats-server: go.mod
@@ -56,6 +62,9 @@ bench: ## Run the benchmarks and set each beside its rival (BENCH=regexp, BENCHT
 
 demo: ## Drop a real table and watch it being purged, then kill the worker half-way
 	$(GO) run ./internal/demo
+
+demo-polaris: ## The demo with a real Polaris that has the extension (POLARIS_HOME=folder of quarkus-run.jar)
+	$(GO) run ./internal/demo -polaris
 
 up: ## Keep a worker with an embedded NATS running, to look into it with the nats CLI
 	$(GO) run ./internal/demo -up
