@@ -7,7 +7,10 @@ import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Logs each problem once, with the row and the fix, and not again in every sweep. Safe for any thread. */
+/**
+ * Logs each problem once, with the row and the fix, and not again in every sweep. The methods say whether they logged.
+ * Safe for any thread.
+ */
 final class Complaints {
   private static final Logger LOG = LoggerFactory.getLogger(Complaints.class);
   private static final int MAX_ROWS = 100_000;
@@ -24,21 +27,25 @@ final class Complaints {
   private volatile PublishAnswer standing;
 
   /** A row that cannot be published; it is kept. */
-  void unusable(String realm, long id, Mapped.Unusable row) {
-    if (rows.add(id)) {
+  boolean unusable(String realm, long id, Mapped.Unusable row) {
+    boolean once = rows.add(id);
+    if (once) {
       LOG.warn("task row {} of realm {} is kept and not purged: {}; {}", id, realm, row.problem(), row.fix());
     }
+    return once;
   }
 
   /** A row that is not a clean-up of a table or view; it is left alone. */
-  void foreign(String realm, long id, Mapped.Foreign row) {
-    if (rows.add(id)) {
+  boolean foreign(String realm, long id, Mapped.Foreign row) {
+    boolean once = rows.add(id);
+    if (once) {
       LOG.debug("task row {} of realm {} is not ours: {}", id, realm, row.what());
     }
+    return once;
   }
 
   /** A publish that failed. One that fails for all rows alike is logged until a publish succeeds. */
-  void unpublished(String realm, long id, Published published) {
+  boolean unpublished(String realm, long id, Published published) {
     boolean once = published.answer().forAll() ? standing != published.answer() : rows.add(id);
     if (published.answer().forAll()) {
       standing = published.answer();
@@ -47,6 +54,7 @@ final class Complaints {
       LOG.warn(
           "task row {} of realm {} waits, the queue says {}: {}", id, realm, published.answer(), published.detail());
     }
+    return once;
   }
 
   void published(long id) {

@@ -9,6 +9,8 @@ import java.io.IOException;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -22,6 +24,7 @@ import org.slf4j.LoggerFactory;
 public final class NatsLink implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(NatsLink.class);
   private static final Duration RETRY = Duration.ofSeconds(1);
+  private static final int MAX_REPORTED = 10;
 
   /** What a server said when it refused a publish, and when. */
   private record Denial(String text, long nanos) {}
@@ -38,9 +41,12 @@ public final class NatsLink implements AutoCloseable {
   private final AtomicBoolean renewing = new AtomicBoolean();
   // the first attempts report for themselves
   private final AtomicBoolean away = new AtomicBoolean(true);
+  private final Set<String> reported = ConcurrentHashMap.newKeySet();
   private volatile Connection connection;
   private volatile Denial denial;
   private volatile String problem;
+  // the client told its listener why an attempt failed; its exception does not
+  private volatile boolean explained;
   private volatile boolean closed;
 
   /**
@@ -126,10 +132,12 @@ public final class NatsLink implements AutoCloseable {
   // not Nats.connectAsynchronously: it hands out the connection only once it is up, so that it cannot be closed before
   private void connect() {
     while (!closed) {
+      explained = false;
       try {
         Connection made = Nats.connect(options());
         connection = made;
         away.set(false);
+        reported.clear();
         if (closed) {
           made.close();
           return;
@@ -138,7 +146,9 @@ public final class NatsLink implements AutoCloseable {
         onConnected.run();
         return;
       } catch (IOException | GeneralSecurityException | RuntimeException e) {
-        report(e.toString());
+        if (!explained) {
+          report(e.toString());
+        }
       } catch (InterruptedException e) {
         return;
       }
@@ -193,10 +203,11 @@ public final class NatsLink implements AutoCloseable {
     }
   }
 
+  // each attempt fails with the same few texts
   private void report(String text) {
-    if (!text.equals(problem)) {
+    problem = text;
+    if (reported.size() < MAX_REPORTED && reported.add(text)) {
       LOG.warn("NATS at {} cannot be reached: {}; drops go on, their purges wait in the metastore", settings, text);
-      problem = text;
     }
   }
 
@@ -204,14 +215,22 @@ public final class NatsLink implements AutoCloseable {
     @Override
     public void errorOccurred(Connection from, String error) {
       denial = new Denial(error, System.nanoTime());
-      problem = error;
-      LOG.debug("NATS: {}", error);
+      said(error);
     }
 
     @Override
     public void exceptionOccurred(Connection from, Exception e) {
-      problem = e.toString();
-      LOG.debug("NATS: {}", e.toString());
+      said(e.toString());
+    }
+
+    private void said(String text) {
+      if (connection == null) {
+        explained = true;
+        report(text);
+      } else {
+        problem = text;
+        LOG.debug("NATS: {}", text);
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.deckhand.polaris.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.nats.client.api.MessageInfo;
 import java.nio.file.Files;
@@ -24,6 +25,8 @@ class JobPublisherTest extends NatsTest {
     assertThat(stored.getHeaders().get("Job-Id")).isEqualTo(List.of("gr=C3=B6=C3=9Fe=2E7"));
     assertThat(stored.getHeaders().get("Job-Kind")).isEqualTo(List.of("purge"));
     assertThat(stored.getHeaders().get("Job-Version")).isEqualTo(List.of("1"));
+    assertThat(stored.getHeaders().get("Nats-Expected-Last-Subject-Sequence")).isEqualTo(List.of("0"));
+    assertThat(stored.getHeaders().get("Nats-Expected-Stream")).isEqualTo(List.of("JOBS"));
   }
 
   @Test
@@ -87,7 +90,7 @@ class JobPublisherTest extends NatsTest {
   @Test
   void withoutAConnectionNothingIsSent() {
     server.stop();
-    org.awaitility.Awaitility.await().atMost(SOON).until(() -> !link.connected());
+    await().atMost(SOON).until(() -> !link.connected());
 
     assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.AWAY);
     server.start();

@@ -247,6 +247,43 @@ class OutboxTest extends NatsTest {
   }
 
   @Test
+  void aSweepIsNeverRunTwiceAtOnceAndARowIsNeverHandedOverTwiceAtOnce() throws Exception {
+    var polaris = new RealMetaStore(RealMetaStore.Kind.ATOMIC);
+    long row = polaris.dropWithPurge("orders", "u-1");
+    var outbox = outbox(AT_ONCE);
+    server.freeze();
+    var first = threads.submit(() -> outbox.sweep(polaris.store(), threads));
+    await().atMost(SOON).until(() -> polaris.taskRow(row).getEntityVersion() > 1);
+
+    assertThat(outbox.sweep(polaris.store(), threads)).as("the second sweep").isEmpty();
+    assertThat(outbox.handOver(polaris.store(), row, null)).as("the same row by its drop").isFalse();
+
+    server.thaw();
+    assertThat(first.get()).contains(new Outbox.Sweep(1, 1, 0));
+    assertThat(status.count(PublishAnswer.QUEUED)).isEqualTo(1);
+    assertThat(status.count(PublishAnswer.ALREADY_QUEUED)).isZero();
+  }
+
+  @Test
+  void aFullStreamStopsTheSweepAndNothingIsLost() throws Exception {
+    stream(NatsServer.jobs().maxMessages(3));
+    var polaris = new RealMetaStore(RealMetaStore.Kind.ATOMIC);
+    for (int i = 0; i < 40; i++) {
+      polaris.dropWithPurge("t" + i, "u-" + i);
+    }
+    var outbox = outbox(AT_ONCE);
+
+    var sweep = outbox.sweep(polaris.store(), threads).orElseThrow();
+
+    assertThat(sweep.handedOver()).isEqualTo(3);
+    assertThat(sweep.failed()).as("one publish of each thread at most").isBetween(1, AT_ONCE.parallel());
+    assertThat(polaris.taskRows()).hasSize(37);
+    assertThat(outbox.waiting()).isEqualTo(37);
+    stream(NatsServer.jobs());
+    assertThat(outbox.sweep(polaris.store(), threads)).contains(new Outbox.Sweep(37, 37, 0));
+  }
+
+  @Test
   void aRowThatFailsEveryTimeKeepsNothingWaiting() throws Exception {
     stream(NatsServer.jobs().maximumMessageSize(1_000));
     var polaris = new RealMetaStore(RealMetaStore.Kind.ATOMIC);

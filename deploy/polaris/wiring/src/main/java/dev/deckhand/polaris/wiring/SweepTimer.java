@@ -47,15 +47,10 @@ public class SweepTimer {
   }
 
   void start(@Observes StartupEvent event) {
+    LOG.info(startLine());
     if (!delegation.enabled()) {
-      LOG.info("Deckhand is switched off (deckhand.purge.enabled=false); Polaris purges by itself");
       return;
     }
-    LOG.info(
-        "Deckhand is active: purges of the realms {} go to NATS, sweeps every {}{}",
-        realms.realms(),
-        config.sweep().interval(),
-        dropsRefused());
     delegation.whenConnected(this::sweepSoon);
     long interval = config.sweep().interval().toMillis();
     timer.scheduleWithFixedDelay(this::sweepAll, 0, interval, TimeUnit.MILLISECONDS);
@@ -63,6 +58,14 @@ public class SweepTimer {
 
   void stop(@Observes ShutdownEvent event) {
     timer.shutdownNow();
+  }
+
+  /** What is active, in one line. */
+  String startLine() {
+    return delegation.enabled()
+        ? "Deckhand is active: purges of the realms " + realms.realms() + " go to NATS, sweeps every "
+            + config.sweep().interval() + dropsRefused()
+        : "Deckhand is switched off (deckhand.purge.enabled=false); Polaris purges by itself";
   }
 
   /** Polaris refuses DROP ... PURGE by default, and people then look for the fault here. */

@@ -119,6 +119,15 @@ class HandOverTest {
   }
 
   @Test
+  void theStartLineSaysWhatIsActiveAndWherePurgeIsRefused() {
+    assertThat(timer.startLine())
+        .startsWith("Deckhand is active: purges of the realms [realm-1] go to NATS")
+        .contains("DROP_WITH_PURGE_ENABLED is off in [realm-1]");
+    when(realmConfig.getConfigValue(any(), any())).thenReturn(true);
+    assertThat(timer.startLine()).startsWith("Deckhand is active").doesNotContain("DROP_WITH_PURGE_ENABLED");
+  }
+
+  @Test
   void metricsTellWhatWaitsAndWhatTheStreamAnswered() throws Exception {
     var registry = new SimpleMeterRegistry();
     metrics.bind(registry);
