@@ -4,12 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.nats.client.api.MessageInfo;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Each answer of the contract's table, from a real stream. */
 class JobPublisherTest extends NatsTest {
@@ -72,6 +76,53 @@ class JobPublisherTest extends NatsTest {
     stream(NatsServer.jobs().maximumMessageSize(100));
 
     assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.REFUSED);
+  }
+
+  /** Answers that take a cluster or a broken disk to provoke: a subscriber gives them in the stream's stead. */
+  @ParameterizedTest
+  @CsvSource({
+    "10071, wrong last sequence: 7, ALREADY_QUEUED",
+    "10164, wrong last sequence, ALREADY_QUEUED",
+    "10077, maximum messages per subject exceeded, ALREADY_QUEUED",
+    "10077, maximum messages exceeded, FULL",
+    "10077, maximum bytes exceeded, FULL",
+    "10077, no space left on device, FULL",
+    "10002, resource limits exceeded for account, FULL",
+    "10023, insufficient resources, FULL",
+    "10047, resource limits exceeded for server, FULL",
+    "10060, expected stream does not match, NO_STREAM",
+    "10008, JetStream system temporarily unavailable, REFUSED",
+  })
+  void eachErrorOfTheContractIsReadAsItSays(int code, String text, PublishAnswer expected) throws Exception {
+    admin.jetStreamManagement().deleteStream("JOBS");
+    String error = "{\"error\":{\"code\":503,\"err_code\":%d,\"description\":\"%s\"}}".formatted(code, text);
+    var stream = admin.createDispatcher(request -> admin.publish(request.getReplyTo(), error.getBytes(StandardCharsets.UTF_8)));
+    stream.subscribe("jobs.>");
+    admin.flush(SOON);
+
+    Published published = new JobPublisher(link).publish(job("orders"));
+
+    assertThat(published.answer()).isEqualTo(expected);
+    if (!expected.stored() && expected != PublishAnswer.NO_STREAM) {
+      assertThat(published.detail()).contains(text);
+    }
+  }
+
+  @Test
+  void anAccountWithoutRoomIsFull(@TempDir Path folder) throws Exception {
+    Path config = folder.resolve("nats.conf");
+    Files.writeString(
+        config,
+        "accounts { A { jetstream { max_file: 4096 }, users: [ { user: polaris, password: p } ] } }");
+    try (NatsServer small = NatsServer.launch("--config", config.toString());
+        NatsLink polaris = link(NatsSettings.of(small.url()).withLogin("polaris", "p", null))) {
+      polaris.connection().orElseThrow().jetStreamManagement().addStream(NatsServer.jobs().build());
+      var publisher = new JobPublisher(polaris);
+      var answers =
+          IntStream.range(0, 50).mapToObj(i -> publisher.publish(job("t" + i)).answer()).distinct().toList();
+
+      assertThat(answers).containsExactly(PublishAnswer.QUEUED, PublishAnswer.FULL);
+    }
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.polaris.core.entity.PolarisBaseEntity;
 import org.apache.polaris.core.entity.PolarisEntityCore;
 import org.junit.jupiter.api.AfterEach;
@@ -232,7 +233,10 @@ class OutboxTest extends NatsTest {
   void aSweepThatGotNoAnswerConnectsAnewAndTheNextOneGoesOn() throws Exception {
     var polaris = new RealMetaStore(RealMetaStore.Kind.ATOMIC);
     polaris.dropWithPurge("orders", "u-1");
-    try (NatsLink quick = link(NatsSettings.of(server.url()).withPublishTimeout(Duration.ofMillis(300)))) {
+    var connections = new AtomicInteger();
+    var settings = NatsSettings.of(server.url()).withPublishTimeout(Duration.ofMillis(300));
+    try (NatsLink quick = new NatsLink(settings, connections::incrementAndGet)) {
+      await().atMost(SOON).until(() -> connections.get() == 1);
       var outbox = new Outbox(AT_ONCE, quick, status, "one", Clock.systemUTC());
       server.freeze();
       assertThat(outbox.sweep(polaris.store(), threads)).contains(new Outbox.Sweep(1, 0, 1));
@@ -241,6 +245,7 @@ class OutboxTest extends NatsTest {
       await()
           .atMost(SOON)
           .until(() -> outbox.sweep(polaris.store(), threads).orElseThrow().rows() == 0);
+      await().atMost(SOON).until(() -> connections.get() == 2);
     }
     assertThat(stored()).isEqualTo(1);
     assertThat(polaris.taskRows()).isEmpty();
