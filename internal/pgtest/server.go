@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -34,7 +35,9 @@ var server struct {
 	once   sync.Once
 	err    error
 	folder string
+	port   int
 	cmd    *exec.Cmd
+	exited chan struct{} // closed when cmd has ended
 	log    bytes.Buffer
 	next   atomic.Int64
 }
@@ -69,7 +72,7 @@ func Connect(t testing.TB, url string) *pgx.Conn {
 func Stop() {
 	if server.cmd != nil {
 		_ = server.cmd.Process.Signal(syscall.SIGQUIT) // at once: nothing need be kept
-		_ = server.cmd.Wait()
+		<-server.exited
 	}
 	if server.folder != "" {
 		_ = os.RemoveAll(server.folder)
@@ -77,7 +80,7 @@ func Stop() {
 }
 
 func databaseURL(name string) string {
-	return (&url.URL{Scheme: "postgres", Path: "/" + name, RawQuery: url.Values{"host": {server.folder}, "user": {"postgres"}}.Encode()}).String()
+	return (&url.URL{Scheme: "postgres", User: url.User("postgres"), Host: fmt.Sprintf("127.0.0.1:%d", server.port), Path: "/" + name}).String()
 }
 
 func start() error {
@@ -85,7 +88,6 @@ func start() error {
 	if err != nil {
 		return err
 	}
-	// A short path: that of a socket has at most 107 bytes.
 	if server.folder, err = os.MkdirTemp("", "pgtest"); err != nil {
 		return err
 	}
@@ -103,12 +105,28 @@ func start() error {
 	if err := command("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync").Run(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, &server.log)
 	}
-	cmd := command("postgres", "-D", data, "-k", server.folder, "-F", "-c", "listen_addresses=", "-c", "max_connections=50")
+	if server.port, err = freePort(); err != nil {
+		return err
+	}
+	cmd := command("postgres", "-D", data, "-p", strconv.Itoa(server.port), "-F", "-c", "listen_addresses=127.0.0.1",
+		"-c", "unix_socket_directories=", "-c", "max_connections=100")
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}
-	server.cmd = cmd
+	server.cmd, server.exited = cmd, make(chan struct{})
+	go func() {
+		defer close(server.exited)
+		_ = cmd.Wait()
+	}()
 	return waitReady()
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 func waitReady() error {
@@ -119,10 +137,13 @@ func waitReady() error {
 		if err == nil {
 			return conn.Close(ctx)
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-server.exited:
+			return fmt.Errorf("postgres ended: %s", &server.log)
+		case <-ctx.Done():
 			return fmt.Errorf("postgres took no connection for %s: %w", readyTimeout, err)
+		case <-time.After(20 * time.Millisecond):
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
