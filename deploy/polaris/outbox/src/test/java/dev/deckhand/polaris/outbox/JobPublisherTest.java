@@ -50,7 +50,12 @@ class JobPublisherTest extends NatsTest {
 
     assertThat(full.answer()).isEqualTo(PublishAnswer.FULL);
     assertThat(full.detail()).contains("maximum messages exceeded");
+  }
+
+  @Test
+  void aStreamWithoutRoomForTheBytesIsFull() throws Exception {
     stream(NatsServer.jobs().maxBytes(1));
+
     assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.FULL);
   }
 
@@ -66,7 +71,8 @@ class JobPublisherTest extends NatsTest {
 
   @Test
   void anotherStreamOnTheSubjectIsNoStreamOfOurs() throws Exception {
-    stream(NatsServer.jobs().name("OTHER"));
+    admin.jetStreamManagement().deleteStream("JOBS");
+    admin.jetStreamManagement().addStream(NatsServer.jobs().name("OTHER").build());
 
     assertThat(new JobPublisher(link).publish(job("orders")).answer()).isEqualTo(PublishAnswer.NO_STREAM);
   }

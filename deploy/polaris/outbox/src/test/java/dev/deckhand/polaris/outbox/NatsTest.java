@@ -42,9 +42,9 @@ abstract class NatsTest {
     return made;
   }
 
+  // never deletes and creates anew: what the deleted stream held may come back in one of the same name
   void stream(StreamConfiguration.Builder configuration) throws IOException, JetStreamApiException {
-    admin.jetStreamManagement().deleteStream("JOBS");
-    admin.jetStreamManagement().addStream(configuration.build());
+    admin.jetStreamManagement().updateStream(configuration.build());
   }
 
   long stored() {

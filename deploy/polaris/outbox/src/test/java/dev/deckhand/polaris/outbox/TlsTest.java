@@ -47,7 +47,7 @@ class TlsTest {
         NatsLink link =
             new NatsLink(
                 NatsSettings.of(server.url().replace("nats:", "tls:")).withTls(null, null, null), () -> {})) {
-      await().atMost(SOON).until(() -> link.problem().orElse("").contains("certificate"));
+      await().atMost(SOON).until(() -> link.problem().orElse("").contains("certification path"));
       assertThat(link.connected()).isFalse();
     }
   }
