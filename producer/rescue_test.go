@@ -312,7 +312,9 @@ func TestRescueWithoutADatabaseStorageOrQueueChangesNothing(t *testing.T) {
 	got = w.rescue(t, "--database", "postgres://u:hunter2@127.0.0.1:port/x")
 	require.Equal(t, 2, got.Code)
 	require.NotContains(t, got.Stderr, "hunter2")
-	w.s3.Fault(func(int64, string, *http.Request) *s3test.Fault { return &s3test.Fault{Status: 403, Code: "AccessDenied"} })
+	w.s3.Fault(func(int64, string, *http.Request) *s3test.Fault {
+		return &s3test.Fault{Status: 403, Code: "AccessDenied"}
+	})
 	got = w.rescue(t, "--adopt")
 	w.s3.Fault(nil)
 	require.Equal(t, 4, got.Code, got.Stdout)

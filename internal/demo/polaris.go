@@ -104,7 +104,7 @@ func (s *stage) purgeThrough(ctx context.Context, server *polaristest.Server, ta
 func (s *stage) awaitJob(ctx context.Context) error {
 	for started := time.Now(); s.queueIsEmpty(ctx) == nil; {
 		if time.Since(started) > patience {
-			return errors.New("Polaris does not publish the purge")
+			return errors.New("no purge comes from Polaris")
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
 			return err

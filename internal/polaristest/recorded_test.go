@@ -2,6 +2,7 @@ package polaristest
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -86,7 +87,7 @@ func replay(t *testing.T, c *Client, file string) {
 		require.Equal(t, e.Response.Status, answer.Status, "%s: %s", e.Name, answer.Body)
 		require.Equal(t, e.Response.Headers["Content-Type"], answer.Header.Get("Content-Type"), e.Name)
 		recorded, isError := e.Response.Body.(map[string]any)
-		if compared++; !isError || e.Request.Method == "POST" && e.Response.Status < 300 {
+		if compared++; !isError || e.Request.Method == http.MethodPost && e.Response.Status < 300 {
 			continue
 		}
 		var got map[string]any

@@ -144,10 +144,12 @@ func TestFilesOutsideTheJobsLocationsAreKeptWithWhatNamesThem(t *testing.T) {
 	y, table, outside := addedFiles(t)
 	params := jobs.FilesParams{}
 	for _, f := range table.Files {
-		if f.Kind == tabletest.KindManifest {
+		switch f.Kind {
+		case tabletest.KindManifest:
 			params.Manifests = append(params.Manifests, f.Path)
-		} else if f.Kind == tabletest.KindManifestList {
+		case tabletest.KindManifestList:
 			params.Files = append(params.Files, f.Path)
+		default:
 		}
 	}
 	job := jobFor(table.UUID, "")
