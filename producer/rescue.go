@@ -100,7 +100,7 @@ func rescue(ctx context.Context, s *command.Session, flags rescueFlags) (err err
 		}
 	}
 	for _, stuck := range found.unusable {
-		log.kept(stuck.task, stuck.name, verdict{reason: stuck.Problem, fix: stuck.Fix, needs: needsPerson})
+		log.kept([]*metastore.Task{stuck.task}, stuck.name, verdict{reason: stuck.Problem, fix: stuck.Fix, needs: needsPerson})
 	}
 	if err := log.end(found); err != nil {
 		return err

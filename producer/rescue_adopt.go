@@ -22,9 +22,7 @@ type rescuer struct {
 // The error ends the rescue: what is needed cannot be reached.
 func (r *rescuer) rescue(ctx context.Context, s sentence) error {
 	if s.kept != nil {
-		for _, row := range s.table.rows() {
-			r.log.kept(row, s.table.name(), *s.kept)
-		}
+		r.log.kept(s.table.rows(), s.table.name(), *s.kept)
 		return nil
 	}
 	for i, batch := range s.batches {
@@ -36,9 +34,7 @@ func (r *rescuer) rescue(ctx context.Context, s sentence) error {
 		var field *jobs.FieldError
 		if errors.As(err, &field) {
 			for _, rest := range s.batches[i:] {
-				for _, row := range rest.Rows {
-					r.log.kept(row, s.table.name(), verdict{err.Error(), "", needsPerson})
-				}
+				r.log.kept(rest.Rows, s.table.name(), verdict{err.Error(), "", needsPerson})
 			}
 			return nil
 		}

@@ -23,7 +23,7 @@ type rescueLog struct {
 	keptFor map[needs]int
 }
 
-// rescued is one job, or one row that was kept.
+// rescued is one job, or rows of one table that were kept.
 type rescued struct {
 	// State is "queued" or "already queued", "would queue" without --adopt, or "kept".
 	State   string `json:"state"`
@@ -76,13 +76,14 @@ func (l *rescueLog) queued(publication jobs.Publication, batch metastore.Batch, 
 	l.add(entry, line)
 }
 
-func (l *rescueLog) kept(row *metastore.Task, name string, v verdict) {
-	l.keptFor[v.needs]++
-	line := fmt.Sprintf("kept  %s  realm %s, row %d: %s", name, row.Realm, row.ID, v.reason)
+// kept tells of the rows of one table; there is at least one.
+func (l *rescueLog) kept(rows []*metastore.Task, name string, v verdict) {
+	l.keptFor[v.needs] += len(rows)
+	line := fmt.Sprintf("kept  %s  realm %s, %s: %s", name, rows[0].Realm, rowsOf(rows), v.reason)
 	if v.fix != "" {
 		line += "; " + v.fix
 	}
-	l.add(rescued{State: "kept", Realm: row.Realm, Table: name, Rows: ids([]*metastore.Task{row}), Reason: v.reason, Fix: v.fix}, line)
+	l.add(rescued{State: "kept", Realm: rows[0].Realm, Table: name, Rows: ids(rows), Reason: v.reason, Fix: v.fix}, line)
 }
 
 // end prints the sum.
@@ -135,10 +136,14 @@ func entryOf(state string, batch metastore.Batch) rescued {
 
 func describe(batch metastore.Batch) string {
 	of := cmp.Or(batch.Job.MetadataLocation, "its sub-tasks")
-	if len(batch.Rows) == 1 {
-		return fmt.Sprintf("%s  row %d, %s", batch.Job.Subject(), batch.Rows[0].ID, of)
+	return fmt.Sprintf("%s  %s, %s", batch.Job.Subject(), rowsOf(batch.Rows), of)
+}
+
+func rowsOf(rows []*metastore.Task) string {
+	if len(rows) == 1 {
+		return fmt.Sprintf("row %d", rows[0].ID)
 	}
-	return fmt.Sprintf("%s  %d rows, %s", batch.Job.Subject(), len(batch.Rows), of)
+	return fmt.Sprintf("%d rows", len(rows))
 }
 
 func ids(rows []*metastore.Task) []string {

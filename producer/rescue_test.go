@@ -216,6 +216,32 @@ func TestATableWithoutMetadataIsRescuedByItsSubTasks(t *testing.T) {
 	}
 }
 
+// The metadata file is still there, but the stock executor has begun: it may have
+// deleted the lists that name the manifests.
+func TestASubTaskIsRescuedBesideThePurgeOfItsTable(t *testing.T) {
+	t.Parallel()
+	w := newWreck(t)
+	w.s3.Put("warehouse", "db/t/metadata/1.metadata.json", []byte("{}"))
+	w.drop(t, 4711, "t", "uuid-t", "s3://warehouse/db/t/metadata/1.metadata.json", 2*time.Hour)
+	id := map[string]any{"namespace": []string{"db"}, "name": "t"}
+	w.task(t, "2", "entityCleanup_4711_x", map[string]any{"tableId": id, "manifestFileData": pgtest.ManifestFileData("s3://warehouse/db/t/m.avro")}, "s3://warehouse/db/t", 2*time.Hour)
+	young := w.task(t, "3", "entityCleanup_4711_y", map[string]any{"tableId": id, "metadataFiles": []string{"s3://warehouse/db/t/l.avro"}}, "s3://warehouse/db/t", time.Minute)
+
+	got := w.rescue(t, "--adopt")
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Contains(t, got.Stdout, "kept  db.t  realm POLARIS, 3 rows: it is 1m0s old", "the youngest row speaks for all of the table")
+	w.store.Exec(t, `UPDATE polaris_schema.entities SET create_timestamp = 0, last_update_timestamp = 0 WHERE id = $1`, young)
+	got = w.rescue(t, "--adopt")
+	require.Equal(t, 0, got.Code, got.Stderr)
+	subjects := w.queued(t)
+	require.Len(t, subjects, 2)
+	require.Equal(t, "jobs.purge.POLARIS.lake.db.t.uuid-t", subjects[1])
+	files := queuedJob(t, w.js, subjects[0])
+	require.JSONEq(t, `{"manifests":["s3://warehouse/db/t/m.avro"],"files":["s3://warehouse/db/t/l.avro"]}`, string(files.Params))
+	require.Equal(t, "uuid-t", files.TableUUID)
+	require.Empty(t, w.store.TaskIDs(t))
+}
+
 // runFiles runs a purge-files job as a worker does.
 func runFiles(t *testing.T, w *wreck, job *jobs.Job) {
 	t.Helper()

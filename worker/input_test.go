@@ -57,6 +57,7 @@ func TestBadInputIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{[]string{"status", "--nats-url=http://u:topsecret@host"}, "", "has the scheme"},
 		{[]string{"status", "--nats-context=absent"}, "", `nats context "absent": does not exist`},
 		{[]string{"exec", "compactt"}, "", `kind "compactt" is not known; kinds are [purge purge-view purge-files]`},
+		{[]string{"exec", "purge-files", "--config", y.config, "--catalog=lake"}, "", "give the whole job with --file"},
 		{[]string{"exec", "purge", "--config", y.config}, "", "give --catalog and --metadata-location"},
 		{[]string{"exec", "purge", "--config", y.config, "--catalog=sea", "--metadata-location=s3://w/x"}, "", `catalog "sea" is not configured; there are lake (realm POLARIS)`},
 		{[]string{"exec", "purge", "--config", y.config, "--catalog=lake", "--realm=R", "--metadata-location=s3://w/x"}, "", `catalog "lake" of realm "R" is not configured`},
