@@ -121,7 +121,7 @@ func TestRescueShowsWhatItWouldDoAndChangesNothing(t *testing.T) {
 	got := w.rescue(t)
 	require.Equal(t, 0, got.Code, got.Stderr)
 	require.Contains(t, got.Stdout, "would queue  jobs.purge.POLARIS.lake.db.a.uuid-a  row 1, s3://warehouse/db/a/metadata/1.metadata.json\n")
-	require.Contains(t, got.Stdout, "kept  db.young  realm POLARIS, row 2: it is 1m0s old")
+	require.Contains(t, got.Stdout, "kept  db.young  realm POLARIS, row 2: it is 1m")
 	require.Contains(t, got.Stdout, "kept  db.gone  realm POLARIS, row 3: its metadata file s3://warehouse/db/gone/metadata/1.metadata.json is gone, and no sub-task")
 	require.Contains(t, got.Stdout, "row 7: the row has no metadata location")
 	require.Contains(t, got.Stdout, "7 task rows: 1 to adopt, 3 kept, 3 not ours\n")
@@ -229,7 +229,7 @@ func TestASubTaskIsRescuedBesideThePurgeOfItsTable(t *testing.T) {
 
 	got := w.rescue(t, "--adopt")
 	require.Equal(t, 0, got.Code, got.Stderr)
-	require.Contains(t, got.Stdout, "kept  db.t  realm POLARIS, 3 rows: it is 1m0s old", "the youngest row speaks for all of the table")
+	require.Contains(t, got.Stdout, "kept  db.t  realm POLARIS, 3 rows: it is 1m", "the youngest row speaks for all of the table")
 	w.store.Exec(t, `UPDATE polaris_schema.entities SET create_timestamp = 0, last_update_timestamp = 0 WHERE id = $1`, young)
 	got = w.rescue(t, "--adopt")
 	require.Equal(t, 0, got.Code, got.Stderr)
