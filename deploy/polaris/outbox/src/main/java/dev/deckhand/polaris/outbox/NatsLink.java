@@ -8,11 +8,14 @@ import io.nats.client.Options;
 import java.io.IOException;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
+import java.util.Deque;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,6 +28,7 @@ public final class NatsLink implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(NatsLink.class);
   private static final Duration RETRY = Duration.ofSeconds(1);
   private static final int MAX_REPORTED = 10;
+  private static final int MAX_DENIALS = 256;
 
   /** What a server said when it refused a publish, and when. */
   private record Denial(String text, long nanos) {}
@@ -41,9 +45,9 @@ public final class NatsLink implements AutoCloseable {
   private final AtomicBoolean renewing = new AtomicBoolean();
   // the first attempts report for themselves
   private final AtomicBoolean away = new AtomicBoolean(true);
+  private final Deque<Denial> denials = new ConcurrentLinkedDeque<>();
   private final Set<String> reported = ConcurrentHashMap.newKeySet();
   private volatile Connection connection;
-  private volatile Denial denial;
   private volatile String problem;
   // the client told its listener why an attempt failed; its exception does not
   private volatile boolean explained;
@@ -86,8 +90,8 @@ public final class NatsLink implements AutoCloseable {
    * the publish, which then gets no answer at all.
    */
   boolean deniedSince(String subject, long nanos) {
-    Denial last = denial;
-    return last != null && last.nanos - nanos >= 0 && last.text.contains(subject);
+    String quoted = '"' + subject + '"';
+    return denials.stream().anyMatch(denial -> denial.nanos - nanos >= 0 && denial.text.contains(quoted));
   }
 
   /**
@@ -99,7 +103,7 @@ public final class NatsLink implements AutoCloseable {
     if (now == null || !renewing.compareAndSet(false, true)) {
       return;
     }
-    background.execute(
+    inBackground(
         () -> {
           try {
             LOG.warn("publishes to NATS get no answer; connecting anew");
@@ -160,6 +164,14 @@ public final class NatsLink implements AutoCloseable {
     }
   }
 
+  private void inBackground(Runnable work) {
+    try {
+      background.execute(work);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("closed meanwhile");
+    }
+  }
+
   private Options options() throws IOException, GeneralSecurityException {
     Options.Builder options =
         new Options.Builder()
@@ -194,6 +206,14 @@ public final class NatsLink implements AutoCloseable {
           LOG.warn("NATS is away; drops go on, their purges wait in the metastore");
         }
       }
+      case CLOSED -> {
+        // the client gives up for good when a server refuses its login twice, also while that is being mended; it says
+        // the same of connections that never came up, which connect() tries again itself
+        if (!closed && from == connection) {
+          connection = null;
+          inBackground(this::connect);
+        }
+      }
       case RECONNECTED -> {
         away.set(false);
         LOG.info("connected to NATS again");
@@ -214,7 +234,10 @@ public final class NatsLink implements AutoCloseable {
   private final class Listener implements ErrorListener {
     @Override
     public void errorOccurred(Connection from, String error) {
-      denial = new Denial(error, System.nanoTime());
+      denials.addFirst(new Denial(error, System.nanoTime()));
+      while (denials.size() > MAX_DENIALS) {
+        denials.pollLast();
+      }
       said(error);
     }
 

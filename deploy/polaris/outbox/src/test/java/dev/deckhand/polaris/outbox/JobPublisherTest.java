@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -176,7 +177,14 @@ class JobPublisherTest extends NatsTest {
                     .withPublishTimeout(Duration.ofSeconds(1)))) {
       operator.jetStreamManagement().addStream(NatsServer.jobs().build());
 
-      assertThat(new JobPublisher(denied).publish(job("orders")).answer()).isEqualTo(PublishAnswer.DENIED);
+      // at once, so that each refusal must find its publish
+      var publisher = new JobPublisher(denied);
+      assertThat(
+              IntStream.range(0, 8)
+                  .mapToObj(i -> CompletableFuture.supplyAsync(() -> publisher.publish(job("t" + i)).answer()))
+                  .toList())
+          .extracting(CompletableFuture::join)
+          .containsOnly(PublishAnswer.DENIED);
       assertThat(new JobPublisher(allowed).publish(job("orders")).answer()).isEqualTo(PublishAnswer.QUEUED);
     }
   }

@@ -3,9 +3,12 @@ package dev.deckhand.polaris.outbox;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The connection while servers come and go. */
 class NatsLinkTest extends NatsTest {
@@ -38,6 +41,25 @@ class NatsLinkTest extends NatsTest {
       assertThat(early.connected()).isFalse();
       server.start();
       await().atMost(SOON).until(() -> early.connected() && connections.get() == 1);
+    }
+  }
+
+  @Test
+  void aLoginThatIsRefusedForAWhileIsTriedAgain(@TempDir Path folder) throws Exception {
+    Path config = folder.resolve("nats.conf");
+    String login = "authorization { user: polaris, password: %s }";
+    Files.writeString(config, login.formatted("right"));
+    try (NatsServer guarded = NatsServer.launch("--config", config.toString());
+        NatsLink link = link(NatsSettings.of(guarded.url()).withLogin("polaris", "right", null))) {
+      guarded.stop();
+      Files.writeString(config, login.formatted("other"));
+      guarded.start();
+      // the client itself gives up after two
+      await().atMost(SOON).until(() -> guarded.log().split("authentication error", -1).length > 4);
+      guarded.stop();
+      Files.writeString(config, login.formatted("right"));
+      guarded.start();
+      await().atMost(SOON).until(link::connected);
     }
   }
 

@@ -160,7 +160,8 @@ public final class NatsServer implements AutoCloseable {
     }
   }
 
-  private String log() {
+  /** What the process has printed. */
+  public String log() {
     try {
       return Files.readString(folder.resolve("log"));
     } catch (IOException e) {
