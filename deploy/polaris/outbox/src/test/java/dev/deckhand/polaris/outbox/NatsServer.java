@@ -29,19 +29,18 @@ public final class NatsServer implements AutoCloseable {
   private final int port;
   private final List<String> arguments;
   private Process process;
+  private Process watcher;
 
   private NatsServer(Path folder, int port, List<String> arguments) {
     this.folder = folder;
     this.port = port;
     this.arguments = arguments;
-    // also when a test class is loaded twice: a component test has a class loader of its own
-    Runtime.getRuntime().addShutdownHook(new Thread(this::kill));
   }
 
   /** Starts a server; more arguments, such as {@code --config FILE}, may follow. */
   public static NatsServer launch(String... more) {
     try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      Path folder = Files.createTempDirectory("nats");
+      Path folder = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "nats");
       NatsServer server = new NatsServer(folder, free.getLocalPort(), List.of(more));
       free.close();
       server.start();
@@ -62,6 +61,9 @@ public final class NatsServer implements AutoCloseable {
               .redirectErrorStream(true)
               .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()))
               .start();
+      // ends the server when this JVM ends, however that happens: its standard input ends then. A shutdown hook is not
+      // enough where a test class is loaded twice, as in component tests
+      watcher = new ProcessBuilder("sh", "-c", "cat >/dev/null; kill -9 " + process.pid()).start();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -76,6 +78,7 @@ public final class NatsServer implements AutoCloseable {
 
   /** Ends the process as an operator does. */
   public void stop() {
+    watcher.destroyForcibly();
     process.destroy();
     try {
       if (!process.waitFor(10, TimeUnit.SECONDS)) {
