@@ -1,6 +1,8 @@
 package purge_test
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/manifest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
@@ -87,7 +90,8 @@ func TestMissingManifestsAndListsAreReportedAndDoNotStopTheRest(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
 	table, neighbours := y.write(icebergtable.Options{Files: 6, Snapshots: 3})
-	manifest, list := filesOf(table, tabletest.KindManifest)[0], filesOf(table, tabletest.KindManifestList)[2]
+	lists := filesOf(table, tabletest.KindManifestList)
+	manifest, list := firstManifest(t, table, lists[0]), lists[2]
 	y.remove(manifest)
 	y.remove(list)
 	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
@@ -101,6 +105,16 @@ func TestMissingManifestsAndListsAreReportedAndDoNotStopTheRest(t *testing.T) {
 	for _, path := range left {
 		require.NotContains(t, []string{manifest, list, table.MetadataLocation}, path)
 	}
+}
+
+// firstManifest is one that a list names; the names of both are random.
+func firstManifest(t *testing.T, table *icebergtable.Table, list string) (path string) {
+	t.Helper()
+	require.NoError(t, manifest.ReadList(bytes.NewReader(table.Objects[list]), list, func(entry *manifest.ListEntry) error {
+		path = cmp.Or(path, entry.Path)
+		return nil
+	}))
+	return path
 }
 
 // Each single file of the table is refused in turn.
