@@ -21,7 +21,7 @@ const batchBytes = jobs.MaxJobBytes - 48<<10
 // Batches makes jobs of the rows of one table, as few as the size of a job
 // allows. A row is in one job as a whole, so that it can be deleted with it.
 // dropped is the table's own row if that is there; its UUID is added then. The
-// error is a *[jobs.FieldError], or names a row that is too large for a job.
+// error is a *[jobs.FieldError], or says what is too large for a job.
 func Batches(catalog string, dropped *Dropped, rows []*Remains) ([]Batch, error) {
 	var batches []Batch
 	var params jobs.FilesParams
@@ -68,8 +68,26 @@ func filesJob(catalog string, dropped *Dropped, like *Remains, params jobs.Files
 		return nil, err
 	}
 	job.ID = job.Realm + "." + job.EntityID
-	if err := job.Validate(); err != nil {
+	if err := check(&job); err != nil {
 		return nil, err
 	}
 	return &job, nil
+}
+
+// headerBytes is what the headers of a job's message take at most.
+const headerBytes = 4 << 10
+
+// check says whether the stream would take the job.
+func check(job *jobs.Job) error {
+	if err := job.Validate(); err != nil {
+		return err
+	}
+	body, err := job.Encode()
+	if err != nil {
+		return fmt.Errorf("encode job: %w", err)
+	}
+	if len(body) > jobs.MaxJobBytes-headerBytes {
+		return fmt.Errorf("the job would have %d bytes, more than the queue takes", len(body))
+	}
+	return nil
 }

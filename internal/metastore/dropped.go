@@ -87,11 +87,12 @@ func (d *Dropped) Name() string { return jobs.FormatTable(d.job.Namespace, d.job
 // MetadataLocation of the root metadata file.
 func (d *Dropped) MetadataLocation() string { return d.job.MetadataLocation }
 
-// Job is the purge of what was dropped. The error is a *[jobs.FieldError].
+// Job is the purge of what was dropped. The error is a *[jobs.FieldError],
+// or says that the job is too large.
 func (d *Dropped) Job(catalog string) (*jobs.Job, error) {
 	job := d.job
 	job.Catalog = catalog
-	if err := job.Validate(); err != nil {
+	if err := check(&job); err != nil {
 		return nil, err
 	}
 	return &job, nil

@@ -151,6 +151,10 @@ func TestManySubTasksBecomeJobsThatFitAndKeepRowsWhole(t *testing.T) {
 	require.Equal(t, 5000, covered)
 	require.Len(t, subjects, len(batches))
 
+	wide := *like
+	wide.job.Namespace = []string{strings.Repeat("n", jobs.MaxJobBytes)}
+	_, err = Batches("lake", nil, []*Remains{&wide})
+	require.ErrorContains(t, err, "more than the queue takes")
 	like.Files = []string{strings.Repeat("x", jobs.MaxJobBytes)}
 	_, err = Batches("lake", nil, []*Remains{like})
 	require.ErrorContains(t, err, "more files than a job can")
