@@ -1,4 +1,4 @@
-# Everything here needs Go and nothing else.
+# Everything here needs Go and nothing else, but test-extension: Maven and a JDK 21.
 
 GO      ?= go
 BUILD   := build
@@ -17,11 +17,11 @@ LINT_VERSION := v2.15.0
 LINT         := $(BIN)/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint bench demo up fuzz clean
+.PHONY: help build test test-extension test-rescue test-polaris lint bench demo demo-polaris up fuzz clean
 
 help: ## Show this list
 	@echo "Deckhand. What make can do:"; echo
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r target text; do printf '  make %-6s %s\n' "$$target" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 build: ## Build both binaries into build/bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./worker ./producer
@@ -30,6 +30,19 @@ test: ## Run every test (a few minutes; with -race where a C compiler is found)
 	@cc=$$($(GO) env CC); if command -v $${cc%% *} >/dev/null 2>&1; \
 	then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...; \
 	else echo "no C compiler found: the tests run without the race detector"; set -x; $(GO) test -timeout 10m ./...; fi
+
+test-extension: $(BIN)/nats-server ## Test what goes into a Polaris server (deploy/polaris), with Maven and a JDK 21
+	deploy/polaris/mvn.sh -pl outbox,wiring verify
+
+test-rescue: ## Test "producer rescue" on a real PostgreSQL (apt-get install postgresql)
+	REQUIRE_POSTGRES=1 $(GO) test -count=1 -timeout 5m ./internal/metastore ./producer
+
+test-polaris: ## Test a real Polaris with the extension (POLARIS_HOME=folder of quarkus-run.jar, or POLARIS_URL)
+	TEST_POLARIS=1 $(GO) test -count=1 -timeout 30m -v ./internal/polaristest
+
+# The server of go.mod, as a process, for tests that are not written in Go.
+$(BIN)/nats-server: go.mod
+	$(GO) build -o $@ github.com/nats-io/nats-server/v2
 
 lint: $(LINT) ## Check format, vet and golangci-lint
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
@@ -49,6 +62,9 @@ bench: ## Run the benchmarks and set each beside its rival (BENCH=regexp, BENCHT
 
 demo: ## Drop a real table and watch it being purged, then kill the worker half-way
 	$(GO) run ./internal/demo
+
+demo-polaris: ## The demo with a real Polaris that has the extension (POLARIS_HOME=folder of quarkus-run.jar)
+	$(GO) run ./internal/demo -polaris
 
 up: ## Keep a worker with an embedded NATS running, to look into it with the nats CLI
 	$(GO) run ./internal/demo -up

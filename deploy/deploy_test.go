@@ -45,6 +45,7 @@ func TestComposeConfigurationIsValid(t *testing.T) {
 	loaded, err := config.Load("compose/config.yaml", func(string) string { return "" }, pflag.NewFlagSet("worker", pflag.ContinueOnError))
 	require.NoError(t, err)
 	require.Equal(t, []string{"file:///warehouse/"}, loaded.Catalogs["local"].Locations)
+	require.Equal(t, []string{"s3://warehouse/"}, loaded.Catalogs["lake"].Locations, "the catalog that catalog.sh makes")
 	require.Equal(t, "0.0.0.0:9464", loaded.Worker.HTTP)
 }
 

@@ -151,7 +151,12 @@ func (j *Job) Validate() error {
 	case len(j.Params) > 0 && j.Params[0] != '{' && string(j.Params) != "null":
 		return fieldError("params", "is not an object")
 	}
-	if j.Kind.PurgesDropped() {
+	switch {
+	case j.Kind == PurgeFiles:
+		if j.EntityID == "" {
+			return fieldError("entity_id", "is missing; it ends the subject of a %s", j.Kind)
+		}
+	case j.Kind.PurgesDropped():
 		if j.MetadataLocation == "" {
 			return fieldError("metadata_location", "is missing; a %s works from it alone", j.Kind)
 		}

@@ -34,9 +34,10 @@ type Job struct {
 	// not know it; the subject then ends in EntityID.
 	TableUUID string `json:"table_uuid,omitempty"`
 	// EntityID is Polaris' id of the dropped entity. It stands in for an absent
-	// TableUUID in the subject, and is absent otherwise.
+	// TableUUID in the subject, and is absent otherwise. A purge-files job always
+	// has it, made by [Job.SetFiles], beside a TableUUID that is known.
 	EntityID string `json:"entity_id,omitempty"`
-	// MetadataLocation of the root metadata file; purge kinds only.
+	// MetadataLocation of the root metadata file; purge and purge-view only.
 	MetadataLocation string `json:"metadata_location,omitempty"`
 	// Locations in which the table keeps files. They narrow what the worker's
 	// configuration allows and never widen it.

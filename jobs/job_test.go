@@ -45,9 +45,21 @@ func golden() map[string]*Job {
 
 	view := purgeJob()
 	view.Kind, view.TableUUID, view.EntityID = PurgeView, "", "8126405347123456790"
+
+	files := purgeJob()
+	files.Namespace, files.MetadataLocation = []string{"größe"}, ""
+	files.Locations = []string{"s3://lake/sales/eu/orders"}
+	if err := files.SetFiles("8126405347123456790", FilesParams{
+		Manifests: []string{"s3://lake/sales/eu/orders/metadata/a <&> ü-m0.avro", "s3://lake/sales/eu/orders/metadata/b-m0.avro"},
+		Files:     []string{"s3://lake/sales/eu/orders/metadata/snap-1.avro"},
+	}); err != nil {
+		panic(err)
+	}
+	files.ID = files.Realm + "." + files.EntityID
 	return map[string]*Job{
 		"purge-full": full, "purge-minimal": minimal, "purge-from-polaris": polaris, "purge-odd-names": odd,
 		"purge-long-names": long, "purge-view": view,
+		"rescue/purge-files": files,
 	}
 }
 
@@ -129,6 +141,7 @@ func TestMalformedJobsNameTheirField(t *testing.T) {
 		with("storage", "S3"):                "storage",
 		with("requested_at", "yesterday"):    "requested_at",
 		with("params", []int{1}):             "params",
+		with("kind", "purge-files"):          "entity_id",
 	} {
 		_, err := Decode([]byte(body))
 		var fieldErr *FieldError
@@ -154,6 +167,27 @@ func TestKeysThatCanBeReadInTwoWaysAreRefused(t *testing.T) {
 			continue
 		}
 		require.EqualError(t, err, message)
+	}
+}
+
+// A second job with other files must never be taken for the first one, or its
+// files would be forgotten.
+func TestPurgesOfFilesAreOneJobOnlyWithTheSameFiles(t *testing.T) {
+	t.Parallel()
+	subject := func(params FilesParams) string {
+		job := purgeJob()
+		job.MetadataLocation = ""
+		require.NoError(t, job.SetFiles("4711", params))
+		require.NoError(t, job.Validate())
+		return job.Subject()
+	}
+	one := subject(FilesParams{Manifests: []string{"s3://a"}})
+	require.Regexp(t, `^jobs\.purge-files\..*\.4711-[0-9a-f]{16}$`, one)
+	require.Equal(t, one, subject(FilesParams{Manifests: []string{"s3://a"}}))
+	for _, other := range []FilesParams{
+		{Files: []string{"s3://a"}}, {Manifests: []string{"s3://b"}}, {Manifests: []string{"s3://a"}, Files: []string{"s3://b"}},
+	} {
+		require.NotEqual(t, one, subject(other))
 	}
 }
 

@@ -8,6 +8,9 @@ const (
 	Purge Kind = "purge"
 	// PurgeView deletes the metadata files of a dropped view.
 	PurgeView Kind = "purge-view"
+	// PurgeFiles deletes what some manifests of a dropped table name, and listed
+	// files, where the table's metadata file is gone already.
+	PurgeFiles Kind = "purge-files"
 )
 
 // Attempts that a job of a kind may spend before it goes to the dead letters.
@@ -18,7 +21,7 @@ const (
 )
 
 // Kinds lists the kinds that this version knows, in a fixed order.
-func Kinds() []Kind { return []Kind{Purge, PurgeView} }
+func Kinds() []Kind { return []Kind{Purge, PurgeView, PurgeFiles} }
 
 // Known reports whether this version knows the kind.
 func (k Kind) Known() bool {
@@ -31,10 +34,10 @@ func (k Kind) Known() bool {
 }
 
 // PurgesDropped reports whether the kind works on something that was dropped.
-// Such a job is named by the UUID of what was dropped and by its metadata
-// location, so that dropping, re-creating and dropping a table again are two
-// jobs and not one.
-func (k Kind) PurgesDropped() bool { return k == Purge || k == PurgeView }
+// Such a job is named by the UUID of what was dropped, or by an id in its place,
+// so that dropping, re-creating and dropping a table again are two jobs and not
+// one.
+func (k Kind) PurgesDropped() bool { return k == Purge || k == PurgeView || k == PurgeFiles }
 
 // MaxAttempts is how many runs without progress a job of the kind may spend.
 func (k Kind) MaxAttempts() int {

@@ -63,6 +63,8 @@ func (j *Job) unique() string {
 	switch {
 	case !j.Kind.PurgesDropped():
 		return ""
+	case j.Kind == PurgeFiles:
+		return j.EntityID // a table may have several of these, its UUID is no name for one
 	case j.TableUUID != "":
 		return j.TableUUID
 	default:

@@ -23,11 +23,15 @@ Queue the purge of a dropped table and wait until it is done:
         --metadata-location s3://warehouse/sales/orders/metadata/00012-a.metadata.json \
         --wait
 
+Show the purges that a stock Polaris with PostgreSQL never finished:
+
+    producer rescue --config deckhand.yaml --database postgres://polaris@db/polaris
+
 NATS is looked for at nats://127.0.0.1:4222 unless --nats-url, NATS_URL or a
 context of the nats tool say otherwise.
 
 Every flag can be given as DECKHAND_<FLAG> in the environment; flags win over the
 environment, that over the configuration file.`, version)
-	root.AddCommand(newSubmit())
+	root.AddCommand(newSubmit(), newRescue())
 	return root
 }

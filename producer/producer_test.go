@@ -18,6 +18,7 @@ import (
 	"deckhand/internal/clitest"
 	"deckhand/internal/command"
 	"deckhand/internal/natstest"
+	"deckhand/internal/pgtest"
 	"deckhand/internal/queue"
 	"deckhand/jobs"
 	"deckhand/jobs/purge"
@@ -25,7 +26,9 @@ import (
 
 func TestMain(m *testing.M) {
 	clitest.RunIfChild(main)
-	os.Exit(m.Run())
+	code := m.Run()
+	pgtest.Stop()
+	os.Exit(code)
 }
 
 const uuid = "6f1c2c1e-9f3c-4a5e-8d7f-0b1d5c1a2b3c"
@@ -139,6 +142,7 @@ func TestBadJobsExitWithTwoAndOneLine(t *testing.T) {
 		{[]string{"submit", "purge", "--catalog=c", "--table=n.t", "--metadata-location=s3://w/m"}, "a purge needs --table-uuid and --metadata-location"},
 		{[]string{"submit", "purge", "--catalog=c", "--table=n.t", "--table-uuid=u"}, "a purge needs --table-uuid and --metadata-location"},
 		{[]string{"submit", "purge", "--catalog=c", "--table=t", "--table-uuid=u", "--metadata-location=s3://w/m"}, "has no namespace"},
+		{[]string{"submit", "purge-files", "--catalog=c", "--table=n.t"}, "give the whole job with --file"},
 		{[]string{"submit", "purge", "--file=absent.json"}, "absent.json: no such file"},
 		{with(orders, "--file=x"), "--file holds the whole job"},
 		{with(orders, "--not-before=tomorrow"), `--not-before: "tomorrow" is neither a time`},

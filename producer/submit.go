@@ -22,9 +22,9 @@ func newSubmit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "submit KIND",
 		Short: "Queue one job",
-		Long: `Queues one job. KIND is purge or purge-view. There is at most one job for a table
-and kind: submitting it again while it waits or runs is harmless, and says "already
-queued".
+		Long: `Queues one job. KIND is purge, purge-view or purge-files. There is at most one job
+for a table and kind (of purge-files: for the same files): submitting it again while
+it waits or runs is harmless, and says "already queued".
 
 Exit codes: 0 queued, already queued, or with --wait completed; 2 bad input; 3 with
 --wait: the job died, was canceled, or was removed by hand; 4 the queue is full,

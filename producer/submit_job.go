@@ -66,6 +66,9 @@ func (f *jobFlags) base(cfg *config.Config, kind jobs.Kind, stdin io.Reader) (*j
 	if f.file != "" {
 		return f.read(kind, stdin)
 	}
+	if kind == jobs.PurgeFiles {
+		return nil, fmt.Errorf("a %s names its manifests and files; give the whole job with --file", kind)
+	}
 	if f.catalog == "" || f.table == "" {
 		return nil, errors.New("give --catalog and --table, or a whole job with --file")
 	}

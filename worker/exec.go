@@ -24,8 +24,8 @@ func newExec() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec KIND",
 		Short: "Run one job now, without the queue",
-		Long: `Runs one job in this process and prints its receipt. KIND is purge or
-purge-view. The catalog must be in the configuration, and the metadata file inside
+		Long: `Runs one job in this process and prints its receipt. KIND is purge,
+purge-view, or purge-files with --file. The catalog must be in the configuration, and the metadata file inside
 its locations. Nothing else is needed; if NATS answers, the table is locked for as
 long, else "not locked" is said.
 

@@ -51,6 +51,9 @@ func (f *jobFlags) build(cfg *config.Config, kind jobs.Kind, stdin io.Reader) (*
 	if f.file != "" {
 		return f.read(kind, stdin)
 	}
+	if kind == jobs.PurgeFiles {
+		return nil, fmt.Errorf("a %s names its manifests and files; give the whole job with --file", kind)
+	}
 	if f.metadataLocation == "" || f.catalog == "" {
 		return nil, errors.New("give --catalog and --metadata-location, or a job with --file")
 	}

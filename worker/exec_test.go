@@ -12,6 +12,7 @@ import (
 	"deckhand/internal/clitest"
 	"deckhand/internal/natstest"
 	"deckhand/internal/queue"
+	"deckhand/internal/tabletest"
 	"deckhand/jobs"
 	"deckhand/jobs/purge"
 )
@@ -103,6 +104,25 @@ func TestExecDeletesNothingBeforeTheTimeThatTheJobGives(t *testing.T) {
 	require.Equal(t, 0, exec(later, "--dry-run").Code)
 	require.Equal(t, before, y.files(t, "db/orders"))
 	require.Equal(t, 0, exec(time.Now().Add(-time.Hour)).Code)
+	require.Empty(t, y.files(t, "db/orders"))
+}
+
+func TestExecPurgesByManifestPathsWhatHasNoMetadata(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, "")
+	table := y.table(t, "db/orders")
+	for _, location := range append(table.EarlierMetadata, table.MetadataLocation) {
+		path, err := tabletest.LocalPath(location)
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(path))
+	}
+	job := jobs.Job{Version: 1, ID: "j1", Realm: "POLARIS", Catalog: "lake", Namespace: []string{"db"}, Table: "orders", Locations: []string{table.Location}}
+	require.NoError(t, job.SetFiles("17", jobs.FilesParams{Manifests: table.ManifestPaths, Files: table.ManifestLists}))
+	body, err := job.Encode()
+	require.NoError(t, err)
+	got := clitest.Run(t, clitest.Command{Args: []string{"exec", "purge-files", "--config", y.config, "--nats-url", nowhere, "--file", "-"}, Stdin: string(body)})
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Contains(t, got.Stdout, "UUID could not be compared")
 	require.Empty(t, y.files(t, "db/orders"))
 }
 

@@ -66,5 +66,9 @@ func (b *toolbox) handlers(cfg handlerConfig) (map[jobs.Kind]jobs.Handler, error
 	if err != nil {
 		return nil, fmt.Errorf("prepare purges of views: %w", err)
 	}
-	return map[jobs.Kind]jobs.Handler{jobs.Purge: tables, jobs.PurgeView: views}, nil
+	files, err := purge.NewFiles(settings)
+	if err != nil {
+		return nil, fmt.Errorf("prepare purges of files: %w", err)
+	}
+	return map[jobs.Kind]jobs.Handler{jobs.Purge: tables, jobs.PurgeView: views, jobs.PurgeFiles: files}, nil
 }

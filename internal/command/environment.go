@@ -24,8 +24,8 @@ func variable(flag string) string {
 // variables of all are known to all, since they may share an environment.
 var ownFlags = []string{
 	"config", "print-config",
-	"by", "catalog", "dry-run", "every", "file", "json", "list", "list-file", "location", "metadata-location", "no-nats",
-	"not-before", "params", "realm", "replicas", "table", "table-uuid", "timeout", "update-streams", "wait", "watch",
+	"adopt", "by", "catalog", "database", "dry-run", "every", "file", "json", "list", "list-file", "location", "metadata-location", "no-nats",
+	"not-before", "older-than", "params", "realm", "replicas", "table", "table-uuid", "timeout", "update-streams", "wait", "watch",
 }
 
 func knownVariables() []string {

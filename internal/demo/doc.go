@@ -7,6 +7,9 @@
 // The demo only tells what it has checked: it ends with exit code 1 when a file
 // is left, a neighbour is touched or files go in the wrong order.
 //
+// With -polaris (`make demo-polaris`) a real Polaris with the extension drops the
+// table; where none can be had it says so.
+//
 // With -up (`make up`) it starts the worker, writes a table that can be purged
 // and keeps running until Ctrl-C.
 package main

@@ -11,10 +11,16 @@ import (
 
 func main() {
 	up := flag.Bool("up", false, "keep a worker running until Ctrl-C")
+	polaris := flag.Bool("polaris", false, "drop a table in a real Polaris that has the extension")
 	files := flag.Int("files", 12_000, "data files of the table whose worker is killed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *up, *files)
+	var err error
+	if *polaris {
+		err = throughPolaris(ctx)
+	} else {
+		err = run(ctx, *up, *files)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo failed:", err)
@@ -28,12 +34,7 @@ func run(ctx context.Context, up bool, files int) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "\nkept for a look: %s (the worker's log is %s)\n", stage.folder, stage.log)
-		}
-		stage.close(err == nil)
-	}()
+	defer func() { stage.end(err) }()
 	if up {
 		return keepUp(ctx, stage)
 	}

@@ -67,6 +67,14 @@ catalogs:
 	return s, nil
 }
 
+// end closes the stage, and keeps everything if the demo failed.
+func (s *stage) end(err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "\nkept for a look: %s (the worker's log is %s)\n", s.folder, s.log)
+	}
+	s.close(err == nil)
+}
+
 // close stops the worker and removes the folder, if it is not to be looked at.
 func (s *stage) close(remove bool) {
 	s.stop()

@@ -46,7 +46,7 @@ const (
 	minAckWait     = time.Second
 	day            = 24 * time.Hour
 	// Sizes of one message. A dead letter is a job and its headers.
-	maxJobSize      = 256 << 10
+	maxJobSize      = jobs.MaxJobBytes
 	maxDeadSize     = 384 << 10
 	maxResultSize   = 128 << 10
 	maxProgressSize = 64 << 10

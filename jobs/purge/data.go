@@ -137,8 +137,10 @@ func (r *run) filesAbove(tree *table.Tree) map[storage.Location]bool {
 	for _, m := range tree.Manifests {
 		add(m.Path)
 	}
-	for _, f := range append(r.statisticsFiles(), r.metadataFiles()...) {
-		add(f.path)
+	if r.metadata != nil {
+		for _, f := range append(r.statisticsFiles(), r.metadataFiles()...) {
+			add(f.path)
+		}
 	}
 	return above
 }

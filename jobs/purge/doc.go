@@ -13,6 +13,9 @@
 // deleted ends the job dead after the rest of its level; with the root still
 // there, a requeue finishes what was left.
 //
+// Where the root is gone before a purge has begun, as a stock Polaris leaves it,
+// [Files] works from the paths of manifests instead.
+//
 // What is guaranteed: nothing outside the catalog's allowed locations is
 // deleted, nor outside the table's own under the scope "table"; nothing is
 // deleted before every guard has agreed; a run that is cut off anywhere and

@@ -22,8 +22,9 @@ type run struct {
 	receipt  *Receipt
 
 	catalog *catalog
-	root    storage.Location
-	// metadata is nil for views.
+	// root is zero for purges of files.
+	root storage.Location
+	// metadata is nil for views and purges of files.
 	metadata *table.Metadata
 	// scope is what may be deleted; reader may delete nothing, eraser what scope
 	// allows (in a dry run it may delete nothing either).
@@ -78,14 +79,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// do finds the job's catalog and root, works, and completes the receipt.
+// do finds the job's catalog, works, and completes the receipt.
 func (r *run) do(ctx context.Context, known catalogs, work func(context.Context) error) (*Receipt, error) {
 	start := time.Now()
 	err := func() (err error) {
 		if r.catalog, err = known.find(r.job); err != nil {
-			return err
-		}
-		if r.root, err = r.catalog.target(r.job); err != nil {
 			return err
 		}
 		r.reader = r.catalog.Stores.Session(storage.SessionConfig{OnSuccess: r.progress.Alive, Logger: r.cfg.Logger})

@@ -60,8 +60,11 @@ func (r *run) purgeTable(ctx context.Context) error {
 	if err := parseParams(r.job.Params, &params, "deleted_entries"); err != nil {
 		return err
 	}
-	earlier := begun(r.job, r.progress.Checkpoint())
 	var err error
+	if r.root, err = r.catalog.target(r.job); err != nil {
+		return err
+	}
+	earlier := begun(r.job, r.progress.Checkpoint())
 	r.metadata, err = table.Load(ctx, r.reader, r.root)
 	if err != nil {
 		if earlier == nil {

@@ -47,6 +47,10 @@ func (r *run) purgeView(ctx context.Context) error {
 	if err := parseParams(r.job.Params, &struct{}{}); err != nil { // there are none
 		return err
 	}
+	var err error
+	if r.root, err = r.catalog.target(r.job); err != nil {
+		return err
+	}
 	earlier := begun(r.job, r.progress.Checkpoint())
 	view, err := table.LoadView(ctx, r.reader, r.root)
 	switch {

@@ -1,0 +1,259 @@
+package dev.deckhand.polaris.outbox;
+
+import io.nats.client.Connection;
+import io.nats.client.ConnectionListener.Events;
+import io.nats.client.ErrorListener;
+import io.nats.client.Nats;
+import io.nats.client.Options;
+import java.io.IOException;
+import java.security.GeneralSecurityException;
+import java.time.Duration;
+import java.util.Deque;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The one connection to NATS. It connects in the background and for ever, so that the server starts and serves without
+ * NATS; whoever wants to publish asks first whether it is connected.
+ */
+public final class NatsLink implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(NatsLink.class);
+  private static final Duration RETRY = Duration.ofSeconds(1);
+  private static final int MAX_REPORTED = 10;
+  private static final int MAX_DENIALS = 256;
+
+  /** What a server said when it refused a publish, and when. */
+  private record Denial(String text, long nanos) {}
+
+  private final NatsSettings settings;
+  private final Runnable onConnected;
+  private final ExecutorService background =
+      Executors.newSingleThreadExecutor(
+          work -> {
+            Thread thread = new Thread(work, "deckhand-nats");
+            thread.setDaemon(true);
+            return thread;
+          });
+  private final AtomicBoolean renewing = new AtomicBoolean();
+  // the first attempts report for themselves
+  private final AtomicBoolean away = new AtomicBoolean(true);
+  private final Deque<Denial> denials = new ConcurrentLinkedDeque<>();
+  private final Set<String> reported = ConcurrentHashMap.newKeySet();
+  private volatile Connection connection;
+  private volatile String problem;
+  // the client told its listener why an attempt failed; its exception does not
+  private volatile boolean explained;
+  private volatile boolean closed;
+
+  /**
+   * Starts to connect and returns at once.
+   *
+   * @param onConnected is told of each connection, on a thread that it must not hold up
+   */
+  public NatsLink(NatsSettings settings, Runnable onConnected) {
+    this.settings = settings;
+    this.onConnected = onConnected;
+    background.execute(this::connect);
+  }
+
+  /** Whether a publish has a chance now. */
+  public boolean connected() {
+    Connection now = connection;
+    return now != null && now.getStatus() == Connection.Status.CONNECTED;
+  }
+
+  /** Why there is no connection, if that is known. */
+  public Optional<String> problem() {
+    return connected() ? Optional.empty() : Optional.ofNullable(problem);
+  }
+
+  /** How long a publish waits for its answer. */
+  Duration publishTimeout() {
+    return settings.publishTimeout();
+  }
+
+  /** The connection, or empty while there is none. */
+  Optional<Connection> connection() {
+    return connected() ? Optional.of(connection) : Optional.empty();
+  }
+
+  /**
+   * Whether the server refused a publish on this subject since that moment of {@link System#nanoTime}. It says so beside
+   * the publish, which then gets no answer at all.
+   */
+  boolean deniedSince(String subject, long nanos) {
+    String quoted = '"' + subject + '"';
+    return denials.stream().anyMatch(denial -> denial.nanos - nanos >= 0 && denial.text.contains(quoted));
+  }
+
+  /**
+   * Drops the connection and makes a new one, in the background. For publishes that time out one after another while the
+   * connection looks well: releases of the client up to 2.25.1 had such states after the server was restarted.
+   */
+  void renew() {
+    Connection now = connection;
+    if (now == null || !renewing.compareAndSet(false, true)) {
+      return;
+    }
+    inBackground(
+        () -> {
+          try {
+            LOG.warn("publishes to NATS get no answer; connecting anew");
+            now.forceReconnect();
+          } catch (IOException e) {
+            LOG.warn("connecting to NATS anew failed: {}", e.toString());
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          } finally {
+            renewing.set(false);
+          }
+        });
+  }
+
+  /** Ends the connection. What waits for an answer gets none. */
+  @Override
+  public void close() {
+    closed = true;
+    background.shutdownNow();
+    Connection now = connection;
+    if (now != null) {
+      try {
+        now.close();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  // not Nats.connectAsynchronously: it hands out the connection only once it is up, so that it cannot be closed before
+  private void connect() {
+    while (!closed) {
+      explained = false;
+      try {
+        Connection made = Nats.connect(options());
+        connection = made;
+        away.set(false);
+        reported.clear();
+        if (closed) {
+          made.close();
+          return;
+        }
+        LOG.info("connected to NATS at {}", settings);
+        onConnected.run();
+        return;
+      } catch (IOException | GeneralSecurityException | RuntimeException e) {
+        if (!explained) {
+          report(e.toString());
+        }
+      } catch (InterruptedException e) {
+        return;
+      }
+      try {
+        Thread.sleep(RETRY.toMillis());
+      } catch (InterruptedException e) {
+        return;
+      }
+    }
+  }
+
+  private void inBackground(Runnable work) {
+    try {
+      background.execute(work);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("closed meanwhile");
+    }
+  }
+
+  private Options options() throws IOException, GeneralSecurityException {
+    Options.Builder options =
+        new Options.Builder()
+            .servers(settings.servers().toArray(new String[0]))
+            .connectionName("polaris")
+            .connectionTimeout(settings.connectTimeout())
+            .maxReconnects(-1)
+            .reconnectWait(RETRY)
+            // a publish must fail while NATS is away, not wait in memory: the row is the buffer
+            .reconnectBufferSize(0)
+            .connectionListener((from, event) -> changed(from, event))
+            .errorListener(new Listener());
+    if (settings.inboxPrefix() != null) {
+      options.inboxPrefix(settings.inboxPrefix() + ".");
+    }
+    if (settings.credentials() != null) {
+      options.authHandler(Nats.credentials(settings.credentials().toString()));
+    } else if (settings.user() != null) {
+      options.userInfo(settings.user(), settings.password() == null ? "" : settings.password());
+    }
+    if (settings.ca() != null || settings.certificate() != null) {
+      options.sslContext(PemTls.context(settings.ca(), settings.certificate(), settings.key()));
+    }
+    return options.build();
+  }
+
+  private void changed(Connection from, Events event) {
+    switch (event) {
+      case DISCONNECTED -> {
+        // comes again with each attempt that fails
+        if (!closed && away.compareAndSet(false, true)) {
+          LOG.warn("NATS is away; drops go on, their purges wait in the metastore");
+        }
+      }
+      case CLOSED -> {
+        // the client gives up for good when a server refuses its login twice, also while that is being mended; it says
+        // the same of connections that never came up, which connect() tries again itself
+        if (!closed && from == connection) {
+          connection = null;
+          inBackground(this::connect);
+        }
+      }
+      case RECONNECTED -> {
+        away.set(false);
+        LOG.info("connected to NATS again");
+        onConnected.run();
+      }
+      default -> LOG.debug("NATS connection: {}", event);
+    }
+  }
+
+  // each attempt fails with the same few texts
+  private void report(String text) {
+    problem = text;
+    if (reported.size() < MAX_REPORTED && reported.add(text)) {
+      LOG.warn("NATS at {} cannot be reached: {}; drops go on, their purges wait in the metastore", settings, text);
+    }
+  }
+
+  private final class Listener implements ErrorListener {
+    @Override
+    public void errorOccurred(Connection from, String error) {
+      denials.addFirst(new Denial(error, System.nanoTime()));
+      while (denials.size() > MAX_DENIALS) {
+        denials.pollLast();
+      }
+      said(error);
+    }
+
+    @Override
+    public void exceptionOccurred(Connection from, Exception e) {
+      said(e.toString());
+    }
+
+    private void said(String text) {
+      if (connection == null) {
+        explained = true;
+        report(text);
+      } else {
+        problem = text;
+        LOG.debug("NATS: {}", text);
+      }
+    }
+  }
+}
