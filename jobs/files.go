@@ -23,7 +23,7 @@ const MaxJobBytes = 256 << 10
 
 // SetFiles makes j the purge-files job of these params: it sets the kind, the
 // params and the entity id, which is that of the dropped table (any text), a
-// hyphen and the first 16 hex digits of the SHA-256 of the encoded params. So
+// hyphen and the first 32 hex digits of the SHA-256 of the encoded params. So
 // two jobs with the same files are one on the queue, and no others ever are.
 func (j *Job) SetFiles(entity string, params FilesParams) error {
 	encoded, err := canonicalJSON(params)
@@ -31,6 +31,6 @@ func (j *Job) SetFiles(entity string, params FilesParams) error {
 		return fmt.Errorf("encode params: %w", err)
 	}
 	sum := sha256.Sum256(encoded)
-	j.Kind, j.EntityID, j.Params = PurgeFiles, entity+"-"+hex.EncodeToString(sum[:8]), json.RawMessage(encoded)
+	j.Kind, j.EntityID, j.Params = PurgeFiles, entity+"-"+hex.EncodeToString(sum[:16]), json.RawMessage(encoded)
 	return nil
 }

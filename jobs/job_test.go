@@ -182,7 +182,7 @@ func TestPurgesOfFilesAreOneJobOnlyWithTheSameFiles(t *testing.T) {
 		return job.Subject()
 	}
 	one := subject(FilesParams{Manifests: []string{"s3://a"}})
-	require.Regexp(t, `^jobs\.purge-files\..*\.4711-[0-9a-f]{16}$`, one)
+	require.Regexp(t, `^jobs\.purge-files\..*\.4711-[0-9a-f]{32}$`, one)
 	require.Equal(t, one, subject(FilesParams{Manifests: []string{"s3://a"}}))
 	for _, other := range []FilesParams{
 		{Files: []string{"s3://a"}}, {Manifests: []string{"s3://b"}}, {Manifests: []string{"s3://a"}, Files: []string{"s3://b"}},

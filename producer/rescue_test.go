@@ -206,7 +206,7 @@ func TestATableWithoutMetadataIsRescuedByItsSubTasks(t *testing.T) {
 			require.Empty(t, w.store.TaskIDs(t))
 			subjects := w.queued(t)
 			require.Len(t, subjects, 1)
-			require.Regexp(t, `^jobs\.purge-files\.POLARIS\.lake\.db\.t\.4711-[0-9a-f]{16}$`, subjects[0])
+			require.Regexp(t, `^jobs\.purge-files\.POLARIS\.lake\.db\.t\.4711-[0-9a-f]{32}$`, subjects[0])
 			job := queuedJob(t, w.js, subjects[0])
 			require.Equal(t, withRow, job.TableUUID == table.UUID)
 
