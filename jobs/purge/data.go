@@ -121,7 +121,7 @@ func (r *run) settings(deletedEntries bool) []string {
 	return settings
 }
 
-// filesAbove are the lists, manifests, statistics and metadata files. An entry
+// filesAbove are the lists, manifests, statistics, metadata and listed files. An entry
 // may name one of them; it goes with its own level and not before, since it may
 // have to be read still.
 func (r *run) filesAbove(tree *table.Tree) map[storage.Location]bool {
@@ -136,6 +136,9 @@ func (r *run) filesAbove(tree *table.Tree) map[storage.Location]bool {
 	}
 	for _, m := range tree.Manifests {
 		add(m.Path)
+	}
+	for _, path := range r.listed {
+		add(path)
 	}
 	if r.metadata != nil {
 		for _, f := range append(r.statisticsFiles(), r.metadataFiles()...) {

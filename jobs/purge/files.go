@@ -17,7 +17,7 @@ import (
 // [jobs.Handler].
 //
 // The live entries of the manifests are deleted first, then the manifests, then
-// the listed files; the limits are those of a purge. Without metadata nothing
+// the listed files, also where an entry names one of them; the limits are those of a purge. Without metadata nothing
 // tells where the table's own locations are, so under the scope "table" the job
 // has to, and the UUID cannot be compared.
 type Files struct {
@@ -56,6 +56,7 @@ func (r *run) purgeFiles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.listed = params.Files
 	r.receipt.Locations, r.receipt.Manifests = r.job.Locations, len(tree.Manifests)
 	r.receipt.GCEnabled = r.job.GCEnabled == nil || *r.job.GCEnabled
 	r.note("the table's metadata file was gone before: the UUID could not be compared, and only the named manifests and files were looked at")
@@ -66,7 +67,7 @@ func (r *run) purgeFiles(ctx context.Context) error {
 	} else if err := r.save(ctx); err != nil {
 		return err
 	}
-	return r.deleteNamed(ctx, tree, params.Files)
+	return r.deleteNamed(ctx, tree)
 }
 
 // namedTree is the job's manifests, each once.
@@ -103,7 +104,7 @@ func (r *run) filesScope() (*storage.Guard, error) {
 }
 
 // deleteNamed goes from the level of the checkpoint to the listed files.
-func (r *run) deleteNamed(ctx context.Context, tree *table.Tree, paths []string) error {
+func (r *run) deleteNamed(ctx context.Context, tree *table.Tree) error {
 	if r.ck.Level == levelData {
 		if err := r.deleteData(ctx, tree, false); err != nil {
 			return err
@@ -120,13 +121,13 @@ func (r *run) deleteNamed(ctx context.Context, tree *table.Tree, paths []string)
 	}
 	// A list among the files may be all that names a manifest that was kept.
 	if len(r.held) > 0 || r.heldAll {
-		for _, path := range paths {
+		for _, path := range r.listed {
 			r.keep(NamesKept, kindOfName(path), 0, path, "")
 			r.named[hashPath(path)] = true
 		}
 		return r.endOutside(ctx)
 	}
-	listed := func(context.Context) ([]file, error) { return listedFiles(paths), nil }
+	listed := func(context.Context) ([]file, error) { return listedFiles(r.listed), nil }
 	if err := r.deleteLevel(ctx, levelMetadata, listed); err != nil {
 		return err
 	}

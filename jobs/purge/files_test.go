@@ -139,6 +139,37 @@ func TestADamagedManifestKeepsItselfAndTheListedFilesUntilARequeue(t *testing.T)
 	require.Equal(t, neighbours, y.keys())
 }
 
+func TestAListedFileThatAnEntryNamesGoesWithTheListedFiles(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	h := numbered(3, 1)
+	list := h.Lists[0].Path
+	// Another spelling of the same object.
+	h.Manifests[0].Entries = append(h.Manifests[0].Entries, entry("s3a"+list[len("s3"):]))
+	neighbours := y.lay(h)
+	y.remove(h.Root)
+	params := jobs.FilesParams{Files: []string{list}}
+	for _, m := range h.Manifests {
+		params.Manifests = append(params.Manifests, m.Path)
+	}
+	job := jobFor(tabletest.HandmadeUUID, "")
+	job.Locations = []string{home}
+	require.NoError(t, job.SetFiles("4711", params))
+
+	y.refuse(h.Manifests[2].Entries[0].Path)
+	progress := &memory{}
+	receipt, err := run(t, y.files(purge.Policy{}), job, progress)
+	require.True(t, jobs.IsPermanent(err))
+	require.EqualValues(t, 2, receipt.Deleted[purge.Data].Files)
+	require.Contains(t, y.keys(), list, "the manifests are still there")
+
+	y.server.Fault(nil)
+	receipt, err = run(t, y.files(purge.Policy{}), job, progress)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, receipt.Deleted[purge.ManifestLists].Files)
+	require.Equal(t, neighbours, y.keys())
+}
+
 func TestFilesOutsideTheJobsLocationsAreKeptWithWhatNamesThem(t *testing.T) {
 	t.Parallel()
 	y, table, outside := addedFiles(t)

@@ -26,6 +26,8 @@ type run struct {
 	root storage.Location
 	// metadata is nil for views and purges of files.
 	metadata *table.Metadata
+	// listed are the files that a purge of files was given beside manifests.
+	listed []string
 	// scope is what may be deleted; reader may delete nothing, eraser what scope
 	// allows (in a dry run it may delete nothing either).
 	scope    *storage.Guard
