@@ -29,7 +29,8 @@ public final class JobPublisher {
   private static final int WRONG_LAST_SEQUENCE = 10071;
   // three different limits share this code, and only the words tell a job that is safe from one that is lost
   private static final int STORE_FAILED = 10077;
-  // the same conflict as 10071, of a replicated stream
+  // of a replicated stream, while another publish on the subject is proposed: that one may still be lost, and only once
+  // it is committed is the answer 10071
   private static final int WRONG_LAST_SEQUENCE_NO_NUMBER = 10164;
   private static final String SET_UP = "create the streams with \"worker setup\", or switch JetStream on";
 
@@ -112,7 +113,8 @@ public final class JobPublisher {
   private static Published refusal(JetStreamApiException e) {
     String text = e.getErrorDescription();
     return switch (e.getApiErrorCode()) {
-      case WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_NO_NUMBER -> Published.of(PublishAnswer.ALREADY_QUEUED);
+      case WRONG_LAST_SEQUENCE -> Published.of(PublishAnswer.ALREADY_QUEUED);
+      case WRONG_LAST_SEQUENCE_NO_NUMBER -> Published.UNDECIDED;
       case STORE_FAILED ->
           text != null && text.contains("per subject")
               ? Published.of(PublishAnswer.ALREADY_QUEUED)

@@ -198,7 +198,8 @@ public final class Outbox {
       if (leased.isEmpty()) {
         return; // another server is at it
       }
-      PublishAnswer answer = courier.deliver(store, leased.get(), job.get()).answer();
+      Published published = courier.deliver(store, leased.get(), job.get());
+      PublishAnswer answer = published.answer();
       if (answer.stored()) {
         inARow.set(0);
         handedOver.incrementAndGet();
@@ -206,7 +207,7 @@ public final class Outbox {
       }
       failed.incrementAndGet();
       inARow.incrementAndGet();
-      if (answer == PublishAnswer.UNKNOWN) {
+      if (answer == PublishAnswer.UNKNOWN && !published.equals(Published.UNDECIDED)) {
         silent.incrementAndGet();
       }
       if (answer.forAll()) {

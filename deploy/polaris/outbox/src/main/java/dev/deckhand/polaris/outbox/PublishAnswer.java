@@ -12,7 +12,7 @@ public enum PublishAnswer {
   NO_STREAM(false, true),
   /** The account may not publish on the subject. */
   DENIED(false, false),
-  /** No answer came; the job may or may not be stored, and publishing it again is safe. */
+  /** No answer came, or none that settles it; the job may or may not be stored, and publishing it again is safe. */
   UNKNOWN(false, false),
   /** There is no connection; nothing was sent. */
   AWAY(false, true),

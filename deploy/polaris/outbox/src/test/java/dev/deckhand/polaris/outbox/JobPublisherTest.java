@@ -89,7 +89,7 @@ class JobPublisherTest extends NatsTest {
   @ParameterizedTest
   @CsvSource({
     "10071, wrong last sequence: 7, ALREADY_QUEUED",
-    "10164, wrong last sequence, ALREADY_QUEUED",
+    "10164, wrong last sequence, UNKNOWN",
     "10077, maximum messages per subject exceeded, ALREADY_QUEUED",
     "10077, maximum messages exceeded, FULL",
     "10077, maximum bytes exceeded, FULL",

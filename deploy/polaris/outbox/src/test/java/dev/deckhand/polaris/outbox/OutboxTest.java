@@ -269,6 +269,30 @@ class OutboxTest extends NatsTest {
     assertThat(status.count(PublishAnswer.ALREADY_QUEUED)).isZero();
   }
 
+  /** Error 10164 takes a cluster to provoke: a subscriber answers it in the stream's stead. */
+  @Test
+  void aRowIsKeptWhileAnotherPublishOfItsJobIsNotCommitted() throws Exception {
+    var polaris = new RealMetaStore(RealMetaStore.Kind.ATOMIC);
+    polaris.dropWithPurge("orders", "u-1");
+    var outbox = outbox(AT_ONCE);
+    admin.jetStreamManagement().deleteStream("JOBS");
+    byte[] undecided =
+        "{\"error\":{\"code\":400,\"err_code\":10164,\"description\":\"wrong last sequence\"}}".getBytes("UTF-8");
+    var leader = admin.createDispatcher(request -> admin.publish(request.getReplyTo(), undecided));
+    leader.subscribe("jobs.>");
+    admin.flush(SOON);
+
+    assertThat(outbox.sweep(polaris.store(), threads)).contains(new Outbox.Sweep(1, 0, 1));
+
+    assertThat(polaris.taskRows()).hasSize(1);
+    assertThat(outbox.waiting()).isEqualTo(1);
+    admin.closeDispatcher(leader);
+    admin.jetStreamManagement().addStream(NatsServer.jobs().build());
+    assertThat(outbox.sweep(polaris.store(), threads)).contains(new Outbox.Sweep(1, 1, 0));
+    assertThat(polaris.taskRows()).isEmpty();
+    assertThat(stored()).isEqualTo(1);
+  }
+
   @Test
   void aFullStreamStopsTheSweepAndNothingIsLost() throws Exception {
     stream(NatsServer.jobs().maxMessages(3));
