@@ -35,7 +35,8 @@ With --adopt, the purge of each table or view whose metadata file still exists i
 queued. Where that is gone, since the stock executor deletes it first, the manifests
 and files that its sub-tasks name are queued as purge-files jobs. A row is deleted once
 NATS has stored its job, and only if it still is what was read. Running it again at
-any point is safe. Rows of other things, and rows that cannot be understood, stay.
+any point is safe. Rows of other things, rows that cannot be understood and those of
+the same table, and rows whose purge would hit a table that lives stay.
 
 Metadata files are looked for through the storage of the catalogs in --config. What
 --database lacks comes from PGHOST, PGUSER, PGPASSWORD and so on, as for psql; keep the

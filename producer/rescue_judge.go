@@ -65,6 +65,9 @@ func (j *judge) judge(ctx context.Context, t *stranded) sentence {
 	if age := j.found.now.Sub(t.written()); age < j.olderThan {
 		return keep(needsTime, "", "it is %s old, the server may still work on it", age.Round(time.Second))
 	}
+	if hit := j.found.living.Hit(t.dropped, t.remains); hit != "" {
+		return keep(needsPerson, "find out which of the files it needs; queue what may go with \"producer submit\" and delete the row", "%s", hit)
+	}
 	name, v := j.catalogOf(t)
 	if v != nil {
 		out.kept = v

@@ -55,6 +55,7 @@ type unusable struct {
 type found struct {
 	now      time.Time
 	catalogs *metastore.Catalogs
+	living   *metastore.Living
 	tables   []*stranded
 	unusable []unusable
 	// foreign counts the rows that are not ours, by what they are.
@@ -102,6 +103,10 @@ func survey(ctx context.Context, store *metastore.Store, realm string) (*found, 
 		case metastore.Unusable:
 			f.unusable = append(f.unusable, unusable{content, task, task.Name})
 		}
+	}
+	// After the tasks, so that it is as fresh as can be.
+	if f.living, err = store.Living(ctx); err != nil {
+		return nil, err
 	}
 	return f, nil
 }
