@@ -34,6 +34,7 @@ public final class JobPublisher {
   private static final int WRONG_LAST_SEQUENCE_NO_NUMBER = 10164;
   private static final String SET_UP = "create the streams with \"worker setup\", or switch JetStream on";
 
+  private static final Published INBOX_DENIED = new Published(PublishAnswer.DENIED, NatsLink.INBOX_FIX);
   private static final Duration CLIENT_ROUND = Duration.ofSeconds(10);
 
   private final NatsLink nats;
@@ -47,6 +48,9 @@ public final class JobPublisher {
     Optional<Connection> connection = nats.connection();
     if (connection.isEmpty()) {
       return new Published(PublishAnswer.AWAY, "NATS is not connected");
+    }
+    if (nats.inboxDenied()) {
+      return INBOX_DENIED;
     }
     String subject = job.subject();
     long begun = System.nanoTime();
@@ -70,6 +74,9 @@ public final class JobPublisher {
           ? status(NO_RESPONDERS, "no responders")
           : new Published(PublishAnswer.UNKNOWN, "the connection broke");
     } catch (TimeoutException e) {
+      if (nats.inboxDenied()) {
+        return INBOX_DENIED;
+      }
       return nats.deniedSince(subject, begun)
           ? new Published(PublishAnswer.DENIED, "the account may not publish; allow it jobs.purge.> and jobs.purge-view.>")
           : new Published(PublishAnswer.UNKNOWN, "no answer in " + nats.publishTimeout());

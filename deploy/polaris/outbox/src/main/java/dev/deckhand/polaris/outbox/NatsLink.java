@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.Deque;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -17,6 +18,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,6 +31,14 @@ public final class NatsLink implements AutoCloseable {
   private static final Duration RETRY = Duration.ofSeconds(1);
   private static final int MAX_REPORTED = 10;
   private static final int MAX_DENIALS = 256;
+  // permissions may be mended without a word to the client, which subscribes again only on a new connection
+  private static final Duration DENIED_RETRY = Duration.ofMinutes(1);
+  private static final String INBOX_DENIED = "permissions violation for subscription";
+
+  /** What to do about an account that may not subscribe to where answers come. */
+  static final String INBOX_FIX =
+      "the account may not subscribe to the inbox, so that no answer can come; set deckhand.nats.inbox-prefix"
+          + " to what it may subscribe to (_INBOX_polaris for the account in accounts.conf)";
 
   /** What a server said when it refused a publish, and when. */
   private record Denial(String text, long nanos) {}
@@ -47,6 +57,9 @@ public final class NatsLink implements AutoCloseable {
   private final AtomicBoolean away = new AtomicBoolean(true);
   private final Deque<Denial> denials = new ConcurrentLinkedDeque<>();
   private final Set<String> reported = ConcurrentHashMap.newKeySet();
+  // of this connection: the server says so once, and then nothing more
+  private final AtomicReference<Denial> inboxDenied = new AtomicReference<>();
+  private final AtomicBoolean inboxReported = new AtomicBoolean();
   private volatile Connection connection;
   private volatile String problem;
   // the client told its listener why an attempt failed; its exception does not
@@ -64,14 +77,27 @@ public final class NatsLink implements AutoCloseable {
     background.execute(this::connect);
   }
 
-  /** Whether a publish has a chance now. */
+  /** Whether a publish has a chance now: there is a connection, and its answer may come back. */
+  public boolean ready() {
+    return connected() && !inboxDenied();
+  }
+
+  /** Whether the server refused the subscription on which all answers of this connection come. */
+  boolean inboxDenied() {
+    return inboxDenied.get() != null;
+  }
+
+  /** Whether there is a connection. */
   public boolean connected() {
     Connection now = connection;
     return now != null && now.getStatus() == Connection.Status.CONNECTED;
   }
 
-  /** Why there is no connection, if that is known. */
+  /** Why there is no connection, or why it is of no use, if that is known. */
   public Optional<String> problem() {
+    if (inboxDenied()) {
+      return Optional.of(INBOX_FIX);
+    }
     return connected() ? Optional.empty() : Optional.ofNullable(problem);
   }
 
@@ -116,6 +142,14 @@ public final class NatsLink implements AutoCloseable {
             renewing.set(false);
           }
         });
+  }
+
+  /** Makes a new connection now and then if answers may not come on this one: the account may have been mended. */
+  void renewIfDenied() {
+    Denial denial = inboxDenied.get();
+    if (denial != null && System.nanoTime() - denial.nanos > DENIED_RETRY.toNanos()) {
+      renew();
+    }
   }
 
   /** Ends the connection. What waits for an answer gets none. */
@@ -201,6 +235,7 @@ public final class NatsLink implements AutoCloseable {
   private void changed(Connection from, Events event) {
     switch (event) {
       case DISCONNECTED -> {
+        inboxDenied.set(null);
         // comes again with each attempt that fails
         if (!closed && away.compareAndSet(false, true)) {
           LOG.warn("NATS is away; drops go on, their purges wait in the metastore");
@@ -211,6 +246,7 @@ public final class NatsLink implements AutoCloseable {
         // the same of connections that never came up, which connect() tries again itself
         if (!closed && from == connection) {
           connection = null;
+          inboxDenied.set(null);
           inBackground(this::connect);
         }
       }
@@ -237,6 +273,13 @@ public final class NatsLink implements AutoCloseable {
       denials.addFirst(new Denial(error, System.nanoTime()));
       while (denials.size() > MAX_DENIALS) {
         denials.pollLast();
+      }
+      if (error.toLowerCase(Locale.ROOT).contains(INBOX_DENIED)) {
+        // the link makes no subscription but the client's inbox
+        inboxDenied.set(new Denial(error, System.nanoTime()));
+        if (inboxReported.compareAndSet(false, true)) {
+          LOG.warn("NATS: {}; drops go on, their purges wait in the metastore", INBOX_FIX);
+        }
       }
       said(error);
     }

@@ -85,8 +85,8 @@ public final class Outbox {
   }
 
   /**
-   * Looks at all rows of the realm and hands over those that are due, some at a time. While NATS is away it only counts
-   * them. Returns empty if a sweep of this realm is under way.
+   * Looks at all rows of the realm and hands over those that are due, some at a time. While NATS is away, or may
+   * not answer, it only counts them. Returns empty if a sweep of this realm is under way.
    *
    * @param threads run parts of it; this thread waits for them
    */
@@ -104,9 +104,10 @@ public final class Outbox {
         parts.add(round);
       }
       threads.invokeAll(parts);
-      if (round.silent.get() > 0 && round.handedOver.get() == 0 && nats.connected()) {
+      if (round.silent.get() > 0 && round.handedOver.get() == 0 && nats.ready()) {
         nats.renew();
       }
+      nats.renewIfDenied();
       return Optional.of(new Sweep(ids.size(), round.handedOver.get(), round.failed.get()));
     } finally {
       sweeping.set(false);
@@ -179,7 +180,7 @@ public final class Outbox {
     }
 
     private boolean isDue(long id, Instant since) {
-      boolean possible = nats.connected() && !stopped.get() && inARow.get() < settings.parallel();
+      boolean possible = nats.ready() && !stopped.get() && inARow.get() < settings.parallel();
       return possible && (ledger.isOwn(id) || !clock.instant().isBefore(since.plus(settings.minAge())));
     }
 

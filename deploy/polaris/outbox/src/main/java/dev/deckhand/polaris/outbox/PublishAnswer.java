@@ -10,7 +10,7 @@ public enum PublishAnswer {
   FULL(false, true),
   /** No stream JOBS takes the subject, or JetStream is off. */
   NO_STREAM(false, true),
-  /** The account may not publish on the subject. */
+  /** The account may not publish on the subject, or not subscribe to where the answer comes. */
   DENIED(false, false),
   /** No answer came, or none that settles it; the job may or may not be stored, and publishing it again is safe. */
   UNKNOWN(false, false),

@@ -3,6 +3,8 @@ package dev.deckhand.polaris.outbox;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -16,6 +18,7 @@ import org.apache.polaris.core.entity.PolarisBaseEntity;
 import org.apache.polaris.core.entity.PolarisEntityCore;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -291,6 +294,67 @@ class OutboxTest extends NatsTest {
     assertThat(outbox.sweep(polaris.store(), threads)).contains(new Outbox.Sweep(1, 1, 0));
     assertThat(polaris.taskRows()).isEmpty();
     assertThat(stored()).isEqualTo(1);
+  }
+
+  @Test
+  void anAccountThatMayNotReadAnswersIsToldSoAndNothingMoreIsPublished(@TempDir Path folder) throws Exception {
+    Path config = folder.resolve("nats.conf");
+    Files.writeString(
+        config,
+        """
+        authorization { users = [
+          { user: polaris, password: p, permissions: { publish: "jobs.purge.>", subscribe: "_INBOX_polaris.>" } }
+          { user: admin, password: p }
+        ] }
+        """);
+    var polaris = new RealMetaStore(RealMetaStore.Kind.ATOMIC);
+    for (int i = 0; i < 10; i++) {
+      polaris.dropWithPurge("t" + i, "u-" + i);
+    }
+    try (NatsServer guarded = NatsServer.launch("--config", config.toString());
+        var operator = guarded.connect(options -> options.userInfo("admin", "p"));
+        NatsLink deaf =
+            link(
+                NatsSettings.of(guarded.url())
+                    .withLogin("polaris", "p", null)
+                    .withPublishTimeout(Duration.ofSeconds(1)))) {
+      operator.jetStreamManagement().addStream(NatsServer.jobs().build());
+      var purges = operator.subscribe("jobs.>");
+      operator.flush(SOON);
+      var outbox = new Outbox(AT_ONCE, deaf, status, "one", Clock.systemUTC());
+
+      assertThat(outbox.sweep(polaris.store(), threads).orElseThrow().handedOver()).isZero();
+
+      assertThat(status.count(PublishAnswer.UNKNOWN)).isZero();
+      assertThat(status.count(PublishAnswer.DENIED)).isBetween(1L, (long) AT_ONCE.parallel());
+      assertThat(status.lastError().orElseThrow().text()).startsWith("DENIED").contains("set deckhand.nats.inbox-prefix");
+      assertThat(deaf.connected()).isTrue();
+      assertThat(deaf.ready()).isFalse();
+      assertThat(deaf.problem().orElseThrow()).contains("set deckhand.nats.inbox-prefix");
+      operator.flush(SOON);
+      long before = purges.getPendingMessageCount();
+      assertThat(before).as("only what was under way").isBetween(0L, (long) AT_ONCE.parallel());
+
+      assertThat(outbox.sweep(polaris.store(), threads)).contains(new Outbox.Sweep(10, 0, 0));
+      assertThat(new JobPublisher(deaf).publish(job("orders")).answer()).isEqualTo(PublishAnswer.DENIED);
+      operator.flush(SOON);
+      assertThat(purges.getPendingMessageCount()).as("nothing more").isEqualTo(before);
+      assertThat(polaris.taskRows()).hasSize(10);
+
+      // a connection that may read answers hands over all of them, also those that the stream has got meanwhile
+      guarded.stop();
+      await().atMost(SOON).until(() -> !deaf.connected());
+      Files.writeString(config, Files.readString(config).replace("_INBOX_polaris.>", "_INBOX.>"));
+      guarded.start();
+      await().atMost(SOON).until(deaf::ready);
+      await()
+          .atMost(SOON)
+          .until(
+              () -> {
+                outbox.sweep(polaris.store(), threads);
+                return polaris.taskRows().isEmpty();
+              });
+    }
   }
 
   @Test

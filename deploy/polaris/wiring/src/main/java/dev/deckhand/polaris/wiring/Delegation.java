@@ -74,7 +74,7 @@ public class Delegation {
   /** Hands over a fresh row on another thread. Never blocks, and never queues in memory: the row is the queue. */
   void handOver(PolarisCallContext context, long taskId, String requestedBy) {
     Outbox outbox = outbox(context.getRealmContext().getRealmIdentifier());
-    if (!connected() || !inFlight.tryAcquire()) {
+    if (!nats.ready() || !inFlight.tryAcquire()) {
       outbox.remember(taskId, requestedBy);
       return;
     }
