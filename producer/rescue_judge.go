@@ -62,6 +62,9 @@ func (j *judge) judge(ctx context.Context, t *stranded) sentence {
 		out.kept = &verdict{fmt.Sprintf(format, args...), fix, needs}
 		return out
 	}
+	if stuck, found := j.found.stuck[[2]string{t.realm, t.entity}]; found {
+		return keep(needsPerson, "see to that row first", "row %d of the same table cannot be used: %s", stuck.task.ID, stuck.Problem)
+	}
 	if age := j.found.now.Sub(t.written()); age < j.olderThan {
 		return keep(needsTime, "", "it is %s old, the server may still work on it", age.Round(time.Second))
 	}

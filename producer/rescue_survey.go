@@ -10,7 +10,8 @@ import (
 
 // stranded is a dropped table or view of which rows are left.
 type stranded struct {
-	realm string
+	// entity is Polaris' id of it.
+	realm, entity string
 	// dropped is its own row; nil if only those of sub-tasks are left.
 	dropped *metastore.Dropped
 	remains []*metastore.Remains
@@ -58,6 +59,9 @@ type found struct {
 	living   *metastore.Living
 	tables   []*stranded
 	unusable []unusable
+	// stuck are the unusable rows by the realm and entity of their table. Without
+	// such a row, what it names would be lost with the table's other files.
+	stuck map[[2]string]unusable
 	// foreign counts the rows that are not ours, by what they are.
 	foreign map[string]int
 	rows    int
@@ -65,7 +69,7 @@ type found struct {
 
 // survey reads all tasks and puts those of one table together.
 func survey(ctx context.Context, store *metastore.Store, realm string) (*found, error) {
-	f := &found{foreign: map[string]int{}}
+	f := &found{foreign: map[string]int{}, stuck: map[[2]string]unusable{}}
 	var err error
 	if f.now, err = store.Now(ctx); err != nil {
 		return nil, err
@@ -77,7 +81,7 @@ func survey(ctx context.Context, store *metastore.Store, realm string) (*found, 
 	table := func(realm, entity string) *stranded {
 		key := [2]string{realm, entity}
 		if tables[key] == nil {
-			tables[key] = &stranded{realm: realm}
+			tables[key] = &stranded{realm: realm, entity: entity}
 			f.tables = append(f.tables, tables[key])
 		}
 		return tables[key]
@@ -91,7 +95,7 @@ func survey(ctx context.Context, store *metastore.Store, realm string) (*found, 
 		case *metastore.Dropped:
 			t := table(task.Realm, fmt.Sprint(content.EntityID))
 			if t.dropped != nil { // names are unique, so this takes a hand at the database
-				t = &stranded{realm: task.Realm}
+				t = &stranded{realm: t.realm, entity: t.entity}
 				f.tables = append(f.tables, t)
 			}
 			t.dropped = content
@@ -101,7 +105,9 @@ func survey(ctx context.Context, store *metastore.Store, realm string) (*found, 
 		case metastore.Foreign:
 			f.foreign[content.What]++
 		case metastore.Unusable:
-			f.unusable = append(f.unusable, unusable{content, task, task.Name})
+			row := unusable{content, task, task.Name}
+			f.unusable = append(f.unusable, row)
+			f.stuck[[2]string{task.Realm, task.Entity()}] = row
 		}
 	}
 	// After the tasks, so that it is as fresh as can be.

@@ -242,6 +242,34 @@ func TestASubTaskIsRescuedBesideThePurgeOfItsTable(t *testing.T) {
 	require.Empty(t, w.store.TaskIDs(t))
 }
 
+func TestAnUnusableRowKeepsTheWholeTable(t *testing.T) {
+	t.Parallel()
+	for name, old := range map[string]time.Duration{"old": 2 * time.Hour, "young": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWreck(t)
+			w.s3.Put("warehouse", "db/t/metadata/1.metadata.json", []byte("{}"))
+			w.drop(t, 4711, "t", "uuid-t", "s3://warehouse/db/t/metadata/1.metadata.json", 2*time.Hour)
+			id := map[string]any{"namespace": []string{"db"}, "name": "t"}
+			w.task(t, "3", "entityCleanup_4711_x", map[string]any{"tableId": id, "batchFiles": []string{"s3://warehouse/db/t/l.avro"}}, "s3://warehouse/db/t", 2*time.Hour)
+			broken := w.task(t, "2", "entityCleanup_4711_y", map[string]any{"tableId": id, "manifestFileData": "AAAA"}, "s3://warehouse/db/t", old)
+			w.task(t, "3", "entityCleanup_47_x", map[string]any{"tableId": id, "batchFiles": []string{"s3://warehouse/db/u/l.avro"}}, "s3://warehouse/db/u", 2*time.Hour)
+
+			got := w.rescue(t, "--adopt")
+			require.Equal(t, 3, got.Code, got.Stdout)
+			require.Contains(t, got.Stdout, "kept  db.t  realm POLARIS, 2 rows: row 3 of the same table cannot be used: the manifest in the row is not")
+			require.Contains(t, got.Stdout, "4 task rows: 1 adopted, 3 kept, 0 not ours")
+			require.Equal(t, []int64{1, 2, 3}, w.store.TaskIDs(t))
+			require.Len(t, w.queued(t), 1, "that of the other table")
+
+			w.store.Exec(t, `DELETE FROM polaris_schema.entities WHERE id = $1`, broken)
+			got = w.rescue(t, "--adopt")
+			require.Equal(t, 0, got.Code, got.Stdout)
+			require.Empty(t, w.store.TaskIDs(t))
+		})
+	}
+}
+
 // live stores the entity of a table that was not dropped.
 func (w *wreck) live(t *testing.T, id int, uuid, metadata, location string) {
 	t.Helper()

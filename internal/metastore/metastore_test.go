@@ -201,24 +201,28 @@ func TestWhatIsNotOursOrCannotBeUsedIsSaid(t *testing.T) {
 		require.Equal(t, Foreign{want}, task.Content())
 	}
 	for want, task := range map[string]*Task{
-		"names no dropped entity":     with(map[string]string{"taskType": "1"}),
-		"not the JSON":                with(map[string]string{"taskType": "1", "data": `{"id":"secret"}`}),
-		"no metadata location":        cleanup(t, `{"parent-namespace":"a"}`, nil),
-		"no namespace":                cleanup(t, `{"metadata-location":"s3://w/m"}`, nil),
-		"broken escape":               cleanup(t, `{"metadata-location":"s3://w/m","parent-namespace":"a%zz"}`, nil),
-		"storage configuration":       cleanup(t, `{"metadata-location":"s3://w/m","parent-namespace":"a"}`, map[string]string{"storage_configuration_info": "secret"}),
-		"names no files":              with(map[string]string{"taskType": "3", "data": `{"tableId":{"namespace":["a"],"name":"t"},"batchFiles":[]}`}),
-		"ManifestFiles.encode writes": with(map[string]string{"taskType": "2", "data": `{"tableId":{"namespace":["a"],"name":"t"},"manifestFileData":"AAAA"}`}),
+		"names no dropped entity":                with(map[string]string{"taskType": "1"}),
+		"not the JSON":                           with(map[string]string{"taskType": "1", "data": `{"id":"secret"}`}),
+		"no metadata location":                   cleanup(t, `{"parent-namespace":"a"}`, nil),
+		"no namespace":                           cleanup(t, `{"metadata-location":"s3://w/m"}`, nil),
+		"broken escape":                          cleanup(t, `{"metadata-location":"s3://w/m","parent-namespace":"a%zz"}`, nil),
+		"storage configuration":                  cleanup(t, `{"metadata-location":"s3://w/m","parent-namespace":"a"}`, map[string]string{"storage_configuration_info": "secret"}),
+		"names no files":                         with(map[string]string{"taskType": "3", "data": `{"tableId":{"namespace":["a"],"name":"t"},"batchFiles":[]}`}),
+		"fields that this program does not know": with(map[string]string{"taskType": "3", "data": `{"tableId":{"namespace":["a"],"name":"t"},"batchFiles":["s3://w/f"],"moreFiles":["secret"]}`}),
+		"does not know in such":                  with(map[string]string{"taskType": "2", "data": `{"tableId":{"namespace":["a"],"name":"t"},"manifestFileData":"AAAA","batchFiles":["s3://w/f"]}`}),
+		"ManifestFiles.encode writes":            with(map[string]string{"taskType": "2", "data": `{"tableId":{"namespace":["a"],"name":"t"},"manifestFileData":"AAAA"}`}),
 	} {
 		unusable, ok := task.Content().(Unusable)
 		require.True(t, ok, want)
 		require.Contains(t, unusable.Problem, want)
 		require.NotEmpty(t, unusable.Fix)
 		require.NotContains(t, unusable.Problem, "secret")
+		require.Equal(t, "4711", task.Entity())
 	}
 	stray := with(map[string]string{"taskType": "3", "data": `{"tableId":{"namespace":["a"],"name":"t"},"batchFiles":["s3://w/f"]}`})
 	stray.Name = "5a1c"
 	require.Contains(t, stray.Content().(Unusable).Problem, "does not say which table")
+	require.Empty(t, stray.Entity())
 }
 
 func TestSecretsInEndpointsStayBehind(t *testing.T) {

@@ -41,7 +41,12 @@ func (t *Task) remains(kind, data string) Content {
 		len(sub.TableID.Namespace) == 0 || slices.Contains(sub.TableID.Namespace, "") {
 		return Unusable{"the row is not the JSON that Polaris writes", byHand}
 	}
-	r := &Remains{Task: t, Entity: entityOf(t.Name)}
+	// What a later Polaris adds may name files too, and the row would go with them.
+	if !known(data) || (kind == taskManifest && len(sub.BatchFiles)+len(sub.MetadataFiles) > 0) ||
+		(kind == taskFiles && sub.ManifestFileData != "") {
+		return Unusable{"the row has fields that this program does not know in such a row", "use a newer producer, or " + byHand}
+	}
+	r := &Remains{Task: t, Entity: t.Entity()}
 	if r.Entity == "" {
 		return Unusable{"the row's name does not say which table it belonged to", byHand}
 	}
@@ -68,9 +73,19 @@ func (t *Task) remains(kind, data string) Content {
 	return r
 }
 
-// entityOf reads the id from entityCleanup_<id>_<what>_<random>.
-func entityOf(name string) string {
-	rest, found := strings.CutPrefix(name, cleanupName)
+// known says whether the row has only the fields of a subTask.
+func known(data string) bool {
+	decoder := json.NewDecoder(strings.NewReader(data))
+	decoder.DisallowUnknownFields()
+	var sub subTask
+	return decoder.Decode(&sub) == nil
+}
+
+// Entity is Polaris' id of the dropped entity that the row belongs to, read from
+// its name: entityCleanup_<id> or entityCleanup_<id>_<what>_<random>. "" if the
+// name does not say.
+func (t *Task) Entity() string {
+	rest, found := strings.CutPrefix(t.Name, cleanupName)
 	id, _, _ := strings.Cut(rest, "_")
 	if !found || id == "" || strings.Trim(id, "0123456789") != "" {
 		return ""
