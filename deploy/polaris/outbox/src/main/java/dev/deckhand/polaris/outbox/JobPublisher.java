@@ -45,6 +45,11 @@ public final class JobPublisher {
 
   /** Publishes and waits for the answer, at most as long as the settings of the connection say. Never throws. */
   public Published publish(PurgeJob job) {
+    Published published = send(job);
+    return new Published(published.answer(), nats.scrub(published.detail()));
+  }
+
+  private Published send(PurgeJob job) {
     Optional<Connection> connection = nats.connection();
     if (connection.isEmpty()) {
       return new Published(PublishAnswer.AWAY, "NATS is not connected");

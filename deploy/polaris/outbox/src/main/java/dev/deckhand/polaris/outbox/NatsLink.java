@@ -40,10 +40,20 @@ public final class NatsLink implements AutoCloseable {
       "the account may not subscribe to the inbox, so that no answer can come; set deckhand.nats.inbox-prefix"
           + " to what it may subscribe to (_INBOX_polaris for the account in accounts.conf)";
 
+  /** Without the cause, which quotes the entry and with it the login. */
+  private static final class NotUrl extends IllegalArgumentException {
+    private static final long serialVersionUID = 1;
+
+    NotUrl() {
+      super("an entry of deckhand.nats.servers is no URL");
+    }
+  }
+
   /** What a server said when it refused a publish, and when. */
   private record Denial(String text, long nanos) {}
 
   private final NatsSettings settings;
+  private final Secrets secrets;
   private final Runnable onConnected;
   private final ExecutorService background =
       Executors.newSingleThreadExecutor(
@@ -73,6 +83,7 @@ public final class NatsLink implements AutoCloseable {
    */
   public NatsLink(NatsSettings settings, Runnable onConnected) {
     this.settings = settings;
+    this.secrets = new Secrets(settings);
     this.onConnected = onConnected;
     background.execute(this::connect);
   }
@@ -99,6 +110,11 @@ public final class NatsLink implements AutoCloseable {
       return Optional.of(INBOX_FIX);
     }
     return connected() ? Optional.empty() : Optional.ofNullable(problem);
+  }
+
+  /** The text of an exception or a server, fit for logs and health. */
+  String scrub(String text) {
+    return secrets.scrub(text);
   }
 
   /** How long a publish waits for its answer. */
@@ -135,7 +151,7 @@ public final class NatsLink implements AutoCloseable {
             LOG.warn("publishes to NATS get no answer; connecting anew");
             now.forceReconnect();
           } catch (IOException e) {
-            LOG.warn("connecting to NATS anew failed: {}", e.toString());
+            LOG.warn("connecting to NATS anew failed: {}", scrub(e.toString()));
           } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
           } finally {
@@ -185,7 +201,7 @@ public final class NatsLink implements AutoCloseable {
         return;
       } catch (IOException | GeneralSecurityException | RuntimeException e) {
         if (!explained) {
-          report(e.toString());
+          report(e instanceof NotUrl ? e.getMessage() : scrub(e.toString()));
         }
       } catch (InterruptedException e) {
         return;
@@ -208,8 +224,7 @@ public final class NatsLink implements AutoCloseable {
 
   private Options options() throws IOException, GeneralSecurityException {
     Options.Builder options =
-        new Options.Builder()
-            .servers(settings.servers().toArray(new String[0]))
+        servers(new Options.Builder())
             .connectionName("polaris")
             .connectionTimeout(settings.connectTimeout())
             .maxReconnects(-1)
@@ -230,6 +245,14 @@ public final class NatsLink implements AutoCloseable {
       options.sslContext(PemTls.context(settings.ca(), settings.certificate(), settings.key()));
     }
     return options.build();
+  }
+
+  private Options.Builder servers(Options.Builder options) {
+    try {
+      return options.servers(settings.servers().toArray(new String[0]));
+    } catch (IllegalArgumentException e) {
+      throw new NotUrl();
+    }
   }
 
   private void changed(Connection from, Events event) {
@@ -289,7 +312,8 @@ public final class NatsLink implements AutoCloseable {
       said(e.toString());
     }
 
-    private void said(String text) {
+    private void said(String raw) {
+      String text = scrub(raw);
       if (connection == null) {
         explained = true;
         report(text);

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Collectors;
 
 /**
  * Where NATS is and how to log in. Null stands for "not set"; password and credentials are read when connecting, and
@@ -77,8 +78,9 @@ public record NatsSettings(
         publishTimeout);
   }
 
+  /** The servers without their logins. */
   @Override
   public String toString() {
-    return String.join(",", servers).replaceAll("(?<=//)[^/@,]*@", "");
+    return servers.stream().map(Secrets::entry).collect(Collectors.joining(","));
   }
 }
