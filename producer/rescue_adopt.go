@@ -33,9 +33,11 @@ func (r *rescuer) rescue(ctx context.Context, s sentence) error {
 		publication, err := r.publish(ctx, batch.Job)
 		var field *jobs.FieldError
 		if errors.As(err, &field) {
-			for _, rest := range s.batches[i:] {
-				r.log.kept(rest.Rows, s.table.name(), verdict{err.Error(), "", needsPerson})
+			rest := s.later
+			for _, batch := range s.batches[i:] {
+				rest = append(rest, batch.Rows...)
 			}
+			r.log.kept(rest, s.table.name(), verdict{err.Error(), "", needsPerson})
 			return nil
 		}
 		if err != nil {
@@ -46,6 +48,10 @@ func (r *rescuer) rescue(ctx context.Context, s sentence) error {
 		if err != nil {
 			return fmt.Errorf("%s is queued, but its rows are not all deleted (running this again is safe): %w", publication.Subject, err)
 		}
+	}
+	if len(s.later) > 0 {
+		r.log.kept(s.later, s.table.name(), verdict{"its manifests do not leave room for them in the same job, and they must not go before those",
+			"run rescue again when the jobs of its manifests have ended", needsTime})
 	}
 	return nil
 }

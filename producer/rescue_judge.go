@@ -28,10 +28,12 @@ type verdict struct {
 	needs       needs
 }
 
-// sentence is the verdict of one table: the jobs to queue, and what is kept.
+// sentence is the verdict of one table: the jobs to queue and the rows that have
+// to wait until those have ended; or why all of it is kept.
 type sentence struct {
 	table   *stranded
 	batches []metastore.Batch
+	later   []*metastore.Task
 	kept    *verdict
 }
 
@@ -89,12 +91,15 @@ func (j *judge) judge(ctx context.Context, t *stranded) sentence {
 				"its metadata file %s is gone, and no sub-task says what is left", t.dropped.MetadataLocation())
 		}
 	}
-	batches, err := metastore.Batches(name, t.dropped, t.remains)
+	batches, later, err := metastore.Batches(name, t.dropped, t.remains)
 	if err != nil {
 		return keep(needsPerson, `queue the purge with "producer submit" and delete the rows`, "%v", err)
 	}
 	switch {
 	case t.dropped == nil:
+	case len(later) > 0:
+		// It knows the UUID and the catalog, and its purge deletes lists too.
+		later = append(later, t.dropped.Task)
 	case gone:
 		// The row has said all it can; it goes with the last of its sub-tasks.
 		last := &batches[len(batches)-1]
@@ -106,7 +111,7 @@ func (j *judge) judge(ctx context.Context, t *stranded) sentence {
 		}
 		batches = append(batches, metastore.Batch{Job: job, Rows: []*metastore.Task{t.dropped.Task}})
 	}
-	out.batches = batches
+	out.batches, out.later = batches, later
 	return out
 }
 

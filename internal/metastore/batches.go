@@ -20,42 +20,98 @@ const batchBytes = jobs.MaxJobBytes - 48<<10
 
 // Batches makes jobs of the rows of one table, as few as the size of a job
 // allows. A row is in one job as a whole, so that it can be deleted with it.
-// dropped is the table's own row if that is there; its UUID is added then. The
-// error is a *[jobs.FieldError], or says what is too large for a job.
-func Batches(catalog string, dropped *Dropped, rows []*Remains) ([]Batch, error) {
-	var batches []Batch
-	var params jobs.FilesParams
-	var tasks []*Task
-	size := 0
-	flush := func() error {
-		if len(tasks) == 0 {
-			return nil
+// dropped is the table's own row if that is there; its UUID is added then.
+//
+// Jobs run in any order, but listed files may only go after the manifests: a
+// list may be all that names a manifest whose deletion failed. So while there are
+// manifests, listed files are only in the job that has all of them, and later
+// are the rows for which that leaves no place. They are to stay where they are
+// until the jobs have ended, and then make jobs of their own.
+//
+// The error is a *[jobs.FieldError], or says what is too large for a job.
+func Batches(catalog string, dropped *Dropped, rows []*Remains) (batches []Batch, later []*Task, err error) {
+	b := batcher{catalog: catalog, dropped: dropped}
+	var listed []*Remains
+	for _, row := range rows {
+		if len(row.Manifests) == 0 {
+			listed = append(listed, row)
+		} else if err := b.add(row); err != nil {
+			return nil, nil, err
 		}
-		job, err := filesJob(catalog, dropped, rows[0], params)
+	}
+	manifests, several := len(b.tasks) > 0, len(b.batches) > 0
+	for _, row := range listed {
+		size, err := sizeOf(row)
 		if err != nil {
+			return nil, nil, err
+		}
+		if several || manifests && b.size+size > batchBytes {
+			later = append(later, row.Task)
+			continue
+		}
+		if err := b.add(row); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := b.flush(); err != nil {
+		return nil, nil, err
+	}
+	return b.batches, later, nil
+}
+
+// batcher fills one job after the other.
+type batcher struct {
+	catalog string
+	dropped *Dropped
+	batches []Batch
+	// Of the job that is being filled.
+	like   *Remains
+	params jobs.FilesParams
+	tasks  []*Task
+	size   int
+}
+
+func (b *batcher) add(row *Remains) error {
+	size, err := sizeOf(row)
+	if err != nil {
+		return err
+	}
+	if b.size+size > batchBytes {
+		if err := b.flush(); err != nil {
 			return err
 		}
-		batches = append(batches, Batch{job, tasks})
-		params, tasks, size = jobs.FilesParams{}, nil, 0
+	}
+	if b.like == nil {
+		b.like = row
+	}
+	b.params.Manifests, b.params.Files = append(b.params.Manifests, row.Manifests...), append(b.params.Files, row.Files...)
+	b.tasks, b.size = append(b.tasks, row.Task), b.size+size
+	return nil
+}
+
+func (b *batcher) flush() error {
+	if len(b.tasks) == 0 {
 		return nil
 	}
-	for _, row := range rows {
-		more, err := json.Marshal([][]string{row.Manifests, row.Files})
-		if err != nil {
-			return nil, fmt.Errorf("encode files: %w", err)
-		}
-		if len(more) > batchBytes {
-			return nil, fmt.Errorf("task %d names more files than a job can", row.Task.ID)
-		}
-		if size+len(more) > batchBytes {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-		}
-		params.Manifests, params.Files = append(params.Manifests, row.Manifests...), append(params.Files, row.Files...)
-		tasks, size = append(tasks, row.Task), size+len(more)
+	job, err := filesJob(b.catalog, b.dropped, b.like, b.params)
+	if err != nil {
+		return err
 	}
-	return batches, flush()
+	b.batches = append(b.batches, Batch{job, b.tasks})
+	b.params, b.tasks, b.size = jobs.FilesParams{}, nil, 0
+	return nil
+}
+
+// sizeOf is how many bytes of a job's params the row takes at most.
+func sizeOf(row *Remains) (int, error) {
+	encoded, err := json.Marshal([][]string{row.Manifests, row.Files})
+	if err != nil {
+		return 0, fmt.Errorf("encode files: %w", err)
+	}
+	if len(encoded) > batchBytes {
+		return 0, fmt.Errorf("task %d names more files than a job can", row.Task.ID)
+	}
+	return len(encoded), nil
 }
 
 func filesJob(catalog string, dropped *Dropped, like *Remains, params jobs.FilesParams) (*jobs.Job, error) {

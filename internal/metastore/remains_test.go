@@ -94,8 +94,9 @@ func remainsOf(t *testing.T, all []*Task) []*Remains {
 func TestSubTasksBecomeOneJob(t *testing.T) {
 	t.Parallel()
 	rows := remainsOf(t, subTasks(t))
-	batches, err := Batches("lake", nil, rows)
+	batches, later, err := Batches("lake", nil, rows)
 	require.NoError(t, err)
+	require.Empty(t, later)
 	require.Len(t, batches, 1)
 	require.Len(t, batches[0].Rows, 2)
 	job := batches[0].Job
@@ -128,8 +129,9 @@ func TestManySubTasksBecomeJobsThatFitAndKeepRowsWhole(t *testing.T) {
 		}
 		rows = append(rows, &row)
 	}
-	batches, err := Batches("lake", nil, rows)
+	batches, later, err := Batches("lake", nil, rows)
 	require.NoError(t, err)
+	require.Empty(t, later)
 	require.Greater(t, len(batches), 4)
 	subjects := map[string]bool{}
 	covered := 0
@@ -153,11 +155,55 @@ func TestManySubTasksBecomeJobsThatFitAndKeepRowsWhole(t *testing.T) {
 
 	wide := *like
 	wide.job.Namespace = []string{strings.Repeat("n", jobs.MaxJobBytes)}
-	_, err = Batches("lake", nil, []*Remains{&wide})
+	_, _, err = Batches("lake", nil, []*Remains{&wide})
 	require.ErrorContains(t, err, "more than the queue takes")
 	like.Files = []string{strings.Repeat("x", jobs.MaxJobBytes)}
-	_, err = Batches("lake", nil, []*Remains{like})
+	_, _, err = Batches("lake", nil, []*Remains{like})
 	require.ErrorContains(t, err, "more files than a job can")
+}
+
+func TestListedFilesAreNeverInAJobThatCouldOvertakeTheirManifests(t *testing.T) {
+	t.Parallel()
+	like := remainsOf(t, subTasks(t))[1]
+	rowsOf := func(manifests, lists int) (rows []*Remains) {
+		for i := range lists + manifests { // the lists first
+			row := *like
+			row.Task, row.Files, row.Manifests = &Task{Realm: "R", ID: int64(i)}, nil, nil
+			path := []string{fmt.Sprintf("s3://warehouse/db/t/metadata/%05d-%s.avro", i, strings.Repeat("x", 60))}
+			if i < lists {
+				row.Files = path
+			} else {
+				row.Manifests = path
+			}
+			rows = append(rows, &row)
+		}
+		return rows
+	}
+	for _, tt := range []struct{ manifests, lists int }{{100, 100}, {100, 5000}, {5000, 100}, {5000, 0}, {0, 5000}, {5000, 5000}} {
+		batches, later, err := Batches("lake", nil, rowsOf(tt.manifests, tt.lists))
+		require.NoError(t, err)
+		seen := map[int64]bool{}
+		for _, batch := range batches {
+			var params jobs.FilesParams
+			require.NoError(t, json.Unmarshal(batch.Job.Params, &params))
+			require.Len(t, batch.Rows, len(params.Manifests)+len(params.Files))
+			if len(params.Files) > 0 {
+				require.Len(t, params.Manifests, tt.manifests, "%+v", tt)
+			}
+			for _, row := range batch.Rows {
+				require.False(t, seen[row.ID])
+				seen[row.ID] = true
+			}
+		}
+		for _, row := range later {
+			require.Less(t, row.ID, int64(tt.lists), "only lists wait")
+			require.False(t, seen[row.ID])
+			seen[row.ID] = true
+		}
+		require.Len(t, seen, tt.manifests+tt.lists)
+		fits := tt.manifests+tt.lists <= 200 || tt.lists == 0 || tt.manifests == 0
+		require.Equal(t, fits, len(later) == 0, "%+v", tt)
+	}
 }
 
 func TestACatalogIsFoundByALocationOnlyIfItIsTheOnlyOne(t *testing.T) {
