@@ -150,10 +150,10 @@ public final class NatsLink implements AutoCloseable {
           try {
             LOG.warn("publishes to NATS get no answer; connecting anew");
             now.forceReconnect();
-          } catch (IOException e) {
-            LOG.warn("connecting to NATS anew failed: {}", scrub(e.toString()));
           } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+          } catch (Throwable e) {
+            LOG.warn("connecting to NATS anew failed: {}", scrub(e.toString()));
           } finally {
             renewing.set(false);
           }
@@ -197,20 +197,30 @@ public final class NatsLink implements AutoCloseable {
           return;
         }
         LOG.info("connected to NATS at {}", settings);
-        onConnected.run();
+        tellConnected();
         return;
-      } catch (IOException | GeneralSecurityException | RuntimeException e) {
+      } catch (InterruptedException e) {
+        return;
+      } catch (Throwable e) {
+        // no one else connects: this thread goes on whatever it was
         if (!explained) {
           report(e instanceof NotUrl ? e.getMessage() : scrub(e.toString()));
         }
-      } catch (InterruptedException e) {
-        return;
       }
       try {
         Thread.sleep(RETRY.toMillis());
       } catch (InterruptedException e) {
         return;
       }
+    }
+  }
+
+  // the connection is well, whatever happens to who is told
+  private void tellConnected() {
+    try {
+      onConnected.run();
+    } catch (Throwable e) {
+      LOG.warn("no sweep follows the connection to NATS, the next one comes at its time: {}", scrub(e.toString()));
     }
   }
 
@@ -276,7 +286,7 @@ public final class NatsLink implements AutoCloseable {
       case RECONNECTED -> {
         away.set(false);
         LOG.info("connected to NATS again");
-        onConnected.run();
+        tellConnected();
       }
       default -> LOG.debug("NATS connection: {}", event);
     }

@@ -76,7 +76,7 @@ public final class Outbox {
       }
       Optional<PurgeJob> job = courier.read(store, row.get(), requestedBy, store::catalogName);
       return job.isPresent() && courier.deliver(store, row.get(), job.get()).answer().stored();
-    } catch (RuntimeException e) {
+    } catch (Throwable e) {
       failed(store, id, e);
       return false;
     } finally {
@@ -134,7 +134,7 @@ public final class Outbox {
     return ledger.count(Ledger.Kind.UNUSABLE);
   }
 
-  private void failed(MetaStore store, long id, RuntimeException e) {
+  private void failed(MetaStore store, long id, Throwable e) {
     status.failed("task row " + id + ": " + e);
     LOG.warn("task row {} of realm {} was not handed over, the next sweep tries again: {}", id, store.realm(), e.toString());
   }
@@ -165,7 +165,8 @@ public final class Outbox {
         }
         try {
           look(id);
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
+          // one row's trouble, also a class that is missing, must not end the sweep of the others unseen
           failed.incrementAndGet();
           Outbox.this.failed(store, id, e);
         } finally {

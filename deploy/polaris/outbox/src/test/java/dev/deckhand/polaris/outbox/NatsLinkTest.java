@@ -3,6 +3,7 @@ package dev.deckhand.polaris.outbox;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -60,6 +61,45 @@ class NatsLinkTest extends NatsTest {
       Files.writeString(config, login.formatted("right"));
       guarded.start();
       await().atMost(SOON).until(link::connected);
+    }
+  }
+
+  @Test
+  void anErrorWhileConnectingIsReportedAndItIsTriedAgain() {
+    var reads = new AtomicInteger();
+    Path credentials =
+        (Path)
+            Proxy.newProxyInstance(
+                NatsLinkTest.class.getClassLoader(),
+                new Class<?>[] {Path.class},
+                (proxy, method, arguments) -> {
+                  reads.incrementAndGet();
+                  throw new NoClassDefFoundError("missing");
+                });
+    NatsSettings plain = NatsSettings.of(server.url());
+    var settings =
+        new NatsSettings(
+            plain.servers(), credentials, null, null, null, null, null, null, plain.connectTimeout(), plain.publishTimeout());
+    try (NatsLink broken = new NatsLink(settings, () -> {})) {
+      await().atMost(SOON).until(() -> reads.get() >= 2);
+      assertThat(broken.problem().orElseThrow()).contains("NoClassDefFoundError");
+    }
+  }
+
+  @Test
+  void whoIsToldOfTheConnectionMayFail() {
+    var told = new AtomicInteger();
+    Runnable fails =
+        () -> {
+          told.incrementAndGet();
+          throw new IllegalStateException("no sweep");
+        };
+    try (NatsLink failing = new NatsLink(NatsSettings.of(server.url()), fails)) {
+      await().atMost(SOON).until(() -> told.get() == 1 && failing.connected());
+      server.stop();
+      await().atMost(SOON).until(() -> !failing.connected());
+      server.start();
+      await().atMost(SOON).until(() -> told.get() == 2 && failing.connected());
     }
   }
 

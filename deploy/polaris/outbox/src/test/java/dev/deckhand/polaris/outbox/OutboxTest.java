@@ -1,6 +1,7 @@
 package dev.deckhand.polaris.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import java.nio.file.Files;
@@ -358,6 +359,42 @@ class OutboxTest extends NatsTest {
   }
 
   @Test
+  void anErrorInOneRowDoesNotEndTheSweepOfTheOthers() throws Exception {
+    var polaris = new RealMetaStore(RealMetaStore.Kind.ATOMIC);
+    for (int i = 0; i < 3; i++) {
+      polaris.dropWithPurge("t" + i, "u-" + i);
+    }
+    var broken = new AtomicInteger(1);
+    // leases read the milliseconds
+    var clock =
+        new HandClock(Instant.now()) {
+          @Override
+          public long millis() {
+            if (broken.getAndDecrement() > 0) {
+              throw new NoClassDefFoundError("missing");
+            }
+            return super.millis();
+          }
+        };
+    var alone = new OutboxSettings(Duration.ZERO, Duration.ofMinutes(2), Duration.ofHours(1), 1);
+    clock.advance(Duration.ofMinutes(1));
+    var outbox = outbox(alone, "one", clock);
+
+    assertThat(outbox.sweep(polaris.store(), threads)).contains(new Outbox.Sweep(3, 2, 1));
+
+    assertThat(status.lastError().orElseThrow().text()).contains("NoClassDefFoundError");
+    assertThat(outbox.sweep(polaris.store(), threads)).contains(new Outbox.Sweep(1, 1, 0));
+  }
+
+  @Test
+  void aLeaseThatMayEndDuringAPublishIsRefused() {
+    AT_ONCE.checkLease(Duration.ofSeconds(59));
+    assertThatThrownBy(() -> AT_ONCE.checkLease(Duration.ofMinutes(1)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("deckhand.sweep.lease");
+  }
+
+  @Test
   void aFullStreamStopsTheSweepAndNothingIsLost() throws Exception {
     stream(NatsServer.jobs().maxMessages(3));
     var polaris = new RealMetaStore(RealMetaStore.Kind.ATOMIC);
@@ -414,7 +451,7 @@ class OutboxTest extends NatsTest {
   }
 
   /** A clock that is moved by hand. */
-  private static final class HandClock extends Clock {
+  private static class HandClock extends Clock {
     private Instant now;
 
     HandClock(Instant now) {

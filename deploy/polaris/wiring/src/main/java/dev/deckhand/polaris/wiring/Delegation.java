@@ -57,6 +57,7 @@ public class Delegation {
     }
     DeckhandConfig.Sweep sweep = config.sweep();
     settings = new OutboxSettings(sweep.minAge(), sweep.lease(), sweep.lookAgain(), sweep.parallel());
+    settings.checkLease(config.nats().publishTimeout());
     inFlight = new Semaphore(config.purge().maxInFlight());
     nats = new NatsLink(natsSettings(), () -> onConnected.run());
   }

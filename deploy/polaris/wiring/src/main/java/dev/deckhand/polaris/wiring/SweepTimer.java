@@ -91,14 +91,24 @@ public class SweepTimer {
   }
 
   void sweepAll() {
+    try {
+      sweepRealms();
+    } catch (Throwable e) {
+      // what leaves a timer's task ends the timer for good, without a word
+      delegation.status().failed("sweep: " + e);
+      LOG.warn("a sweep failed, the next one tries again: {}", e.toString());
+    }
+  }
+
+  private void sweepRealms() {
     for (String realm : realms.realms()) {
       try {
         sweep(() -> realm);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return;
-      } catch (Exception e) {
-        // one realm's trouble must not keep the others waiting, nor end the timer
+      } catch (Throwable e) {
+        // one realm's trouble must not keep the others waiting
         delegation.status().failed("sweep of realm " + realm + ": " + e);
         LOG.warn("sweep of realm {} failed, the next one tries again: {}", realm, e.toString());
       }

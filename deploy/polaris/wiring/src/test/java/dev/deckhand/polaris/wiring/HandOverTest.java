@@ -88,6 +88,15 @@ class HandOverTest {
   }
 
   @Test
+  void anErrorInASweepIsToldAndDoesNotEndTheTimer() {
+    when(factory.getOrCreateSession(any())).thenThrow(new NoClassDefFoundError("missing"));
+
+    timer.sweepAll();
+
+    assertThat(delegation.status().lastError().orElseThrow().text()).contains("NoClassDefFoundError");
+  }
+
+  @Test
   void aDropWithPurgeIsHandedOverOffTheRequestThread() throws Exception {
     long row = polaris.dropWithPurge("orders", "u-1");
 
