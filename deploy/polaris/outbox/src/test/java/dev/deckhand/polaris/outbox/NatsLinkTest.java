@@ -95,7 +95,8 @@ class NatsLinkTest extends NatsTest {
           throw new IllegalStateException("no sweep");
         };
     try (NatsLink failing = new NatsLink(NatsSettings.of(server.url()), fails)) {
-      await().atMost(SOON).until(() -> told.get() == 1 && failing.connected());
+      // longer than the pause before another attempt, which would leave two connections
+      await().during(Duration.ofMillis(1_500)).atMost(SOON).until(() -> told.get() == 1 && failing.connected());
       server.stop();
       await().atMost(SOON).until(() -> !failing.connected());
       server.start();
