@@ -33,7 +33,8 @@ says what would become of each. Nothing is published or changed without --adopt.
 
 With --adopt, the purge of each table or view whose metadata file still exists is
 queued. Where that is gone, since the stock executor deletes it first, the manifests
-and files that its sub-tasks name are queued as purge-files jobs. A row is deleted once
+and files that its sub-tasks name are queued as purge-files jobs. Where the manifests
+fill several jobs, the files wait: run it again when those have ended. A row is deleted once
 NATS has stored its job, and only if it still is what was read. Running it again at
 any point is safe. Rows of other things, rows that cannot be understood and those of
 the same table, and rows whose purge would hit a table that lives stay.
