@@ -29,6 +29,10 @@ type Progress interface {
 	Attempt() int
 	// Checkpoint is what an earlier run of this job saved last; nil if none did.
 	Checkpoint() json.RawMessage
+	// Earlier is how this very job, by its id, has ended before; nil if it has
+	// not, as far as RESULTS remembers. A publisher that did not learn that its
+	// job was stored may publish it again after the end.
+	Earlier() *Result
 	// Save stores a checkpoint of at most 16 KiB of JSON, and the counters beside
 	// it. What a checkpoint says is done must be done before it is saved. The
 	// error means that the run no longer owns the job, or that it could not be

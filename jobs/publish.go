@@ -134,7 +134,7 @@ func publish(ctx context.Context, js jetstream.JetStream, msg *nats.Msg) (Public
 // Error codes of the JetStream API that a publish can meet.
 const (
 	codeWrongLastSequence         = 10071
-	codeWrongLastSequenceNoNumber = 10164 // the same conflict on a replicated stream
+	codeWrongLastSequenceNoNumber = 10164 // another publish on the subject is on its way in a replicated stream
 	codeStreamStoreFailed         = 10077 // three different limits share this code
 	codeAccountResources          = 10002 // the account's own limit
 	codeInsufficientResources     = 10023
@@ -148,8 +148,13 @@ func classifyPublish(err error, nc *nats.Conn, subject string) error {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		switch int(api.ErrorCode) {
-		case codeWrongLastSequence, codeWrongLastSequenceNoNumber:
+		case codeWrongLastSequence:
 			return nil
+		case codeWrongLastSequenceNoNumber:
+			// A replicated stream says so while another publish is proposed and not
+			// committed; if its leader falls then, nothing is stored. Asked again, it
+			// accepts the job or says the other code.
+			return fmt.Errorf("%w: another publish on the subject is on its way", ErrPublishUnknown)
 		case codeStreamStoreFailed:
 			// A full stream and a taken subject have one code; only the words tell
 			// a job that is safe from a job that is lost.

@@ -182,6 +182,9 @@ func (p *execProgress) Checkpoint() json.RawMessage { return nil }
 // Alive implements [jobs.Progress].
 func (p *execProgress) Alive() {}
 
+// Earlier implements [jobs.Progress].
+func (p *execProgress) Earlier() *jobs.Result { return nil }
+
 // Save implements [jobs.Progress].
 func (p *execProgress) Save(ctx context.Context, _ any, counters jobs.Counters) error {
 	if p.said.IsZero() {

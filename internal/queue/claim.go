@@ -170,6 +170,9 @@ func (r *run) look(ctx context.Context) (last *jobs.Result, exists bool, err err
 	if r.progress = r.q.newProgress(r.d.tail, r.w.log); !r.d.first {
 		progressErr = r.progress.load(ctx)
 	}
+	if last != nil && last.JobID == r.job.ID {
+		r.progress.earlier = last
+	}
 	found := <-answers
 	return last, found.exists, errors.Join(err, found.err, progressErr)
 }

@@ -83,6 +83,7 @@ type progress struct {
 	// maxAttempts of the job's kind.
 	maxAttempts int
 	start       json.RawMessage // the checkpoint at the claim
+	earlier     *jobs.Result    // how this job has ended before
 
 	// alive is when the handler last showed a sign of life, in nanoseconds since
 	// began, so that the monotonic clock counts.
@@ -238,6 +239,9 @@ func (p *progress) Save(ctx context.Context, checkpoint any, counters jobs.Count
 
 // Alive implements [jobs.Progress].
 func (p *progress) Alive() { p.alive.Store(int64(time.Since(p.began))) }
+
+// Earlier implements [jobs.Progress].
+func (p *progress) Earlier() *jobs.Result { return p.earlier }
 
 func (p *progress) lastAlive() time.Time { return p.began.Add(time.Duration(p.alive.Load())) }
 

@@ -221,3 +221,26 @@ func TestNamesOfAnyShapeGoTheWholeWay(t *testing.T) {
 	b.gone()
 	require.EqualValues(t, 13, h.runs.Load())
 }
+
+// A job that runs again is told how it ended before; a job of another id is not.
+func TestAJobThatIsPublishedAgainKnowsItsEarlierEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	earlier := make(chan *jobs.Result, 3)
+	b.start(b.q, "w1", 1, handlerFunc(func(_ context.Context, _ *jobs.Job, p jobs.Progress) (any, error) {
+		earlier <- p.Earlier()
+		return map[string]int{"files": 1}, nil
+	}))
+	job := newJob()
+	b.result(job, b.enqueue(job))
+	b.gone()
+	require.Nil(t, <-earlier)
+	b.result(job, b.enqueue(job))
+	b.gone()
+	again := <-earlier
+	require.Equal(t, jobs.Completed, again.Outcome)
+	require.JSONEq(t, `{"files":1}`, string(again.Receipt))
+	job.ID = jobs.NewID()
+	b.result(job, b.enqueue(job))
+	require.Nil(t, <-earlier)
+}

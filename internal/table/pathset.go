@@ -59,19 +59,11 @@ func (s *PathSet) Add(l storage.Location) Membership {
 	shard, hash := s.shard(l)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	slot, found := shard.find(hash)
-	switch {
-	case found:
-		return Seen
-	case shard.used >= shard.capacity:
-		return Unknown
+	slot, known := shard.lookUp(hash)
+	if known == New {
+		shard.put(slot, hash)
 	}
-	shard.slots[slot] = hash
-	shard.used++
-	if shard.used*4 >= len(shard.slots)*3 {
-		shard.grow()
-	}
-	return New
+	return known
 }
 
 // Has says whether a location was added; Unknown when it was not, but the set
@@ -80,15 +72,8 @@ func (s *PathSet) Has(l storage.Location) Membership {
 	shard, hash := s.shard(l)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	_, found := shard.find(hash)
-	switch {
-	case found:
-		return Seen
-	case shard.used >= shard.capacity:
-		return Unknown
-	default:
-		return New
-	}
+	_, known := shard.lookUp(hash)
+	return known
 }
 
 // shard takes the hash's upper bits for the shard and the lower for the slot.
@@ -109,6 +94,27 @@ func (s *setShard) find(hash uint64) (slot int, found bool) {
 		case 0:
 			return int(i), false
 		}
+	}
+}
+
+// lookUp gives the hash's slot and what is known of it.
+func (s *setShard) lookUp(hash uint64) (slot int, known Membership) {
+	slot, found := s.find(hash)
+	switch {
+	case found:
+		return slot, Seen
+	case s.used >= s.capacity:
+		return slot, Unknown
+	default:
+		return slot, New
+	}
+}
+
+func (s *setShard) put(slot int, hash uint64) {
+	s.slots[slot] = hash
+	s.used++
+	if s.used*4 >= len(s.slots)*3 {
+		s.grow()
 	}
 }
 

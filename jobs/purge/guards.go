@@ -2,9 +2,11 @@ package purge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -43,6 +45,24 @@ func checkUUID(job *jobs.Job, found, what string) error {
 		return jobs.Permanentf("%s belongs to the %s with UUID %s, the job says %s: nothing was deleted",
 			job.MetadataLocation, what, found, job.TableUUID)
 	}
+}
+
+// withoutBeginning ends a purge that had not begun and whose root cannot be
+// loaded. Nothing is deleted either way.
+func (r *run) withoutBeginning(ctx context.Context, loadErr error) error {
+	before := r.progress.Earlier()
+	if !errors.Is(loadErr, storage.ErrNotFound) || before == nil || before.Outcome != jobs.Completed {
+		return rootFailure(ctx, r.job, loadErr)
+	}
+	// The same job was published again after its end. The location is compared
+	// too, since ids can be used anew by a catalog that forgot them.
+	var receipt Receipt
+	if json.Unmarshal(before.Receipt, &receipt) != nil || receipt.DryRun || receipt.MetadataLocation != r.job.MetadataLocation {
+		return rootFailure(ctx, r.job, loadErr)
+	}
+	r.note("this job was completed before, on %s by %s, and was published again: nothing was left to do",
+		before.FinishedAt.Format(time.RFC3339), before.Worker)
+	return nil
 }
 
 // rootFailure says what it means for the job that its root cannot be loaded.

@@ -105,6 +105,29 @@ func TestAMissingRootMeansDoneOnlyWhenThePurgeHadBegun(t *testing.T) {
 	require.ErrorContains(t, err, "had not begun", "the checkpoint is another table's")
 }
 
+func TestAJobThatIsPublishedAgainAfterItsEndIsDoneAndNotDead(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	table, neighbours := y.write(icebergtable.Options{})
+	job := jobFor(table.UUID, table.MetadataLocation)
+	receipt, err := run(t, y.tables(purge.Policy{}), job, &memory{})
+	require.NoError(t, err)
+	encoded, err := json.Marshal(receipt)
+	require.NoError(t, err)
+	ended := &jobs.Result{JobID: job.ID, Outcome: jobs.Completed, Receipt: encoded}
+	again, err := run(t, y.tables(purge.Policy{}), job, &memory{earlier: ended})
+	require.NoError(t, err)
+	require.Contains(t, again.Notes[0], "completed before")
+	require.Equal(t, neighbours, y.keys())
+
+	dead := &jobs.Result{JobID: job.ID, Outcome: jobs.Dead, Receipt: encoded}
+	_, err = run(t, y.tables(purge.Policy{}), job, &memory{earlier: dead})
+	require.ErrorContains(t, err, "had not begun")
+	other := jobFor(table.UUID, table.Location+"/metadata/elsewhere.metadata.json")
+	_, err = run(t, y.tables(purge.Policy{}), other, &memory{earlier: ended})
+	require.ErrorContains(t, err, "had not begun")
+}
+
 // Without the right to list, S3 answers 403 for what is not there.
 func TestAHiddenRootIsDoneOnlyAtItsOwnLevel(t *testing.T) {
 	t.Parallel()

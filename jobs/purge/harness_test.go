@@ -28,10 +28,13 @@ type memory struct {
 	attempt    int
 	saves      int
 	fail       error
+	earlier    *jobs.Result
 }
 
 func (m *memory) Attempt() int { return m.attempt }
 func (m *memory) Alive()       {}
+
+func (m *memory) Earlier() *jobs.Result { return m.earlier }
 
 func (m *memory) Checkpoint() json.RawMessage {
 	m.mu.Lock()

@@ -68,7 +68,7 @@ func (r *run) purgeTable(ctx context.Context) error {
 	r.metadata, err = table.Load(ctx, r.reader, r.root)
 	if err != nil {
 		if earlier == nil {
-			return rootFailure(ctx, r.job, err)
+			return r.withoutBeginning(ctx, err)
 		}
 		return r.finishWithoutRoot(ctx, earlier, err)
 	}

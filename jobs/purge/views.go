@@ -55,7 +55,7 @@ func (r *run) purgeView(ctx context.Context) error {
 	view, err := table.LoadView(ctx, r.reader, r.root)
 	switch {
 	case err != nil && earlier == nil:
-		return rootFailure(ctx, r.job, err)
+		return r.withoutBeginning(ctx, err)
 	case err != nil:
 		return r.finishWithoutRoot(ctx, earlier, err)
 	}
