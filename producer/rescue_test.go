@@ -261,6 +261,7 @@ func (unsaved) Attempt() int                                   { return 1 }
 func (unsaved) Checkpoint() json.RawMessage                    { return nil }
 func (unsaved) Save(context.Context, any, jobs.Counters) error { return nil }
 func (unsaved) Alive()                                         {}
+func (unsaved) Earlier() *jobs.Result                          { return nil }
 
 func TestRowsThatNeedAPersonAreKeptAndExitWithThree(t *testing.T) {
 	t.Parallel()
