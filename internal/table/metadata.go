@@ -85,23 +85,12 @@ func (m *Metadata) Locations() []string {
 // spelling, in the order of the snapshots.
 func (m *Metadata) ManifestLists() []string {
 	var lists []string
-	seen := map[string]bool{}
 	for _, snapshot := range m.Snapshots {
-		if id := Identity(snapshot.ManifestList); id != "" && !seen[id] {
-			seen[id] = true
+		if snapshot.ManifestList != "" {
 			lists = append(lists, snapshot.ManifestList)
 		}
 	}
-	return lists
-}
-
-// Identity is the one spelling of a path that may have several: s3a:// and
-// s3:// name the same object. A path that is no location stays as it is.
-func Identity(path string) string {
-	if location, err := storage.Parse(path); err == nil {
-		return location.String()
-	}
-	return path
+	return Distinct(lists)
 }
 
 // GCEnabled reports whether the table owns its files. Like Iceberg's Java

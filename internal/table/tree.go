@@ -132,34 +132,22 @@ func ReadList(ctx context.Context, from Opener, path string, entry func(*manifes
 }
 
 // manifestCollector keeps each manifest once. Two lists may name one manifest
-// in two spellings of its location, so it is the location that counts.
+// in two spellings of its location, so it is the identity that counts.
 type manifestCollector struct {
-	mu    sync.Mutex
-	index map[storage.Location]int
-	// unparsed holds paths that are not locations, to be reported when they are
-	// about to be read.
-	unparsed  map[string]bool
+	mu        sync.Mutex
+	index     map[string]int
 	manifests []Manifest
 }
 
-func newManifestCollector() *manifestCollector {
-	return &manifestCollector{index: map[storage.Location]int{}, unparsed: map[string]bool{}}
-}
+func newManifestCollector() *manifestCollector { return &manifestCollector{index: map[string]int{}} }
 
 func (c *manifestCollector) add(m Manifest) {
-	location, err := storage.Parse(m.Path)
+	id := Identity(m.Path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil {
-		if !c.unparsed[m.Path] {
-			c.unparsed[m.Path] = true
-			c.manifests = append(c.manifests, m)
-		}
-		return
-	}
-	i, found := c.index[location]
+	i, found := c.index[id]
 	if !found {
-		c.index[location] = len(c.manifests)
+		c.index[id] = len(c.manifests)
 		c.manifests = append(c.manifests, m)
 		return
 	}

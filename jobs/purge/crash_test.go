@@ -102,6 +102,22 @@ func TestARunThatCannotStoreItsCheckpointDeletesNothingMore(t *testing.T) {
 	require.Equal(t, before, y.keys())
 }
 
+func TestACheckpointThatCannotBeStoredOnTheWayStopsTheRun(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	h := numbered(40, 700)
+	neighbours := y.lay(h)
+	lost := errors.New("lease lost")
+	_, err := y.purge(purge.Policy{}, h, &memory{fail: lost, failAfter: 1})
+	require.ErrorIs(t, err, lost)
+	for _, m := range h.Manifests {
+		require.Contains(t, y.keys(), m.Path)
+	}
+	_, err = y.purge(purge.Policy{}, h, &memory{})
+	require.NoError(t, err)
+	require.Equal(t, neighbours, y.keys())
+}
+
 // Tables whose manifests name the same files several times, by other engines.
 func TestZooTablesCutOffAfterAnyRequestEndTheSame(t *testing.T) {
 	t.Parallel()

@@ -45,6 +45,8 @@ type dataLevel struct {
 	savable chan struct{}
 }
 
+// deleteData is the data level. The error is permanent when something was refused
+// or could not be read, here or among the lists: the next level must not begin.
 func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries bool) error {
 	plan, stride := planOf(tree.Manifests, r.settings(deletedEntries)...)
 	if r.ck.Plan != plan || r.ck.Stride != stride {
@@ -99,7 +101,7 @@ func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries b
 		return failure(parent, err)
 	}
 	d.finish()
-	return nil
+	return r.blockedAt(parent, levelData)
 }
 
 // saveLast stores how far a run has got that is being stopped. If that fails the
@@ -121,9 +123,9 @@ func (r *run) settings(deletedEntries bool) []string {
 	return settings
 }
 
-// filesAbove are the lists, manifests, statistics, metadata and listed files. An entry
-// may name one of them; it goes with its own level and not before, since it may
-// have to be read still.
+// filesAbove are the lists, manifests, statistics, metadata and listed files. An
+// entry may name one of them; it goes with its own level and not before, since it
+// may have to be read still.
 func (r *run) filesAbove(tree *table.Tree) map[storage.Location]bool {
 	above := map[storage.Location]bool{r.root: true}
 	add := func(path string) {
@@ -193,8 +195,7 @@ func (d *dataLevel) Entry(i int, e *manifest.Entry) error {
 		d.keep(OutsideScope, kind, e.FileSize, path)
 		return nil
 	case d.counting || d.deleter == nil:
-		d.countDeleted(kind, e.FileSize)
-		d.record(location, kind, e.FileSize)
+		d.countDeleted(location, kind, max(e.FileSize, 0))
 		return nil
 	}
 	d.mu.Lock()
@@ -283,15 +284,12 @@ func (d *dataLevel) keep(reason Reason, kind entryKind, size int64, path string)
 	d.run.keep(reason, entryKinds[kind], size, path, "")
 }
 
-func (d *dataLevel) countDeleted(kind entryKind, size int64) {
+// countDeleted counts a file that an earlier run has deleted, or that a dry run
+// would.
+func (d *dataLevel) countDeleted(l storage.Location, kind entryKind, size int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.receipt.Deleted.add(entryKinds[kind], 1, max(size, 0))
-}
-
-func (d *dataLevel) record(l storage.Location, kind entryKind, size int64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.receipt.Deleted.add(entryKinds[kind], 1, size)
 	d.listDeleted(l, entryKinds[kind], size)
 }
 

@@ -17,9 +17,9 @@ import (
 // [jobs.Handler].
 //
 // The live entries of the manifests are deleted first, then the manifests, then
-// the listed files, also where an entry names one of them; the limits are those of a purge. Without metadata nothing
-// tells where the table's own locations are, so under the scope "table" the job
-// has to, and the UUID cannot be compared.
+// the listed files, also where an entry names one of them; the limits are those
+// of a purge. Without metadata nothing tells where the table's own locations are,
+// so under the scope "table" the job has to, and the UUID cannot be compared.
 type Files struct {
 	cfg      Config
 	catalogs catalogs
@@ -79,14 +79,7 @@ func namedTree(params jobs.FilesParams) (*table.Tree, error) {
 		return nil, errors.New("read params of the job: a manifest or file is empty")
 	}
 	tree := &table.Tree{}
-	seen := map[storage.Location]bool{}
-	for _, path := range params.Manifests {
-		if location, err := storage.Parse(path); err == nil {
-			if seen[location] {
-				continue
-			}
-			seen[location] = true
-		}
+	for _, path := range table.Distinct(params.Manifests) {
 		tree.Manifests = append(tree.Manifests, table.Manifest{Path: path, Length: -1})
 	}
 	slices.SortFunc(tree.Manifests, func(a, b table.Manifest) int { return cmp.Compare(a.Path, b.Path) })
@@ -111,9 +104,6 @@ func (r *run) deleteNamed(ctx context.Context, tree *table.Tree) error {
 		}
 	}
 	if r.ck.Level <= levelManifests {
-		if err := r.blockedAt(ctx, levelData); err != nil {
-			return err
-		}
 		manifests := func(context.Context) ([]file, error) { return r.manifestFiles(tree), nil }
 		if err := r.deleteLevel(ctx, levelManifests, manifests); err != nil {
 			return err
@@ -139,14 +129,7 @@ func (r *run) deleteNamed(ctx context.Context, tree *table.Tree) error {
 
 func listedFiles(paths []string) []file {
 	var files []file
-	seen := map[storage.Location]bool{}
-	for _, path := range paths {
-		if location, err := storage.Parse(path); err == nil {
-			if seen[location] {
-				continue
-			}
-			seen[location] = true
-		}
+	for _, path := range table.Distinct(paths) {
 		files = append(files, file{kind: kindOfName(path), path: path})
 	}
 	return files

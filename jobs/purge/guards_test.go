@@ -2,6 +2,7 @@ package purge_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -156,6 +157,11 @@ func TestAHiddenRootIsDoneOnlyAtItsOwnLevel(t *testing.T) {
 
 	_, err = run(t, y.tables(purge.Policy{}), job, &memory{})
 	require.ErrorContains(t, err, "access denied")
+	require.True(t, jobs.IsPermanent(err))
+
+	begun := fmt.Sprintf(`{"uuid":%q,"metadata_location":%q,"level":4}`, table.UUID, table.MetadataLocation)
+	_, err = run(t, y.tables(purge.Policy{}), job, &memory{checkpoint: json.RawMessage(begun)})
+	require.ErrorContains(t, err, "access denied", "below its own level the root is not done")
 	require.True(t, jobs.IsPermanent(err))
 }
 

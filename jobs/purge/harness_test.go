@@ -28,7 +28,9 @@ type memory struct {
 	attempt    int
 	saves      int
 	fail       error
-	earlier    *jobs.Result
+	// failAfter is the number of saves after which one fails; 0: all fail.
+	failAfter int
+	earlier   *jobs.Result
 }
 
 func (m *memory) Attempt() int { return m.attempt }
@@ -52,8 +54,11 @@ func (m *memory) Save(ctx context.Context, checkpoint any, _ jobs.Counters) erro
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.fail != nil {
-		return m.fail
+	if err := m.fail; err != nil && m.saves >= m.failAfter {
+		if m.failAfter > 0 {
+			m.fail = nil
+		}
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -40,15 +40,9 @@ func (r *run) deleteLevels(ctx context.Context, params Params) error {
 		if step.level < r.ck.Level {
 			continue
 		}
-		if err := r.blockedAt(ctx, step.level-1); err != nil {
-			return err
-		}
 		if err := r.deleteLevel(ctx, step.level, step.files); err != nil {
 			return err
 		}
-	}
-	if err := r.blockedAt(ctx, levelMetadata); err != nil {
-		return err
 	}
 	switch outside := r.scope.Check(r.root) != nil; {
 	case outside:
@@ -77,7 +71,8 @@ type file struct {
 }
 
 // deleteLevel deletes a level's files. The checkpoint before says what the level
-// will have deleted, so that a run that resumes in it counts the same.
+// will have deleted, so that a run that resumes in it counts the same. The error
+// is permanent when a file was refused: the next level must not begin.
 func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Context) ([]file, error)) error {
 	resuming := r.ck.Level == at
 	// What this level keeps is found again when it is resumed, so the checkpoint
@@ -278,13 +273,7 @@ func (r *run) statisticsFiles() []file {
 // spelling it is named.
 func (r *run) metadataFiles() []file {
 	var files []file
-	seen := map[storage.Location]bool{r.root: true}
-	for _, path := range r.metadata.MetadataLog {
-		location, err := storage.Parse(path)
-		if err == nil && seen[location] {
-			continue
-		}
-		seen[location] = true
+	for _, path := range table.Distinct(append([]string{r.root.String()}, r.metadata.MetadataLog...))[1:] {
 		files = append(files, file{kind: MetadataFiles, path: path})
 	}
 	return files
@@ -294,8 +283,5 @@ func (r *run) deleteRoot(ctx context.Context, size int64) error {
 	root := func(context.Context) ([]file, error) {
 		return []file{{kind: MetadataFiles, path: r.job.MetadataLocation, size: size}}, nil
 	}
-	if err := r.deleteLevel(ctx, levelRoot, root); err != nil {
-		return err
-	}
-	return r.blockedAt(ctx, levelRoot)
+	return r.deleteLevel(ctx, levelRoot, root)
 }

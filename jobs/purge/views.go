@@ -77,9 +77,9 @@ func (r *run) purgeView(ctx context.Context) error {
 	if earlier != nil && !strings.EqualFold(earlier.UUID, view.UUID) {
 		earlier = nil // it was another view's
 	}
-	r.receipt.TableUUID, r.receipt.Locations, r.receipt.Resumed = view.UUID, locations, earlier != nil
+	r.receipt.TableUUID, r.receipt.Locations = view.UUID, locations
 	r.openEraser(scope, locations)
-	r.ck = checkpoint{UUID: view.UUID, MetadataLocation: r.job.MetadataLocation, Locations: locations}
+	r.ck = checkpoint{UUID: view.UUID, MetadataLocation: r.job.MetadataLocation, Locations: fewPaths(locations, maxListed)}
 	if earlier != nil {
 		r.resume(earlier)
 	} else if err := r.save(ctx); err != nil {
