@@ -139,79 +139,77 @@ func (f *fleet) publish() {
 // deletes, between the levels.
 var stopAt = []int64{6, 18, 22}
 
-func TestAPurgeSurvivesAWorkerThatIsKilled(t *testing.T) {
+// atEachStop runs a test for each of them.
+func atEachStop(t *testing.T, test func(t *testing.T, n int64)) {
 	t.Parallel()
 	for _, n := range stopAt {
 		t.Run(fmt.Sprintf("request %d", n), func(t *testing.T) {
 			t.Parallel()
-			server := natstest.Start(t, natstest.Config{})
-			f := newFleet(t, server.URL())
-			reached, release := f.holdAt(n)
-			first := f.worker(server.URL())
-			f.publish()
-			waitFor(t, reached)
-			first.Signal(t, syscall.SIGKILL)
-			require.Equal(t, -1, first.Wait(t))
-			release()
-			f.worker(server.URL())
-			f.ended()
+			test(t, n)
 		})
 	}
+}
+
+// midway starts a worker, gives it the job, and returns when the store holds its
+// n-th request, until release is called.
+func (f *fleet) midway(natsURL string, n int64) (worker *clitest.Process, release func()) {
+	f.t.Helper()
+	reached, release := f.holdAt(n)
+	worker = f.worker(natsURL)
+	f.publish()
+	waitFor(f.t, reached)
+	return worker, release
+}
+
+func TestAPurgeSurvivesAWorkerThatIsKilled(t *testing.T) {
+	atEachStop(t, func(t *testing.T, n int64) {
+		server := natstest.Start(t, natstest.Config{})
+		f := newFleet(t, server.URL())
+		first, release := f.midway(server.URL(), n)
+		first.Signal(t, syscall.SIGKILL)
+		require.Equal(t, -1, first.Wait(t))
+		release()
+		f.worker(server.URL())
+		f.ended()
+	})
 }
 
 func TestAPurgeSurvivesANATSThatIsKilledAndRestarted(t *testing.T) {
-	t.Parallel()
-	for _, n := range stopAt {
-		t.Run(fmt.Sprintf("request %d", n), func(t *testing.T) {
-			t.Parallel()
-			server := natstest.StartProcess(t, natstest.Config{})
-			f := newFleet(t, server.URL())
-			reached, release := f.holdAt(n)
-			f.worker(server.URL())
-			f.publish()
-			waitFor(t, reached)
-			server.Kill()
-			release()
-			server.Start(t)
-			f.ended()
-		})
-	}
+	atEachStop(t, func(t *testing.T, n int64) {
+		server := natstest.StartProcess(t, natstest.Config{})
+		f := newFleet(t, server.URL())
+		_, release := f.midway(server.URL(), n)
+		server.Kill()
+		release()
+		server.Start(t)
+		f.ended()
+	})
 }
 
 func TestAPurgeSurvivesAConnectionThatStallsLongerThanTheLease(t *testing.T) {
-	t.Parallel()
-	for _, n := range stopAt {
-		t.Run(fmt.Sprintf("request %d", n), func(t *testing.T) {
-			t.Parallel()
-			server := natstest.Start(t, natstest.Config{})
-			f := newFleet(t, server.URL())
-			proxy := natstest.NewProxy(t, server.Addr())
-			reached, release := f.holdAt(n)
-			first := f.worker(proxy.URL())
-			f.publish()
-			waitFor(t, reached)
-			proxy.Stall()
-			second := f.worker(server.URL())
-			// The first worker gives up by itself, before the second can begin.
-			first.WaitFor(t, "lease was lost")
-			release()
-			result := f.ended()
-			require.NotContains(t, second.Output(), "lease was lost")
-			proxy.Resume()
-			require.NotEmpty(t, result.Worker)
-			f.ended() // the first worker, back again, changes nothing
-		})
-	}
+	atEachStop(t, func(t *testing.T, n int64) {
+		server := natstest.Start(t, natstest.Config{})
+		f := newFleet(t, server.URL())
+		proxy := natstest.NewProxy(t, server.Addr())
+		first, release := f.midway(proxy.URL(), n)
+		proxy.Stall()
+		second := f.worker(server.URL())
+		// The first worker gives up by itself, before the second can begin.
+		first.WaitFor(t, "lease was lost")
+		release()
+		result := f.ended()
+		require.NotContains(t, second.Output(), "lease was lost")
+		proxy.Resume()
+		require.NotEmpty(t, result.Worker)
+		f.ended() // the first worker, back again, changes nothing
+	})
 }
 
 func TestAWorkerThatIsToldToStopGivesItsJobBack(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t, natstest.Config{})
 	f := newFleet(t, server.URL())
-	reached, release := f.holdAt(18)
-	first := f.worker(server.URL())
-	f.publish()
-	waitFor(t, reached)
+	first, release := f.midway(server.URL(), 18)
 	first.Signal(t, syscall.SIGTERM)
 	first.WaitFor(t, "drain")
 	release()

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"deckhand/internal/natstest"
 )
 
 // ackWait is how long a job waits for a worker that died. The default is two
@@ -34,7 +35,7 @@ func newStage(ctx context.Context) (*stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	ports, err := freePorts(2)
+	ports, err := natstest.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -81,24 +82,4 @@ func (s *stage) close(remove bool) {
 	if remove {
 		_ = os.RemoveAll(s.folder)
 	}
-}
-
-// freePorts asks the system for TCP ports that nobody uses.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	var held []net.Listener // until the end, so that the ports differ
-	defer func() {
-		for _, l := range held {
-			_ = l.Close()
-		}
-	}()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		held = append(held, l)
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

@@ -2,7 +2,6 @@ package natstest
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +19,8 @@ type Cluster struct {
 // replicate.
 func StartCluster(t testing.TB, size int) *Cluster {
 	t.Helper()
-	ports := freePorts(t, size)
+	ports, err := FreePorts(size)
+	require.NoError(t, err)
 	routes := make([]string, size)
 	for i, port := range ports {
 		routes[i] = fmt.Sprintf("nats://127.0.0.1:%d", port)
@@ -70,21 +70,4 @@ func (c *Cluster) URL() string {
 		urls[i] = s.ClientURL()
 	}
 	return strings.Join(urls, ",")
-}
-
-// freePorts finds ports that are free now, which another process could take
-// before they are used; a server's own choice is better where it can be asked.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	ports, listeners := make([]int, n), make([]net.Listener, n)
-	for i := range ports {
-		var err error
-		listeners[i], err = net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		ports[i] = listeners[i].Addr().(*net.TCPAddr).Port
-	}
-	for _, listener := range listeners { // only now, so that no port comes twice
-		require.NoError(t, listener.Close())
-	}
-	return ports
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"deckhand/internal/natstest"
 )
 
 // The root principal that every started server has, and its realm.
@@ -53,7 +54,7 @@ type Server struct {
 
 // Start runs a server and waits until it is ready.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	ports, err := freePorts(2)
+	ports, err := natstest.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -147,23 +148,4 @@ func (s *Server) Stop() {
 	case <-time.After(30 * time.Second):
 		s.Kill()
 	}
-}
-
-// freePorts asks the system for TCP ports that nobody uses.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	var held []net.Listener // until the end, so that the ports differ
-	defer func() {
-		for _, l := range held {
-			_ = l.Close()
-		}
-	}()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		held, ports = append(held, l), append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
