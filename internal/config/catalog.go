@@ -22,8 +22,12 @@ type Catalog struct {
 	// Realm of Polaris that the catalog is in. Default POLARIS.
 	Realm string `yaml:"realm"`
 	// Locations that the worker may read and delete in, with all that is below
-	// them. Required; a job can only narrow them.
-	Locations []string `yaml:"locations"`
+	// them. A job can only narrow them. Required for purges; with a rest section
+	// alone, each table's own locations are what its jobs may touch.
+	Locations []string `yaml:"locations,omitempty"`
+	// REST is how the catalog is reached for maintenance. Without it only purges
+	// are run.
+	REST *REST `yaml:"rest,omitempty"`
 	// S3 is how s3:// locations are reached.
 	S3 S3 `yaml:"s3"`
 	// Purge is how far a purge may reach.
@@ -115,6 +119,9 @@ func (c *Config) fillCatalogs() {
 		}
 		catalog.Name = cmp.Or(catalog.Name, key)
 		catalog.Realm = cmp.Or(catalog.Realm, DefaultRealm)
+		if catalog.REST != nil {
+			catalog.REST.fill(catalog.Name)
+		}
 		catalog.Purge.Scope = cmp.Or(catalog.Purge.Scope, ScopeTable)
 		catalog.Purge.Outside = cmp.Or(catalog.Purge.Outside, OutsideKeep)
 	}
@@ -125,7 +132,10 @@ func (c *Config) validateCatalogs() (errs []error) {
 	for _, key := range slices.Sorted(maps.Keys(c.Catalogs)) {
 		catalog := c.Catalogs[key]
 		section := "catalogs." + key
-		errs = append(errs, prefix(section, catalog.StorageConfig().Validate()), prefix(section+".purge", catalog.Purge.validate()))
+		errs = append(errs, prefix(section, catalog.validateStorage()), prefix(section+".purge", catalog.Purge.validate()))
+		if catalog.REST != nil {
+			errs = append(errs, prefix(section+".rest", catalog.REST.validate()))
+		}
 		identity := [2]string{catalog.Realm, catalog.Name}
 		if other, twice := keyOf[identity]; twice {
 			errs = append(errs, fmt.Errorf("%s: catalog %q of realm %q is there already, as catalogs.%s; jobs are matched by realm and name, so remove one", section, catalog.Name, catalog.Realm, other))
@@ -133,6 +143,20 @@ func (c *Config) validateCatalogs() (errs []error) {
 		keyOf[identity] = key
 	}
 	return errs
+}
+
+// Purges says whether dropped tables of the catalog may be purged: only where the
+// configuration says what may be deleted.
+func (c *Catalog) Purges() bool { return len(c.Locations) > 0 }
+
+// validateStorage asks for locations unless the catalog is there for maintenance
+// alone.
+func (c *Catalog) validateStorage() error {
+	stores := c.StorageConfig()
+	if !c.Purges() && c.REST != nil {
+		return prefix("s3", stores.S3.Validate())
+	}
+	return stores.Validate()
 }
 
 func (p Purge) validate() error {

@@ -135,6 +135,9 @@ func (c *Config) pathsRelativeTo(folder string) {
 	for _, catalog := range c.Catalogs {
 		if catalog != nil {
 			paths = append(paths, &catalog.S3.SecretAccessKeyFile, &catalog.S3.SessionTokenFile)
+			if catalog.REST != nil {
+				paths = append(paths, &catalog.REST.CredentialFile)
+			}
 		}
 	}
 	for _, path := range paths {
@@ -150,6 +153,9 @@ func (c *Config) readSecrets() error {
 		errs = append(errs, prefix("catalogs."+key+".s3", errors.Join(
 			secret.Fill("secret_access_key", &catalog.S3.SecretAccessKey, catalog.S3.SecretAccessKeyFile),
 			secret.Fill("session_token", &catalog.S3.SessionToken, catalog.S3.SessionTokenFile))))
+		if catalog.REST != nil {
+			errs = append(errs, prefix("catalogs."+key+".rest", catalog.REST.readSecret()))
+		}
 	}
 	return errors.Join(errs...)
 }
