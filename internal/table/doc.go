@@ -2,6 +2,9 @@
 // and without a catalog: the root metadata file, the manifest lists and
 // manifests that it names, and the entries of those.
 //
+// It also says which snapshots and refs a table's retention lets go, from the
+// metadata alone ([Metadata.Expired]).
+//
 // It reads only the fields that deleting and keeping files depend on, so that a
 // table with a schema, a transform or a default that this program does not know
 // can still be worked on. Everything is streamed: memory grows with the number

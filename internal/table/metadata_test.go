@@ -58,7 +58,7 @@ func TestMetadataOfAnyWriterIsReadField(t *testing.T) {
 	require.Equal(t, "u", m.UUID)
 	require.Empty(t, m.Snapshots)
 	require.Equal(t, []string{"s3://w/t/metadata/a.metadata.json"}, m.MetadataLog)
-	require.Equal(t, []StatisticsFile{{Path: "s3://w/t/s.puffin", Size: 7}}, m.Statistics)
+	require.Equal(t, []StatisticsFile{{SnapshotID: 1, Path: "s3://w/t/s.puffin", Size: 7}}, m.Statistics)
 	require.True(t, m.GCEnabled())
 
 	v1, err := load(t, `{"format-version":1,"location":"/w/t","last-column-id":1,"snapshots":[{"snapshot-id":9007199254740993,"manifests":["a","b"]}]}`)
