@@ -31,7 +31,8 @@ type Job struct {
 	// Table is the table's name, or the view's for purge-view.
 	Table string `json:"table"`
 	// TableUUID of the dropped table or view. Absent where the publisher does
-	// not know it; the subject then ends in EntityID.
+	// not know it; the subject then ends in EntityID. For a living table it is
+	// optional, and a table with another UUID is left alone.
 	TableUUID string `json:"table_uuid,omitempty"`
 	// EntityID is Polaris' id of the dropped entity. It stands in for an absent
 	// TableUUID in the subject, and is absent otherwise. A purge-files job always

@@ -56,10 +56,14 @@ func golden() map[string]*Job {
 		panic(err)
 	}
 	files.ID = files.Realm + "." + files.EntityID
+
+	expire := purgeJob()
+	expire.Kind, expire.MetadataLocation = Expire, ""
+	expire.Params = json.RawMessage(`{"retain-last":10,"older-than":"7d","clean-expired-metadata":true}`)
 	return map[string]*Job{
 		"purge-full": full, "purge-minimal": minimal, "purge-from-polaris": polaris, "purge-odd-names": odd,
 		"purge-long-names": long, "purge-view": view,
-		"rescue/purge-files": files,
+		"rescue/purge-files": files, "maintenance/expire": expire,
 	}
 }
 

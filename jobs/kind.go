@@ -11,6 +11,9 @@ const (
 	// PurgeFiles deletes what some manifests of a dropped table name, and listed
 	// files, where the table's metadata file is gone already.
 	PurgeFiles Kind = "purge-files"
+	// Expire removes the snapshots and refs of a living table that its retention
+	// lets go, and the files that only those reach.
+	Expire Kind = "expire"
 )
 
 // Attempts that a job of a kind may spend before it goes to the dead letters.
@@ -21,7 +24,7 @@ const (
 )
 
 // Kinds lists the kinds that this version knows, in a fixed order.
-func Kinds() []Kind { return []Kind{Purge, PurgeView, PurgeFiles} }
+func Kinds() []Kind { return []Kind{Purge, PurgeView, PurgeFiles, Expire} }
 
 // Known reports whether this version knows the kind.
 func (k Kind) Known() bool {

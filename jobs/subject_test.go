@@ -100,3 +100,17 @@ func TestTablesReadAsTheyAreTyped(t *testing.T) {
 		require.ErrorContains(t, err, problem, text)
 	}
 }
+
+// One job per table and kind is what a scan wants, so nothing follows the table;
+// and every kind of maintenance waits for the same lease.
+func TestMaintenanceOfATableIsOneSubjectWhateverItsUUID(t *testing.T) {
+	t.Parallel()
+	first, second := purgeJob(), purgeJob()
+	first.Kind, second.Kind = Expire, Expire
+	second.TableUUID, second.MetadataLocation = "", ""
+	require.NoError(t, second.Validate())
+	require.Equal(t, "jobs.expire.POLARIS.lake.sales/eu.orders", first.Subject())
+	require.Equal(t, first.Subject(), second.Subject())
+	require.Equal(t, "table.POLARIS.lake.sales/eu.orders", second.LockKey())
+	require.Equal(t, 8, Expire.MaxAttempts())
+}
