@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"deckhand/internal/config"
+	"deckhand/internal/spelling"
 )
 
 // variablePrefix begins our variables.
@@ -56,7 +57,7 @@ func checkEnvironment(environ []string) error {
 			continue
 		}
 		hint := "see --help for the flags; their variables are DECKHAND_<FLAG>"
-		if near := config.Nearest(name, known); near != "" {
+		if near := spelling.Nearest(name, known); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 		return fmt.Errorf("the environment variable %s is not known; %s", name, hint)
