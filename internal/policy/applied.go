@@ -1,0 +1,72 @@
+package policy
+
+import (
+	"strings"
+	"time"
+)
+
+// Policy as Polaris answers which apply to a table.
+type Policy struct {
+	Type, Name, Description string
+	// Content is the policy's JSON, as it was written.
+	Content string
+	Version int
+	// Inherited: it is attached to the catalog or a namespace, not to the table.
+	Inherited bool
+	// Namespace in which the policy lives, not where it is attached.
+	Namespace []string
+}
+
+// String names the policy: "ns.name", version and all.
+func (p Policy) String() string {
+	return strings.Join(append(append([]string(nil), p.Namespace...), p.Name), ".")
+}
+
+// Timing says when a job may run.
+type Timing struct {
+	// Schedule and Window are nil when there is none.
+	Schedule *Schedule `key:"schedule"`
+	Window   *Window   `key:"window"`
+	// MinInterval between two jobs that succeeded; 0: the cool-down of [Rules].
+	MinInterval time.Duration `key:"min-interval"`
+}
+
+// Origin says where a setting comes from.
+type Origin string
+
+// Origins of settings. A table property is named: "table property x.y".
+const (
+	FromPolicy  Origin = "policy"
+	FromDefault Origin = "default"
+)
+
+// Setting is one setting that is in force.
+type Setting struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Origin Origin `json:"origin"`
+}
+
+// Applied is what the policies say about one kind of maintenance on one table.
+type Applied struct {
+	Kind Kind
+	// Policy that applies; nil: none.
+	Policy *Policy
+	// Enabled: the policy asks for the maintenance, and nothing is wrong with it.
+	Enabled bool
+	// Settings of the policy alone, what a job gets as its params; nil when there is
+	// no policy or a problem.
+	Settings Settings
+	// Effective settings, after table properties and defaults; nil likewise.
+	Effective Settings
+	// Values of the effective settings, as text, with their origins.
+	Values []Setting
+	Timing Timing
+	DryRun bool
+	// Notes for people on what was skipped.
+	Notes []string
+	// Problem stops the policy for this table; it names the policy and the key.
+	Problem error
+	// Nothing says why there is nothing to do though nothing is wrong; else empty.
+	Nothing string
+}

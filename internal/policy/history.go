@@ -1,0 +1,27 @@
+package policy
+
+import "time"
+
+// History is what is known of the jobs of one kind on one table, from RESULTS, DEAD
+// and JOBS. Zero is: never ran, as far as is known.
+type History struct {
+	// LastSuccess is when the newest job that succeeded ended, PreviousSuccess the
+	// one before it.
+	LastSuccess, PreviousSuccess time.Time
+	// LastFailure is when the newest job that failed ended, Failures how many failed
+	// since the last success.
+	LastFailure time.Time
+	Failures    int
+	// ZeroChanges is how many of the newest successes in a row changed nothing; dry
+	// runs are among them.
+	ZeroChanges int
+	// FreedBytes by the last success.
+	FreedBytes int64
+	// DataFiles, DeleteFiles and SequenceNumber that the table had after the last
+	// success; 0 is not known.
+	DataFiles, DeleteFiles, SequenceNumber int64
+	// Queued: a job waits, runs or is delayed.
+	Queued bool
+	// DeadLetter: one stands in DEAD.
+	DeadLetter bool
+}
