@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"deckhand/internal/receipt"
 	"deckhand/jobs"
 )
 
@@ -20,7 +21,7 @@ type blocked struct {
 func (b *blocked) add(format string, args ...any) {
 	b.count++
 	if len(b.problems) < shownProblems {
-		b.problems = append(b.problems, shorten(fmt.Sprintf(format, args...)))
+		b.problems = append(b.problems, receipt.Shorten(fmt.Sprintf(format, args...)))
 	}
 }
 

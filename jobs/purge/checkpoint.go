@@ -7,6 +7,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/table"
 	"deckhand/jobs"
 )
@@ -54,10 +55,10 @@ type checkpoint struct {
 	Before    []uint64 `json:"before,omitempty"`
 	BeforeAll bool     `json:"before_all,omitempty"`
 	// Deleted in the levels before Level; Kept and Absent likewise.
-	Deleted     Counts          `json:"deleted,omitempty"`
-	Kept        map[Reason]Kept `json:"kept,omitempty"`
-	Absent      Counts          `json:"absent,omitempty"`
-	AbsentPaths []string        `json:"absent_paths,omitempty"`
+	Deleted     Counts            `json:"deleted,omitempty"`
+	Kept        receipt.KeptFiles `json:"kept,omitempty"`
+	Absent      Counts            `json:"absent,omitempty"`
+	AbsentPaths []string          `json:"absent_paths,omitempty"`
 	// Next is what Level deletes when it ends well. A level is repeated as a whole
 	// and its files may be gone by then, so it is counted before.
 	Next Counts `json:"next,omitempty"`
@@ -76,18 +77,6 @@ const (
 	maxHeld     = 64
 	maxListed   = 1 << 10
 )
-
-// fewPaths are the first paths that take no more than a number of bytes as JSON.
-func fewPaths(paths []string, bytes int) (few []string) {
-	for _, path := range paths {
-		encoded, err := json.Marshal(path)
-		if bytes -= len(encoded) + 1; err != nil || bytes < 0 {
-			break
-		}
-		few = append(few, path)
-	}
-	return few
-}
 
 // begun reads a checkpoint of this very purge; nil when there is none.
 func begun(job *jobs.Job, raw json.RawMessage) *checkpoint {

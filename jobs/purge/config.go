@@ -86,18 +86,6 @@ type Config struct {
 	List func(PathRecord)
 }
 
-// PathRecord says what was done with one file.
-type PathRecord struct {
-	// Action is "deleted" (in a dry run "would delete"), "kept" or "absent".
-	Action   string `json:"action"`
-	Kind     Kind   `json:"kind"`
-	Location string `json:"location"`
-	// Bytes as far as the metadata tells, else 0.
-	Bytes int64 `json:"bytes,omitempty"`
-	// Reason why it was kept.
-	Reason Reason `json:"reason,omitempty"`
-}
-
 // catalogs finds a job's catalog by realm and name.
 type catalogs map[[2]string]*catalog
 

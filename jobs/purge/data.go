@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"deckhand/internal/manifest"
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 )
@@ -168,18 +169,18 @@ func (d *dataLevel) Entry(i int, e *manifest.Entry) error {
 	path := string(e.Path)
 	location, err := storage.Parse(path)
 	if len(path) > maxPath {
-		path, err = shorten(path), storage.ErrInvalidLocation
+		path, err = receipt.Shorten(path), storage.ErrInvalidLocation
 	}
 	if e.Status == manifest.StatusDeleted && !d.deletedEntries {
 		if err == nil {
-			d.tombs.add(location, kindOfEntry(e), e.FileSize)
+			d.tombs.add(location, receipt.KindOfEntry(e), e.FileSize)
 		}
 		return nil
 	}
 	if err == nil && d.above[location] {
 		return nil
 	}
-	kind := kindOfEntry(e)
+	kind := receipt.KindOfEntry(e)
 	outside := err != nil || d.scope.Check(location) != nil
 	if outside && d.receipt.GCEnabled && d.catalog.Policy.Outside == OutsideKeep {
 		d.hold(i)
@@ -231,8 +232,8 @@ func (d *dataLevel) result(deletion storage.Deletion) {
 	i, kind, size := splitTag(deletion.Tag)
 	switch err := deletion.Err; {
 	case err == nil:
-		d.receipt.Deleted.add(entryKinds[kind], 1, size)
-		d.listDeleted(deletion.Location, entryKinds[kind], size)
+		d.receipt.Deleted.Add(kind.Kind(), 1, size)
+		d.listDeleted(deletion.Location, kind.Kind(), size)
 		if d.deletes++; d.deletes >= saveEvery {
 			d.deletes = 0
 			select {
@@ -244,7 +245,7 @@ func (d *dataLevel) result(deletion storage.Deletion) {
 		d.stop(err) // the run ends, and everything that is not done comes again
 		d.bad[i] = true
 	default:
-		d.refuse(entryKinds[kind], size, deletion.Location, err)
+		d.refuse(kind.Kind(), size, deletion.Location, err)
 		d.bad[i] = true
 	}
 	d.release(i)
@@ -278,19 +279,19 @@ func (d *dataLevel) hold(i int) {
 	d.held[i] = true
 }
 
-func (d *dataLevel) keep(reason Reason, kind entryKind, size int64, path string) {
+func (d *dataLevel) keep(reason Reason, kind receipt.EntryKind, size int64, path string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.run.keep(reason, entryKinds[kind], size, path, "")
+	d.run.keep(reason, kind.Kind(), size, path, "")
 }
 
 // countDeleted counts a file that an earlier run has deleted, or that a dry run
 // would.
-func (d *dataLevel) countDeleted(l storage.Location, kind entryKind, size int64) {
+func (d *dataLevel) countDeleted(l storage.Location, kind receipt.EntryKind, size int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.receipt.Deleted.add(entryKinds[kind], 1, size)
-	d.listDeleted(l, entryKinds[kind], size)
+	d.receipt.Deleted.Add(kind.Kind(), 1, size)
+	d.listDeleted(l, kind.Kind(), size)
 }
 
 // saveNowAndThen stores checkpoints while the level runs. A checkpoint that
@@ -353,10 +354,10 @@ const (
 	maxManifests = 1 << 22
 )
 
-func makeTag(manifest int, kind entryKind, size int64) int64 {
+func makeTag(manifest int, kind receipt.EntryKind, size int64) int64 {
 	return int64(manifest)<<(tagKindBits+tagSizeBits) | int64(kind)<<tagSizeBits | min(max(size, 0), tagMaxSize)
 }
 
-func splitTag(tag int64) (manifest int, kind entryKind, size int64) {
-	return int(tag >> (tagKindBits + tagSizeBits)), entryKind(tag>>tagSizeBits) & (1<<tagKindBits - 1), tag & tagMaxSize
+func splitTag(tag int64) (manifest int, kind receipt.EntryKind, size int64) {
+	return int(tag >> (tagKindBits + tagSizeBits)), receipt.EntryKind(tag>>tagSizeBits) & (1<<tagKindBits - 1), tag & tagMaxSize
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/jobs"
 )
@@ -24,7 +25,7 @@ func (r *run) endOutside(ctx context.Context) error {
 		r.ck.Before, r.ck.BeforeAll = nil, true
 	}
 	r.ck.Held, r.ck.HeldAll = nil, false
-	r.ck.Deleted, r.ck.Absent, r.ck.AbsentPaths, r.ck.Kept = r.receipt.Deleted.clone(), nil, nil, nil
+	r.ck.Deleted, r.ck.Absent, r.ck.AbsentPaths, r.ck.Kept = r.receipt.Deleted.Clone(), nil, nil, nil
 	r.ck.AtMost = true // files of a manifest that stays are met again
 	if err := r.save(ctx); err != nil {
 		return err
@@ -40,7 +41,7 @@ func (r *run) outsideError() error {
 	}
 	for _, path := range outside.Paths {
 		location, err := storage.Parse(path)
-		impossible = impossible || err != nil || len(path) > maxShown || !location.Within(storage.Location{Scheme: location.Scheme, Bucket: location.Bucket})
+		impossible = impossible || err != nil || len(path) > receipt.MaxShown || !location.Within(storage.Location{Scheme: location.Scheme, Bucket: location.Bucket})
 	}
 	setting := "set purge.scope: catalog for this catalog, or add their location to its locations, to delete them, or"
 	switch {

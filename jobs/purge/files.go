@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
@@ -61,7 +62,7 @@ func (r *run) purgeFiles(ctx context.Context) error {
 	r.receipt.GCEnabled = r.job.GCEnabled == nil || *r.job.GCEnabled
 	r.note("the table's metadata file was gone before: the UUID could not be compared, and only the named manifests and files were looked at")
 	r.openEraser(scope, r.job.Locations)
-	r.ck = checkpoint{UUID: r.job.TableUUID, MetadataLocation: r.job.MetadataLocation, Locations: fewPaths(r.job.Locations, maxListed), Manifests: len(tree.Manifests)}
+	r.ck = checkpoint{UUID: r.job.TableUUID, MetadataLocation: r.job.MetadataLocation, Locations: receipt.FewPaths(r.job.Locations, maxListed), Manifests: len(tree.Manifests)}
 	if earlier := begun(r.job, r.progress.Checkpoint()); earlier != nil {
 		r.resume(earlier)
 	} else if err := r.save(ctx); err != nil {

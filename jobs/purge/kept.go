@@ -3,6 +3,7 @@ package purge
 import (
 	"errors"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 )
@@ -10,7 +11,7 @@ import (
 // keep records a file that stays.
 func (r *run) keep(reason Reason, kind Kind, size int64, path, detail string) {
 	size = max(size, 0)
-	r.receipt.keep(reason, kind, size, path, detail)
+	r.receipt.Kept.Keep(reason, kind, size, path, detail)
 	r.list(PathRecord{Action: "kept", Kind: kind, Location: path, Bytes: size, Reason: reason})
 }
 
@@ -31,9 +32,9 @@ func (r *run) refuse(kind Kind, size int64, l storage.Location, err error) {
 
 // absent records a manifest or list that was gone before.
 func (r *run) absent(kind Kind, path string) {
-	r.receipt.Absent.add(kind, 1, 0)
-	if len(r.receipt.AbsentPaths) < maxPaths {
-		r.receipt.AbsentPaths = append(r.receipt.AbsentPaths, shorten(path))
+	r.receipt.Absent.Add(kind, 1, 0)
+	if len(r.receipt.AbsentPaths) < receipt.MaxPaths {
+		r.receipt.AbsentPaths = append(r.receipt.AbsentPaths, receipt.Shorten(path))
 	}
 	r.list(PathRecord{Action: "absent", Kind: kind, Location: path})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 )
@@ -39,7 +40,7 @@ func (r *run) listLeft(ctx context.Context) error {
 			}
 			left.Files++
 			left.Bytes += object.Size
-			if len(left.Paths) < maxPaths {
+			if len(left.Paths) < receipt.MaxPaths {
 				left.Paths = append(left.Paths, object.Location.String())
 			}
 		}

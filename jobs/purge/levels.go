@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"deckhand/internal/manifest"
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
@@ -77,7 +78,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 	resuming := r.ck.Level == at
 	// What this level keeps is found again when it is resumed, so the checkpoint
 	// holds only what was kept before.
-	keptBefore := withFewPaths(r.receipt.Kept)
+	keptBefore := r.receipt.Kept.Few(maxListed)
 	list, err := files(ctx)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 			continue
 		}
 		if at == levelRoot || !r.goneBefore(f.path) {
-			next.add(f.kind, 1, f.size)
+			next.Add(f.kind, 1, f.size)
 		}
 		locations, erasable = append(locations, location), append(erasable, f)
 	}
@@ -112,7 +113,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 		for i, f := range erasable {
 			r.listDeleted(locations[i], f.kind, f.size)
 		}
-		r.receipt.Deleted.addAll(next)
+		r.receipt.Deleted.AddAll(next)
 		return nil
 	}
 	for i, deletion := range r.eraser.Delete(ctx, locations) {
@@ -124,32 +125,23 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 			return failure(ctx, fmt.Errorf("delete the %s: %w", at, err))
 		default:
 			r.refuse(f.kind, f.size, deletion.Location, err)
-			next = next.clone()
-			next.add(f.kind, -1, -f.size)
+			next = next.Clone()
+			next.Add(f.kind, -1, -f.size)
 		}
 	}
-	r.receipt.Deleted.addAll(next)
+	r.receipt.Deleted.AddAll(next)
 	return r.blockedAt(ctx, at)
 }
 
 // enter stores that a level begins.
-func (r *run) enter(ctx context.Context, at level, next Counts, kept map[Reason]Kept) error {
+func (r *run) enter(ctx context.Context, at level, next Counts, kept receipt.KeptFiles) error {
 	r.ck.Level, r.ck.Next = at, next
 	r.ck.Plan, r.ck.Done, r.ck.Stride = 0, nil, 0
-	r.ck.Deleted, r.ck.Absent = r.receipt.Deleted.clone(), r.receipt.Absent.clone()
-	r.ck.AbsentPaths = fewPaths(r.receipt.AbsentPaths, maxListed)
+	r.ck.Deleted, r.ck.Absent = r.receipt.Deleted.Clone(), r.receipt.Absent.Clone()
+	r.ck.AbsentPaths = receipt.FewPaths(r.receipt.AbsentPaths, maxListed)
 	r.ck.Kept, r.ck.AtMost = kept, r.receipt.AtMost
 	r.ck.Held, r.ck.HeldAll = slices.Sorted(maps.Keys(r.held)), r.heldAll
 	return r.save(ctx)
-}
-
-// withFewPaths keeps a checkpoint small.
-func withFewPaths(kept map[Reason]Kept) map[Reason]Kept {
-	few := map[Reason]Kept{}
-	for reason, k := range kept {
-		few[reason] = Kept{Counts: k.Counts.clone(), Paths: fewPaths(k.Paths, maxListed/len(kept))}
-	}
-	return few
 }
 
 func (r *run) readTree(ctx context.Context) (*table.Tree, error) {

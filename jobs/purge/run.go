@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
@@ -92,24 +93,10 @@ func (r *run) do(ctx context.Context, known catalogs, work func(context.Context)
 		r.sessions = append(r.sessions, r.reader)
 		return work(ctx)
 	}()
-	r.receipt.Requests = requestsOf(r.sessions...)
+	r.receipt.Requests = receipt.RequestsOf(r.sessions...)
 	r.receipt.DurationMS = time.Since(start).Milliseconds()
 	r.receipt.fit()
 	return r.receipt, err
-}
-
-func requestsOf(sessions ...*storage.Session) Requests {
-	requests := Requests{ByOperation: map[string]int64{}}
-	for _, session := range sessions {
-		usage := session.Usage()
-		for op, n := range usage.Requests {
-			requests.ByOperation[op] += n
-		}
-		requests.Retries += usage.Retries
-		requests.Throttled += usage.Throttled
-		requests.BytesRead += usage.BytesRead
-	}
-	return requests
 }
 
 func (r *run) openEraser(scope *storage.Guard, locations []string) {
@@ -148,7 +135,7 @@ func (r *run) save(ctx context.Context) error {
 
 func (r *run) note(format string, args ...any) {
 	note := fmt.Sprintf(format, args...)
-	if len(r.receipt.Notes) < maxPaths && !slices.Contains(r.receipt.Notes, note) {
+	if len(r.receipt.Notes) < receipt.MaxPaths && !slices.Contains(r.receipt.Notes, note) {
 		r.receipt.Notes = append(r.receipt.Notes, note)
 	}
 }

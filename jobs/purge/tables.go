@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
@@ -101,7 +102,7 @@ func (r *run) begin(ctx context.Context, earlier *checkpoint) error {
 	r.openEraser(scope, locations)
 
 	r.ck = checkpoint{
-		UUID: r.metadata.UUID, MetadataLocation: r.job.MetadataLocation, Locations: fewPaths(locations, maxListed),
+		UUID: r.metadata.UUID, MetadataLocation: r.job.MetadataLocation, Locations: receipt.FewPaths(locations, maxListed),
 		Snapshots: len(r.metadata.Snapshots),
 	}
 	if earlier != nil {
@@ -153,7 +154,7 @@ func (r *run) resume(earlier *checkpoint) {
 	locations := r.ck.Locations
 	r.ck = *earlier
 	r.ck.Locations = locations
-	r.receipt.Deleted, r.receipt.Absent = earlier.Deleted.clone(), earlier.Absent.clone()
+	r.receipt.Deleted, r.receipt.Absent = earlier.Deleted.Clone(), earlier.Absent.Clone()
 	r.receipt.AtMost = earlier.AtMost
 	r.receipt.Manifests = earlier.Manifests
 	if earlier.Again {
@@ -193,7 +194,7 @@ func (r *run) finishWithoutRoot(ctx context.Context, earlier *checkpoint, loadEr
 			"files that are left are listed, not deleted", earlier.Level)
 		r.receipt.AtMost = true
 	case rootGone:
-		r.receipt.Deleted.addAll(earlier.Next)
+		r.receipt.Deleted.AddAll(earlier.Next)
 	default:
 		scope, err := r.catalog.guard.Narrow(r.root.Parent().String())
 		if err != nil {

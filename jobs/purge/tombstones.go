@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 )
@@ -27,7 +28,7 @@ type tombstone struct {
 	size int64
 }
 
-func (t *tombstones) add(l storage.Location, kind entryKind, size int64) {
+func (t *tombstones) add(l storage.Location, kind receipt.EntryKind, size int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, found := t.files[l]; found {
@@ -40,7 +41,7 @@ func (t *tombstones) add(l storage.Location, kind entryKind, size int64) {
 	if t.files == nil {
 		t.files = map[storage.Location]tombstone{}
 	}
-	t.files[l] = tombstone{kind: entryKinds[kind], size: size}
+	t.files[l] = tombstone{kind: kind.Kind(), size: size}
 }
 
 // unclaimed are those that no live entry names, by path.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
@@ -79,7 +80,7 @@ func (r *run) purgeView(ctx context.Context) error {
 	}
 	r.receipt.TableUUID, r.receipt.Locations = view.UUID, locations
 	r.openEraser(scope, locations)
-	r.ck = checkpoint{UUID: view.UUID, MetadataLocation: r.job.MetadataLocation, Locations: fewPaths(locations, maxListed)}
+	r.ck = checkpoint{UUID: view.UUID, MetadataLocation: r.job.MetadataLocation, Locations: receipt.FewPaths(locations, maxListed)}
 	if earlier != nil {
 		r.resume(earlier)
 	} else if err := r.save(ctx); err != nil {

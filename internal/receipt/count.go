@@ -1,4 +1,4 @@
-package purge
+package receipt
 
 import (
 	"maps"
@@ -9,7 +9,7 @@ import (
 // Kind is what a file is to its table.
 type Kind string
 
-// The kinds of file that a purge tells apart.
+// The kinds of file that jobs tell apart.
 const (
 	Data                Kind = "data"
 	PositionDeletes     Kind = "position-deletes"
@@ -22,13 +22,20 @@ const (
 	MetadataFiles       Kind = "metadata"
 )
 
-// entryKinds are those of manifest entries, in the order of their tags.
+// kinds in the order in which people read them.
+var kinds = []Kind{Data, PositionDeletes, EqualityDeletes, DeletionVectors, Manifests, ManifestLists,
+	Statistics, PartitionStatistics, MetadataFiles}
+
+// entryKinds are those of manifest entries.
 var entryKinds = [...]Kind{Data, PositionDeletes, EqualityDeletes, DeletionVectors}
 
-// entryKind is an index into entryKinds.
-type entryKind int
+// EntryKind is the kind of a file that a manifest names, as a small number from
+// 0 to 3.
+type EntryKind uint8
 
-func kindOfEntry(e *manifest.Entry) entryKind {
+// KindOfEntry is the kind of an entry's file. It needs
+// [manifest.FieldFormat].
+func KindOfEntry(e *manifest.Entry) EntryKind {
 	switch {
 	case string(e.Format) == "PUFFIN" || string(e.Format) == "puffin":
 		return 3
@@ -40,6 +47,9 @@ func kindOfEntry(e *manifest.Entry) entryKind {
 		return 0
 	}
 }
+
+// Kind of the file.
+func (k EntryKind) Kind() Kind { return entryKinds[k] }
 
 // Count is a number of files and their bytes as far as the metadata tells:
 // earlier metadata files are counted with 0 bytes.
@@ -53,7 +63,8 @@ func (c Count) plus(d Count) Count { return Count{c.Files + d.Files, c.Bytes + d
 // Counts by kind. Kinds with no files are absent.
 type Counts map[Kind]Count
 
-func (c Counts) add(kind Kind, files, bytes int64) {
+// Add counts files of a kind; negative numbers take some back.
+func (c Counts) Add(kind Kind, files, bytes int64) {
 	sum := c[kind].plus(Count{files, bytes})
 	if sum.Files == 0 {
 		delete(c, kind)
@@ -62,13 +73,15 @@ func (c Counts) add(kind Kind, files, bytes int64) {
 	c[kind] = sum
 }
 
-func (c Counts) addAll(d Counts) {
+// AddAll counts what d counts.
+func (c Counts) AddAll(d Counts) {
 	for kind, count := range d {
-		c.add(kind, count.Files, count.Bytes)
+		c.Add(kind, count.Files, count.Bytes)
 	}
 }
 
-func (c Counts) clone() Counts {
+// Clone is a copy; never nil.
+func (c Counts) Clone() Counts {
 	if c == nil {
 		return Counts{}
 	}
