@@ -1,7 +1,6 @@
 package purge
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"strings"
 
@@ -69,13 +68,12 @@ type checkpoint struct {
 	Manifests int `json:"manifests"`
 }
 
-// These keep a checkpoint under 16 KiB: 4 KiB of bitmap are 5.5 KiB of base64,
-// two times 64 hashes are at most 2.6 KiB of digits, a metadata location of S3 is at most
+// These keep a checkpoint under 16 KiB: 4 KiB of bitmap ([erase.Plan]) are 5.5
+// KiB of base64, two times 64 hashes are at most 2.6 KiB of digits, a metadata location of S3 is at most
 // 6 KiB when each byte must be escaped, and each list of paths gets 1 KiB.
 const (
-	maxDoneBits = 1 << 15
-	maxHeld     = 64
-	maxListed   = 1 << 10
+	maxHeld   = 64
+	maxListed = 1 << 10
 )
 
 // begun reads a checkpoint of this very purge; nil when there is none.
@@ -100,56 +98,3 @@ func begun(job *jobs.Job, raw json.RawMessage) *checkpoint {
 // Unlike those of a [table.PathSet] these hashes must be the same in every
 // process.
 func hashPath(path string) uint64 { return xxhash.Sum64String(table.Identity(path)) }
-
-// planOf identifies a list of manifests, with all the settings that decide when
-// a manifest of it is done, and gives the stride of its bitmap.
-func planOf(manifests []table.Manifest, settings ...string) (plan uint64, stride int) {
-	stride = max(1, (len(manifests)+maxDoneBits-1)/maxDoneBits)
-	digest := xxhash.New()
-	var length [8]byte
-	write := func(text string) {
-		binary.LittleEndian.PutUint64(length[:], uint64(len(text)))
-		_, _ = digest.Write(length[:])
-		_, _ = digest.WriteString(text)
-	}
-	for _, setting := range settings {
-		write(setting)
-	}
-	for _, m := range manifests {
-		write(m.Path)
-	}
-	return digest.Sum64(), stride
-}
-
-// doneSet counts down the manifests of each bit; a bit is set when all of its
-// manifests are done.
-type doneSet struct {
-	stride int
-	open   []int // manifests left, per bit
-}
-
-func newDoneSet(manifests, stride int) *doneSet {
-	d := &doneSet{stride: stride, open: make([]int, (manifests+stride-1)/stride)}
-	for i := range manifests {
-		d.open[i/stride]++
-	}
-	return d
-}
-
-func (d *doneSet) mark(manifest int) { d.open[manifest/d.stride]-- }
-
-func (d *doneSet) bitmap() []byte {
-	bits := make([]byte, (len(d.open)+7)/8)
-	for i, open := range d.open {
-		if open == 0 {
-			bits[i/8] |= 1 << (i % 8)
-		}
-	}
-	return bits
-}
-
-// isDone reads a bitmap that an earlier run stored.
-func isDone(bitmap []byte, stride, manifest int) bool {
-	bit := manifest / stride
-	return bit/8 < len(bitmap) && bitmap[bit/8]&(1<<(bit%8)) != 0
-}

@@ -1,7 +1,6 @@
 package purge
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -135,20 +134,4 @@ func (c *catalog) target(job *jobs.Job) (storage.Location, error) {
 		return root, jobs.Permanent(fmt.Errorf("check metadata_location of catalog %s: %w", c.Name, err))
 	}
 	return root, nil
-}
-
-// failure gives an error of storage the meaning that it has for a job.
-func failure(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)):
-		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
-	case ctx.Err() != nil:
-		return err
-	case errors.Is(err, storage.ErrUnavailable):
-		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
-	default:
-		return err
-	}
 }

@@ -59,7 +59,7 @@ func (r *run) outsideError() error {
 // beginning. The checkpoint stays where it is, so that a requeue repeats the
 // level and counts it once.
 func (r *run) blockedAt(ctx context.Context, at level) error {
-	blocked := r.blocked.err(at)
+	blocked := r.blocked.Err(at.String(), "everything above stays, the root metadata file included: mend it and requeue the job")
 	if blocked == nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
@@ -77,5 +78,5 @@ func rootFailure(ctx context.Context, job *jobs.Job, err error) error {
 	if _, temporary := table.StateOf(err); !temporary {
 		return jobs.Permanent(fmt.Errorf("load the root metadata: %w", err))
 	}
-	return failure(ctx, err)
+	return erase.Failure(ctx, err)
 }

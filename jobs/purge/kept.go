@@ -3,6 +3,7 @@ package purge
 import (
 	"errors"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -27,7 +28,7 @@ func (r *run) keepOutside(f file) {
 // refuse records a file that the store did not delete, which ends the level.
 func (r *run) refuse(kind Kind, size int64, l storage.Location, err error) {
 	r.keep(Refused, kind, size, l.String(), err.Error())
-	r.blocked.add("%v", err)
+	r.blocked.Add("%v", err)
 }
 
 // absent records a manifest or list that was gone before.
@@ -43,11 +44,11 @@ func (r *run) absent(kind Kind, path string) {
 // lies where nothing may be read counts as a file outside (outside is true),
 // anything else blocks the next level.
 func (r *run) unreadable(kind Kind, path string, err error) (outside bool) {
-	if isOutside(err) {
+	if erase.IsOutside(err) {
 		return true // it is named as outside when its own level comes
 	}
 	r.keep(Unreadable, kind, 0, path, err.Error())
-	r.blocked.add("%v", err)
+	r.blocked.Add("%v", err)
 	return false
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -11,11 +12,6 @@ import (
 
 // maxLeft is where the final listing stops.
 const maxLeft = 10_000
-
-func isOutside(err error) bool {
-	return errors.Is(err, storage.ErrOutside) || errors.Is(err, storage.ErrUnsupportedScheme) ||
-		errors.Is(err, storage.ErrInvalidLocation)
-}
 
 // listLeft lists what lies under the table's locations now. It reports and never
 // fails the job, unless the run itself is being stopped: whether the location
@@ -27,7 +23,7 @@ func (r *run) listLeft(ctx context.Context) error {
 		for object, err := range r.reader.List(ctx, root) {
 			if err != nil {
 				if ctx.Err() != nil {
-					return failure(ctx, err)
+					return erase.Failure(ctx, err)
 				}
 				if !errors.Is(err, storage.ErrNotFound) {
 					left.Unknown = err.Error()

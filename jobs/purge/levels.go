@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/manifest"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
@@ -84,8 +85,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 		return err
 	}
 	next := Counts{}
-	var locations []storage.Location
-	var erasable []file
+	var erasable []erase.File
 	for _, f := range list {
 		if f.absent {
 			continue
@@ -101,7 +101,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 		if at == levelRoot || !r.goneBefore(f.path) {
 			next.Add(f.kind, 1, f.size)
 		}
-		locations, erasable = append(locations, location), append(erasable, f)
+		erasable = append(erasable, erase.File{Kind: f.kind, Location: location, Size: f.size})
 	}
 	if resuming {
 		next = r.ck.Next
@@ -110,24 +110,21 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 		return err
 	}
 	if r.dryRun {
-		for i, f := range erasable {
-			r.listDeleted(locations[i], f.kind, f.size)
+		for _, f := range erasable {
+			r.listDeleted(f.Location, f.Kind, f.Size)
 		}
 		r.receipt.Deleted.AddAll(next)
 		return nil
 	}
-	for i, deletion := range r.eraser.Delete(ctx, locations) {
-		f := erasable[i]
-		switch err := deletion.Err; {
-		case err == nil:
-			r.listDeleted(deletion.Location, f.kind, f.size)
-		case temporary(err):
-			return failure(ctx, fmt.Errorf("delete the %s: %w", at, err))
-		default:
-			r.refuse(f.kind, f.size, deletion.Location, err)
+	err = erase.Files(ctx, r.eraser, erasable,
+		func(f erase.File) { r.listDeleted(f.Location, f.Kind, f.Size) },
+		func(f erase.File, refusal error) {
+			r.refuse(f.Kind, f.Size, f.Location, refusal)
 			next = next.Clone()
-			next.Add(f.kind, -1, -f.size)
-		}
+			next.Add(f.Kind, -1, -f.Size)
+		})
+	if err != nil {
+		return err
 	}
 	r.receipt.Deleted.AddAll(next)
 	return r.blockedAt(ctx, at)
@@ -147,11 +144,11 @@ func (r *run) enter(ctx context.Context, at level, next Counts, kept receipt.Kep
 func (r *run) readTree(ctx context.Context) (*table.Tree, error) {
 	tree, err := table.ReadTree(ctx, r.reader, r.metadata, listsInFlight)
 	if err != nil {
-		return nil, failure(ctx, err)
+		return nil, erase.Failure(ctx, err)
 	}
-	if len(tree.Manifests) > maxManifests {
+	if len(tree.Manifests) > erase.MaxManifests {
 		return nil, jobs.Permanentf("the table has %d manifests, more than the %d that one purge can tell apart",
-			len(tree.Manifests), maxManifests)
+			len(tree.Manifests), erase.MaxManifests)
 	}
 	if r.ck.Level > levelData {
 		return tree, nil // what is absent or unreadable was counted when it was found
@@ -238,7 +235,7 @@ func (r *run) namesHeld(ctx context.Context, list table.ManifestList) (bool, err
 	state, again := table.StateOf(err)
 	switch {
 	case again:
-		return false, failure(ctx, fmt.Errorf("read manifest list %s: %w", list.Path, err))
+		return false, erase.Failure(ctx, fmt.Errorf("read manifest list %s: %w", list.Path, err))
 	case errors.Is(err, storage.ErrDenied) && r.goneBefore(list.Path):
 		return false, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -47,7 +48,7 @@ type run struct {
 	before *earlierRun
 	// gone marks the manifests that the data level found absent.
 	gone    []bool
-	blocked blocked
+	blocked erase.Blocked
 }
 
 // earlierRun is a run that ended at files outside its scope: everything but the
@@ -104,21 +105,10 @@ func (r *run) openEraser(scope *storage.Guard, locations []string) {
 	cfg := storage.SessionConfig{OnSuccess: r.progress.Alive, Logger: r.cfg.Logger}
 	if !r.dryRun {
 		cfg.Guard = scope
-		cfg.FolderRoots = folderRoots(locations)
+		cfg.FolderRoots = erase.FolderRoots(locations)
 	}
 	r.eraser = r.catalog.Stores.Session(cfg)
 	r.sessions = append(r.sessions, r.eraser)
-}
-
-// folderRoots are the folders up to which empty ones are removed.
-func folderRoots(locations []string) []storage.Location {
-	var roots []storage.Location
-	for _, l := range locations {
-		if root, err := storage.Parse(l); err == nil && root.Scheme == "file" {
-			roots = append(roots, root)
-		}
-	}
-	return roots
 }
 
 // save stores the checkpoint. A dry run stores none, so that it never makes a

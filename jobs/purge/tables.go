@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -14,17 +14,11 @@ import (
 )
 
 const (
-	// readersInFlight manifests are read at once. Each costs well under a MiB.
+	// readersInFlight metadata files of views are read at once.
 	readersInFlight = 16
 	// seenPaths is how many paths a purge tells from each other: 16 MiB of
 	// hashes. A table with more may have files counted twice.
 	seenPaths = 1_500_000
-	// saveEvery is the number of deletes and saveInterval the time after which a
-	// checkpoint is stored.
-	saveEvery    = 1000
-	saveInterval = 10 * time.Second
-	// saveLastTimeout bounds the last checkpoint of a run that is being stopped.
-	saveLastTimeout = 5 * time.Second
 	// listsInFlight manifest lists are read at once.
 	listsInFlight = 16
 )
@@ -78,7 +72,7 @@ func (r *run) purgeTable(ctx context.Context) error {
 	}
 	for _, g := range r.guards {
 		if err := g.check(ctx, r.job, r.metadata); err != nil {
-			return failure(ctx, err)
+			return erase.Failure(ctx, err)
 		}
 		if g.name != "" {
 			r.receipt.Verified = g.name
@@ -119,26 +113,14 @@ func (c *catalog) scope(job *jobs.Job, locations []string) (*storage.Guard, erro
 	if c.Policy.Scope == ScopeCatalog {
 		return c.guard, nil
 	}
-	scope, err := narrow(c.guard, locations)
+	scope, err := erase.Narrow(c.guard, locations)
 	if err == nil && len(job.Locations) > 0 {
-		scope, err = narrow(scope, job.Locations)
+		scope, err = erase.Narrow(scope, job.Locations)
 	}
 	if err != nil {
 		return nil, jobs.Permanent(fmt.Errorf("read the locations: %w", err))
 	}
 	return scope, nil
-}
-
-// narrow leaves out locations of schemes that are not known: nothing there can
-// be reached anyway, and the files that lie there are named when met.
-func narrow(scope *storage.Guard, locations []string) (*storage.Guard, error) {
-	var known []string
-	for _, l := range locations {
-		if _, err := storage.Parse(l); !errors.Is(err, storage.ErrUnsupportedScheme) {
-			known = append(known, l)
-		}
-	}
-	return scope.Narrow(known...)
 }
 
 func (r *run) describe(locations []string) {

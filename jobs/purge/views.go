@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -111,7 +112,7 @@ func (r *run) earlierViewFiles(ctx context.Context, folder storage.Location, uui
 			if errors.Is(err, storage.ErrDenied) {
 				return nil, jobs.Permanent(fmt.Errorf("list the view's metadata files (allow the worker to list the folder): %w", err))
 			}
-			return nil, failure(ctx, err)
+			return nil, erase.Failure(ctx, err)
 		}
 		if object.Location == r.root || object.Location.Parent() != folder || !isMetadataFile(object.Location.Base()) {
 			continue
@@ -135,7 +136,7 @@ func (r *run) earlierViewFiles(ctx context.Context, folder storage.Location, uui
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, failure(ctx, err)
+		return nil, erase.Failure(ctx, err)
 	}
 	return files, nil
 }
