@@ -64,6 +64,9 @@ type Entries struct {
 	Save func(ctx context.Context, done []byte) error
 	// Readers is how many manifests are read at once. Default [DefaultReaders].
 	Readers int
+	// Batches of deletes that are sent at once. Default: that of
+	// [storage.DeleterConfig].
+	Batches int
 	Logger  *slog.Logger
 
 	deleter  *storage.Deleter
@@ -93,7 +96,7 @@ func (d *Entries) Run(parent context.Context) ([]byte, error) {
 		}
 	}
 	if d.With != nil {
-		d.deleter = d.With.NewDeleter(ctx, storage.DeleterConfig{OnResult: d.result})
+		d.deleter = d.With.NewDeleter(ctx, storage.DeleterConfig{OnResult: d.result, InFlight: d.Batches})
 	}
 	saved := make(chan struct{})
 	go func() {

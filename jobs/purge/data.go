@@ -18,7 +18,7 @@ type dataLevel struct {
 	*run
 	deletedEntries bool
 	tree           *table.Tree
-	seen           *table.PathSet
+	seen           *erase.Seen
 	tombs          tombstones
 
 	mu sync.Mutex
@@ -36,7 +36,7 @@ func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries b
 		r.ck.Plan, r.ck.Stride, r.ck.Done = plan, stride, nil
 	}
 	d := &dataLevel{
-		run: r, deletedEntries: deletedEntries, tree: tree, seen: table.NewPathSet(seenPaths),
+		run: r, deletedEntries: deletedEntries, tree: tree, seen: erase.NewSeen(),
 		held: make([]bool, len(tree.Manifests)), above: r.filesAbove(tree),
 	}
 	r.gone = make([]bool, len(tree.Manifests))
@@ -47,6 +47,7 @@ func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries b
 		entries.With, entries.Save = r.eraser, d.saveDone
 	}
 	done, err := entries.Run(ctx)
+	d.receipt.AtMost = d.receipt.AtMost || d.seen.AtMost()
 	d.ck.Done, d.ck.AtMost = done, d.receipt.AtMost
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries b
 func (d *dataLevel) saveDone(ctx context.Context, done []byte) error {
 	d.mu.Lock()
 	next, counters := d.ck, d.receipt.counters(levelData)
-	next.Done, next.AtMost = done, d.receipt.AtMost
+	next.Done, next.AtMost = done, d.receipt.AtMost || d.seen.AtMost()
 	d.mu.Unlock()
 	return d.progress.Save(ctx, next, counters)
 }
@@ -125,7 +126,7 @@ func (d *dataLevel) Entry(i int, e *manifest.Entry) (storage.Location, bool, err
 	if outside && d.receipt.GCEnabled && d.catalog.Policy.Outside == OutsideKeep {
 		d.hold(i)
 	}
-	if err == nil && d.wasSeen(location) {
+	if err == nil && d.seen.Before(location) {
 		return location, false, nil
 	}
 	switch {
@@ -168,20 +169,6 @@ func (d *dataLevel) Refused(l storage.Location, kind Kind, size int64, err error
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refuse(kind, size, l, err)
-}
-
-// wasSeen says whether another entry has named the file already.
-func (d *dataLevel) wasSeen(l storage.Location) bool {
-	switch d.seen.Add(l) {
-	case table.Seen:
-		return true
-	case table.Unknown:
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.receipt.AtMost = true
-	case table.New:
-	}
-	return false
 }
 
 // hold keeps a manifest that names files which stay.

@@ -16,9 +16,6 @@ import (
 const (
 	// readersInFlight metadata files of views are read at once.
 	readersInFlight = 16
-	// seenPaths is how many paths a purge tells from each other: 16 MiB of
-	// hashes. A table with more may have files counted twice.
-	seenPaths = 1_500_000
 	// listsInFlight manifest lists are read at once.
 	listsInFlight = 16
 )

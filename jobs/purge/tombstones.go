@@ -5,9 +5,9 @@ import (
 	"strings"
 	"sync"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
-	"deckhand/internal/table"
 )
 
 // maxTombstoneBytes bounds the memory for paths that deleted entries name.
@@ -45,10 +45,10 @@ func (t *tombstones) add(l storage.Location, kind receipt.EntryKind, size int64)
 }
 
 // unclaimed are those that no live entry names, by path.
-func (t *tombstones) unclaimed(live *table.PathSet) []tombstone {
+func (t *tombstones) unclaimed(live *erase.Seen) []tombstone {
 	var unclaimed []tombstone
 	for l, tomb := range t.files {
-		if live.Has(l) == table.Seen {
+		if live.Has(l) {
 			continue
 		}
 		tomb.path = l.String()
