@@ -19,6 +19,7 @@ import (
 
 	iceio "github.com/apache/iceberg-go/io"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/jobs/purge"
@@ -51,7 +52,7 @@ func BenchmarkPurge(b *testing.B) {
 			reset()
 			server.ResetCounts()
 			b.StartTimer()
-			receipt, err := run(b, y.tables(purge.Policy{}), jobFor(made.UUID, made.MetadataLocation), &memory{})
+			receipt, err := run(b, y.tables(purge.Policy{}), jobFor(made.UUID, made.MetadataLocation), &jobtest.Progress{})
 			b.StopTimer()
 			require.NoError(b, err)
 			require.Empty(b, server.Keys("warehouse"))
@@ -120,7 +121,7 @@ func purgeOnDisk(tb testing.TB, o tabletest.SyntheticOptions) (peakMiB float64) 
 	y := newYardOn(tb, nil, "file://"+warehouse)
 	handler := y.tables(purge.Policy{})
 	return peakHeap(func() {
-		receipt, err := run(tb, handler, jobFor(made.UUID, made.MetadataLocation), &memory{})
+		receipt, err := run(tb, handler, jobFor(made.UUID, made.MetadataLocation), &jobtest.Progress{})
 		require.NoError(tb, err)
 		require.EqualValues(tb, o.Files, receipt.Deleted[purge.Data].Files)
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
@@ -39,7 +40,7 @@ func TestADamagedManifestLeavesEverythingAboveItAndARequeueFinishes(t *testing.T
 			require.NoError(t, err)
 			y.server.Put(bucket, key, damage(table.Objects[manifest]))
 
-			job, progress := jobFor(table.UUID, table.MetadataLocation), &memory{}
+			job, progress := jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{}
 			receipt, err := run(t, y.tables(purge.Policy{}), job, progress)
 			require.ErrorContains(t, err, manifest)
 			require.True(t, jobs.IsPermanent(err))
@@ -71,7 +72,7 @@ func TestAnUnreadableListLeavesEverythingAboveTheData(t *testing.T) {
 	bucket, key, err := tabletest.SplitS3(list)
 	require.NoError(t, err)
 	y.server.Put(bucket, key, tabletest.Truncate(50)(table.Objects[list]))
-	job, progress := jobFor(table.UUID, table.MetadataLocation), &memory{}
+	job, progress := jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{}
 	_, err = run(t, y.tables(purge.Policy{}), job, progress)
 	require.ErrorContains(t, err, list)
 	for _, path := range filesOf(table, tabletest.KindManifest) {
@@ -90,7 +91,7 @@ func TestMissingManifestsAndListsAreReportedAndDoNotStopTheRest(t *testing.T) {
 	h.Lists = append(h.Lists, tabletest.HandmadeList{Path: home + "/metadata/l2.avro", Absent: true})
 	y := newYard(t)
 	neighbours := y.lay(h)
-	receipt, err := y.purge(purge.Policy{}, h, &memory{})
+	receipt, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, map[purge.Kind]int64{purge.Manifests: 1, purge.ManifestLists: 1}, fileCounts(receipt.Absent))
 	// Nothing else names the files of the missing manifest: they are left, and said so.
@@ -121,7 +122,7 @@ func TestARefusedFileStopsBeforeTheNextLevelAndARequeueFinishes(t *testing.T) {
 						return ""
 					}}
 				})
-				job, progress := jobFor(table.UUID, table.MetadataLocation), &memory{}
+				job, progress := jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{}
 				receipt, err := run(t, y.tables(purge.Policy{}), job, progress)
 				require.ErrorContains(t, err, refused)
 				require.True(t, jobs.IsPermanent(err))
@@ -161,7 +162,7 @@ func TestAReceiptStaysSmallWhateverIsKept(t *testing.T) {
 	y.server.Fault(func(int64, string, *http.Request) *s3test.Fault {
 		return &s3test.Fault{Key: func(string) string { return "AccessDenied" }}
 	})
-	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.ErrorContains(t, err, "300 problems")
 	require.Less(t, len(err.Error()), 8<<10)
 	require.EqualValues(t, 300, receipt.Kept[purge.Refused].Counts[purge.Data].Files)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
@@ -18,7 +19,7 @@ var errKilled = errors.New("killed")
 
 // cutOff runs the handler until storage request n, which is carried out or not,
 // and never lets the run see an answer after that.
-func cutOff(y *yard, handler *purge.Tables, uuid, location string, progress *memory, n int64, served bool) error {
+func cutOff(y *yard, handler *purge.Tables, uuid, location string, progress *jobtest.Progress, n int64, served bool) error {
 	ctx, kill := context.WithCancelCause(y.t.Context())
 	defer kill(nil)
 	y.server.Fault(func(i int64, _ string, _ *http.Request) *s3test.Fault {
@@ -46,7 +47,7 @@ func TestAPurgeCutOffAfterAnyRequestEndsTheSameWhenResumed(t *testing.T) {
 	full := y.server.Snapshot()
 	handler := y.tables(purge.Policy{})
 
-	receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), &memory{})
+	receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, neighbours, y.keys())
 	want := receipt.Deleted
@@ -59,7 +60,7 @@ func TestAPurgeCutOffAfterAnyRequestEndsTheSameWhenResumed(t *testing.T) {
 	for _, served := range []bool{false, true} {
 		for n := int64(1); n <= requests; n++ {
 			y.server.Restore(full)
-			progress := &memory{}
+			progress := &jobtest.Progress{}
 			err := cutOff(y, handler, table.UUID, table.MetadataLocation, progress, n, served)
 			if err == nil {
 				// Only the final listing may fail without consequence.
@@ -81,7 +82,7 @@ func TestAPurgeCutOffAgainAndAgainStillEnds(t *testing.T) {
 	y := newYard(t)
 	table, neighbours := y.write(everything())
 	handler := y.tables(purge.Policy{})
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	for n := int64(1); ; n++ {
 		require.Less(t, n, int64(1000), "the purge makes no progress")
 		if cutOff(y, handler, table.UUID, table.MetadataLocation, progress, n, n%2 == 0) == nil {
@@ -97,7 +98,7 @@ func TestARunThatCannotStoreItsCheckpointDeletesNothingMore(t *testing.T) {
 	table, _ := y.write(icebergtable.Options{})
 	before := y.keys()
 	lost := errors.New("lease lost")
-	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{fail: lost})
+	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{Fail: lost})
 	require.ErrorIs(t, err, lost)
 	require.Equal(t, before, y.keys())
 }
@@ -108,12 +109,12 @@ func TestACheckpointThatCannotBeStoredOnTheWayStopsTheRun(t *testing.T) {
 	h := numbered(40, 700)
 	neighbours := y.lay(h)
 	lost := errors.New("lease lost")
-	_, err := y.purge(purge.Policy{}, h, &memory{fail: lost, failAfter: 1})
+	_, err := y.purge(purge.Policy{}, h, &jobtest.Progress{Fail: lost, FailAfter: 1})
 	require.ErrorIs(t, err, lost)
 	for _, m := range h.Manifests {
 		require.Contains(t, y.keys(), m.Path)
 	}
-	_, err = y.purge(purge.Policy{}, h, &memory{})
+	_, err = y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, neighbours, y.keys())
 }
@@ -129,7 +130,7 @@ func TestZooTablesCutOffAfterAnyRequestEndTheSame(t *testing.T) {
 		table := zoo.Table(t, name)
 		handler := y.tables(purge.Policy{})
 		y.server.Restore(full)
-		receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), &memory{})
+		receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 		require.NoError(t, err, name)
 		wantKeys, want, wantKept := y.keys(), receipt.Deleted, receipt.Kept
 		var requests int64
@@ -138,7 +139,7 @@ func TestZooTablesCutOffAfterAnyRequestEndTheSame(t *testing.T) {
 		}
 		for n := int64(1); n < requests; n++ {
 			y.server.Restore(full)
-			progress := &memory{}
+			progress := &jobtest.Progress{}
 			_ = cutOff(y, handler, table.UUID, table.MetadataLocation, progress, n, n%2 == 0)
 			receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), progress)
 			require.NoError(t, err, "%s, request %d", name, n)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
@@ -54,12 +55,12 @@ func TestATableWithoutMetadataIsPurgedByItsManifests(t *testing.T) {
 	before := y.keys()
 
 	job.DryRun = true
-	dry, err := run(t, y.files(purge.Policy{}), job, &memory{})
+	dry, err := run(t, y.files(purge.Policy{}), job, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, before, y.keys())
 
 	job.DryRun = false
-	receipt, err := run(t, y.files(purge.Policy{}), job, &memory{})
+	receipt, err := run(t, y.files(purge.Policy{}), job, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, neighbours, y.keys())
 	require.Equal(t, dry.Deleted, receipt.Deleted)
@@ -80,7 +81,7 @@ func TestAPurgeOfFilesCutOffAnywhereEndsTheSame(t *testing.T) {
 	table, neighbours := y.write(everything())
 	job, left := y.abandon(t, table)
 	full, handler := y.server.Snapshot(), y.files(purge.Policy{})
-	whole, err := run(t, handler, job, &memory{})
+	whole, err := run(t, handler, job, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.EqualValues(t, len(left), whole.Deleted.Total().Files)
 	var requests int64
@@ -97,7 +98,7 @@ func TestAPurgeOfFilesCutOffAnywhereEndsTheSame(t *testing.T) {
 				}
 				return nil
 			})
-			progress := &memory{}
+			progress := &jobtest.Progress{}
 			_, err := run(t, handler, job, progress)
 			y.server.Fault(nil)
 			if err != nil {
@@ -123,7 +124,7 @@ func TestADamagedManifestKeepsItselfAndTheListedFilesUntilARequeue(t *testing.T)
 	require.NoError(t, err)
 	y.server.Put(bucket, key, tabletest.BreakSync(table.Objects[broken]))
 
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	receipt, err := run(t, y.files(purge.Policy{}), job, progress)
 	require.True(t, jobs.IsPermanent(err))
 	require.ErrorContains(t, err, broken)
@@ -157,7 +158,7 @@ func TestAListedFileThatAnEntryNamesGoesWithTheListedFiles(t *testing.T) {
 	require.NoError(t, job.SetFiles("4711", params))
 
 	y.refuse(h.Manifests[2].Entries[0].Path)
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	receipt, err := run(t, y.files(purge.Policy{}), job, progress)
 	require.True(t, jobs.IsPermanent(err))
 	require.EqualValues(t, 2, receipt.Deleted[purge.Data].Files)
@@ -187,7 +188,7 @@ func TestFilesOutsideTheJobsLocationsAreKeptWithWhatNamesThem(t *testing.T) {
 	job.Locations = []string{table.Location}
 	require.NoError(t, job.SetFiles("4711", params))
 
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	receipt, err := run(t, y.files(purge.Policy{}), job, progress)
 	require.True(t, jobs.IsPermanent(err))
 	require.ErrorContains(t, err, "purge.scope: catalog")
@@ -216,7 +217,7 @@ func TestListedFilesOutsideAreNeverDeleted(t *testing.T) {
 			files = append(files, neighbours...)
 		}
 		require.NoError(t, job.SetFiles("4711", jobs.FilesParams{Files: files, Manifests: []string{"s3://secret/x"}}))
-		_, err := run(t, y.files(policy), job, &memory{})
+		_, err := run(t, y.files(policy), job, &jobtest.Progress{})
 		if policy.Outside != purge.OutsideForget {
 			require.True(t, jobs.IsPermanent(err))
 		}
@@ -240,7 +241,7 @@ func TestAPurgeOfFilesRefusesWhatItCannotBound(t *testing.T) {
 	} {
 		changed := *job
 		change(&changed)
-		_, err := run(t, y.files(purge.Policy{}), &changed, &memory{})
+		_, err := run(t, y.files(purge.Policy{}), &changed, &jobtest.Progress{})
 		require.True(t, jobs.IsPermanent(err), want)
 		require.ErrorContains(t, err, want)
 		require.Equal(t, before, y.keys())
@@ -254,7 +255,7 @@ func TestAPurgeOfFilesHonoursGCDisabled(t *testing.T) {
 	job, _ := y.abandon(t, table)
 	no := false
 	job.GCEnabled = &no
-	receipt, err := run(t, y.files(purge.Policy{}), job, &memory{})
+	receipt, err := run(t, y.files(purge.Policy{}), job, &jobtest.Progress{})
 	require.NoError(t, err)
 	want := append(slices.Clone(neighbours), filesOf(table, tabletest.KindData)...)
 	slices.Sort(want)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
@@ -47,7 +48,7 @@ func TestALocalTableGoesWithItsFoldersAndNothingElse(t *testing.T) {
 	require.NoError(t, table.Objects.WriteFolder())
 
 	y := newYardOn(t, nil, "file:"+warehouse)
-	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, strings.Replace(table.MetadataLocation, "file://", "file:", 1)), &memory{})
+	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, strings.Replace(table.MetadataLocation, "file://", "file:", 1)), &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, countsOf(table.Files), fileCounts(receipt.Deleted))
 	// The folder of write.data.path goes too, its parent is nobody's.
@@ -68,7 +69,7 @@ func TestASymbolicLinkThatLeavesTheWarehouseIsNotFollowed(t *testing.T) {
 	before := tree(t, treasure)
 
 	y := newYardOn(t, nil, "file://"+warehouse)
-	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.True(t, jobs.IsPermanent(err), "%v", err)
 	require.Equal(t, before, tree(t, treasure))
 	require.Contains(t, tree(t, warehouse), strings.TrimPrefix(table.MetadataLocation, "file://"+warehouse+"/"))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
@@ -47,11 +48,11 @@ func TestJobsThatMustNotRunAreRefusedBeforeAnythingIsDeleted(t *testing.T) {
 	} {
 		job := jobFor(table.UUID, table.MetadataLocation)
 		c.change(job)
-		progress := &memory{}
+		progress := &jobtest.Progress{}
 		_, err := run(t, y.tables(purge.Policy{}), job, progress)
 		require.ErrorContains(t, err, c.message, name)
 		require.True(t, jobs.IsPermanent(err), "%s: %v", name, err)
-		require.Nil(t, progress.checkpoint, name)
+		require.Nil(t, progress.Checkpoint(), name)
 		require.Equal(t, before, y.keys(), name)
 	}
 }
@@ -73,12 +74,12 @@ func TestATableWithoutUUIDIsNotPurgedForAJobThatHasOne(t *testing.T) {
 	require.NotContains(t, bare, "table-uuid")
 	bucketKey := strings.TrimPrefix(table.MetadataLocation, "s3://warehouse/")
 	y.server.Put("warehouse", bucketKey, []byte(bare))
-	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.ErrorContains(t, err, "has no UUID")
 
 	job := jobFor("", table.MetadataLocation)
 	job.EntityID = "17"
-	_, err = run(t, y.tables(purge.Policy{}), job, &memory{})
+	_, err = run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.NotContains(t, y.keys(), table.MetadataLocation)
 }
@@ -88,7 +89,7 @@ func TestAMissingRootMeansDoneOnlyWhenThePurgeHadBegun(t *testing.T) {
 	y := newYard(t)
 	table, neighbours := y.write(everything())
 	job := jobFor(table.UUID, table.MetadataLocation)
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	_, err := run(t, y.tables(purge.Policy{}), job, progress)
 	require.NoError(t, err)
 
@@ -97,7 +98,7 @@ func TestAMissingRootMeansDoneOnlyWhenThePurgeHadBegun(t *testing.T) {
 	require.Equal(t, countsOf(table.Files), fileCounts(receipt.Deleted))
 	require.Equal(t, neighbours, y.keys())
 
-	_, err = run(t, y.tables(purge.Policy{}), job, &memory{})
+	_, err = run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{})
 	require.ErrorContains(t, err, "had not begun")
 	require.True(t, jobs.IsPermanent(err))
 
@@ -111,21 +112,21 @@ func TestAJobThatIsPublishedAgainAfterItsEndIsDoneAndNotDead(t *testing.T) {
 	y := newYard(t)
 	table, neighbours := y.write(icebergtable.Options{})
 	job := jobFor(table.UUID, table.MetadataLocation)
-	receipt, err := run(t, y.tables(purge.Policy{}), job, &memory{})
+	receipt, err := run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{})
 	require.NoError(t, err)
 	encoded, err := json.Marshal(receipt)
 	require.NoError(t, err)
 	ended := &jobs.Result{JobID: job.ID, Outcome: jobs.Completed, Receipt: encoded}
-	again, err := run(t, y.tables(purge.Policy{}), job, &memory{earlier: ended})
+	again, err := run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{Before: ended})
 	require.NoError(t, err)
 	require.Contains(t, again.Notes[0], "completed before")
 	require.Equal(t, neighbours, y.keys())
 
 	dead := &jobs.Result{JobID: job.ID, Outcome: jobs.Dead, Receipt: encoded}
-	_, err = run(t, y.tables(purge.Policy{}), job, &memory{earlier: dead})
+	_, err = run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{Before: dead})
 	require.ErrorContains(t, err, "had not begun")
 	other := jobFor(table.UUID, table.Location+"/metadata/elsewhere.metadata.json")
-	_, err = run(t, y.tables(purge.Policy{}), other, &memory{earlier: ended})
+	_, err = run(t, y.tables(purge.Policy{}), other, &jobtest.Progress{Before: ended})
 	require.ErrorContains(t, err, "had not begun")
 }
 
@@ -145,7 +146,7 @@ func TestAHiddenRootIsDoneOnlyAtItsOwnLevel(t *testing.T) {
 		return nil
 	}
 	y.server.Fault(hide)
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	receipt, err := run(t, y.tables(purge.Policy{}), job, progress)
 	require.NoError(t, err, "a listing that is denied does not fail the purge")
 	require.NotEmpty(t, receipt.Left.Unknown)
@@ -155,12 +156,12 @@ func TestAHiddenRootIsDoneOnlyAtItsOwnLevel(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, countsOf(table.Files), fileCounts(receipt.Deleted))
 
-	_, err = run(t, y.tables(purge.Policy{}), job, &memory{})
+	_, err = run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{})
 	require.ErrorContains(t, err, "access denied")
 	require.True(t, jobs.IsPermanent(err))
 
 	begun := fmt.Sprintf(`{"uuid":%q,"metadata_location":%q,"level":4}`, table.UUID, table.MetadataLocation)
-	_, err = run(t, y.tables(purge.Policy{}), job, &memory{checkpoint: json.RawMessage(begun)})
+	_, err = run(t, y.tables(purge.Policy{}), job, jobtest.After(json.RawMessage(begun)))
 	require.ErrorContains(t, err, "access denied", "below its own level the root is not done")
 	require.True(t, jobs.IsPermanent(err))
 }
@@ -176,12 +177,12 @@ func TestAStoreThatIsAwaySpendsNoAttempt(t *testing.T) {
 			}
 			return nil
 		})
-		_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+		_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 		require.ErrorIs(t, err, jobs.ErrUnavailable, op)
 		require.False(t, jobs.IsPermanent(err))
 	}
 	y.server.Fault(nil)
-	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, neighbours, y.keys())
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/jobs"
@@ -54,7 +55,7 @@ func (y *yard) lay(h tabletest.HandmadeTable) (neighbours []string) {
 	return neighbours
 }
 
-func (y *yard) purge(policy purge.Policy, h tabletest.HandmadeTable, progress *memory) (*purge.Receipt, error) {
+func (y *yard) purge(policy purge.Policy, h tabletest.HandmadeTable, progress *jobtest.Progress) (*purge.Receipt, error) {
 	return run(y.t, y.tables(policy), jobFor(tabletest.HandmadeUUID, h.Root), progress)
 }
 
@@ -87,7 +88,7 @@ func TestWhatEntriesNameAboveTheDataGoesWithItsOwnLevel(t *testing.T) {
 	y := newYard(t)
 	neighbours := y.lay(h)
 	full := y.server.Snapshot()
-	receipt, err := y.purge(purge.Policy{}, h, &memory{})
+	receipt, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, neighbours, y.keys())
 	require.Equal(t, purge.Counts{
@@ -101,7 +102,7 @@ func TestWhatEntriesNameAboveTheDataGoesWithItsOwnLevel(t *testing.T) {
 
 	y.server.Restore(full)
 	y.refuse(home + "/data/7-0")
-	_, err = y.purge(purge.Policy{}, h, &memory{})
+	_, err = y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.True(t, jobs.IsPermanent(err))
 	require.Contains(t, y.keys(), h.Root)
 	require.Contains(t, y.keys(), h.Lists[0].Path)
@@ -124,7 +125,7 @@ func TestAPassingFailureOfOneDataFileStopsBeforeTheManifests(t *testing.T) {
 				return ""
 			}}
 		})
-		progress := &memory{}
+		progress := &jobtest.Progress{}
 		receipt, err := y.purge(purge.Policy{}, h, progress)
 		if !failing {
 			require.NoError(t, err, "to be slowed down is not a failure")
@@ -152,7 +153,7 @@ func TestFilesThatAnotherPolicyLeftAreNotReportedDeleted(t *testing.T) {
 	y := newYard(t)
 	neighbours := y.lay(h)
 	y.refuse(home + "/data/2-0")
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	_, err := y.purge(purge.Policy{Outside: purge.OutsideForget}, h, progress)
 	require.True(t, jobs.IsPermanent(err))
 	y.server.Fault(nil)
@@ -192,7 +193,7 @@ func TestARequeueAfterARefusalFinishesWithoutTheRightToList(t *testing.T) {
 				})
 			}
 			hide(true)
-			progress := &memory{}
+			progress := &jobtest.Progress{}
 			_, err := y.purge(purge.Policy{}, h, progress)
 			require.ErrorContains(t, err, refused)
 			_, err = y.purge(purge.Policy{}, h, progress)
@@ -221,7 +222,7 @@ func TestARequeueWithAWiderScopeFinishesWithoutTheRightToList(t *testing.T) {
 		}
 		return nil
 	})
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	for range 3 {
 		receipt, err := y.purge(purge.Policy{}, h, progress)
 		require.ErrorContains(t, err, "s3://other/x")
@@ -248,7 +249,7 @@ func TestAListThatNamesAHeldManifestInAnotherSpellingStays(t *testing.T) {
 	h.Lists[2].Absent = true // the same object as the first, in another spelling
 	y := newYard(t)
 	y.lay(h)
-	receipt, err := y.purge(purge.Policy{}, h, &memory{})
+	receipt, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.True(t, jobs.IsPermanent(err))
 	require.Contains(t, y.keys(), home+"/metadata/l1.avro")
 	require.Contains(t, y.keys(), home+"/metadata/l2.avro")
@@ -277,7 +278,7 @@ func TestMetadataOutsideTheScopeKeepsTheRoot(t *testing.T) {
 			y := newYard(t)
 			y.lay(h)
 			before := slices.DeleteFunc(y.keys(), func(key string) bool { return !strings.HasPrefix(key, "s3://other/") })
-			receipt, err := y.purge(policy, h, &memory{})
+			receipt, err := y.purge(policy, h, &jobtest.Progress{})
 			require.EqualValues(t, 1, receipt.Kept[purge.OutsideScope].Counts.Total().Files, name)
 			for _, key := range before {
 				require.Contains(t, y.keys(), key, name)
@@ -300,13 +301,13 @@ func TestARunCutOffAmongHeldFilesKeepsThemWhenResumed(t *testing.T) {
 	y.lay(h)
 	full := y.server.Snapshot()
 	handler := y.tables(purge.Policy{})
-	_, err := y.purge(purge.Policy{}, h, &memory{})
+	_, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.True(t, jobs.IsPermanent(err))
 	want := y.keys()
 	require.Contains(t, want, h.Manifests[2].Path)
 	for n := int64(1); n <= 11; n++ {
 		y.server.Restore(full)
-		progress := &memory{}
+		progress := &jobtest.Progress{}
 		_ = cutOff(y, handler, tabletest.HandmadeUUID, h.Root, progress, n, n%2 == 0)
 		_, err := y.purge(purge.Policy{}, h, progress)
 		require.True(t, jobs.IsPermanent(err), "request %d: %v", n, err)
@@ -322,7 +323,7 @@ func TestMoreHeldManifestsThanACheckpointHoldsAreAllKept(t *testing.T) {
 	}
 	y := newYard(t)
 	neighbours := y.lay(h)
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	_, err := y.purge(purge.Policy{}, h, progress)
 	require.ErrorContains(t, err, "135 files")
 	for m := range 135 {
@@ -341,7 +342,7 @@ func TestAnEncryptedManifestIsFoundBeforeAnythingIsDeleted(t *testing.T) {
 	y := newYard(t)
 	y.lay(h)
 	before := y.keys()
-	_, err := y.purge(purge.Policy{}, h, &memory{})
+	_, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.ErrorContains(t, err, "encrypted")
 	require.True(t, jobs.IsPermanent(err))
 	require.Equal(t, before, y.keys())

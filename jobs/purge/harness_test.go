@@ -2,15 +2,14 @@ package purge_test
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/storage"
 	"deckhand/internal/tabletest"
@@ -20,53 +19,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// memory is a job's progress kept in memory, with the limits of the real one.
-type memory struct {
-	mu         sync.Mutex
-	checkpoint json.RawMessage
-	attempt    int
-	saves      int
-	fail       error
-	// failAfter is the number of saves after which one fails; 0: all fail.
-	failAfter int
-	earlier   *jobs.Result
-}
-
-func (m *memory) Attempt() int { return m.attempt }
-func (m *memory) Alive()       {}
-
-func (m *memory) Earlier() *jobs.Result { return m.earlier }
-
-func (m *memory) Checkpoint() json.RawMessage {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.checkpoint
-}
-
-func (m *memory) Save(ctx context.Context, checkpoint any, _ jobs.Counters) error {
-	encoded, err := json.Marshal(checkpoint)
-	if err != nil {
-		return err
-	}
-	if len(encoded) > 16<<10 {
-		panic("checkpoint is larger than 16 KiB")
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.fail; err != nil && m.saves >= m.failAfter {
-		if m.failAfter > 0 {
-			m.fail = nil
-		}
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.checkpoint = encoded
-	m.saves++
-	return nil
-}
 
 // yard is a store with one catalog, lake, over the buckets warehouse and other.
 type yard struct {
@@ -139,20 +91,14 @@ func jobFor(uuid, metadataLocation string) *jobs.Job {
 	}
 }
 
-func run(t testing.TB, handler jobs.Handler, job *jobs.Job, progress *memory) (*purge.Receipt, error) {
+func run(t testing.TB, handler jobs.Handler, job *jobs.Job, progress *jobtest.Progress) (*purge.Receipt, error) {
 	t.Helper()
 	return runContext(t.Context(), t, handler, job, progress)
 }
 
-func runContext(ctx context.Context, t testing.TB, handler jobs.Handler, job *jobs.Job, progress *memory) (*purge.Receipt, error) {
+func runContext(ctx context.Context, t testing.TB, handler jobs.Handler, job *jobs.Job, progress *jobtest.Progress) (*purge.Receipt, error) {
 	t.Helper()
-	progress.attempt++
-	receipt, err := handler.Run(ctx, job, progress)
-	require.NotNil(t, receipt)
-	encoded, encodeErr := json.Marshal(receipt)
-	require.NoError(t, encodeErr)
-	require.LessOrEqual(t, len(encoded), purge.MaxReceipt)
-	return receipt.(*purge.Receipt), err
+	return jobtest.Run[purge.Receipt](ctx, t, handler, job, progress)
 }
 
 // write makes a table with iceberg-go below s3://warehouse/db/t, and neighbours

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/jobs"
@@ -24,7 +25,7 @@ func TestPathsThatNoSettingCouldAllowSaySo(t *testing.T) {
 		y := newYard(t)
 		y.lay(numbered(1, 1))
 		y.load(h.Objects())
-		receipt, err := y.purge(purge.Policy{Scope: purge.ScopeCatalog}, h, &memory{})
+		receipt, err := y.purge(purge.Policy{Scope: purge.ScopeCatalog}, h, &jobtest.Progress{})
 		require.ErrorContains(t, err, "purge.outside: forget", path[:10])
 		require.NotContains(t, err.Error(), "add their location", path[:10])
 		require.EqualValues(t, 1, receipt.Kept[purge.OutsideScope].Counts[purge.Data].Files)
@@ -45,7 +46,7 @@ func TestParamsAreReadToTheLetter(t *testing.T) {
 	} {
 		job := jobFor(tabletest.HandmadeUUID, h.Root)
 		job.Params = json.RawMessage(params)
-		_, err := run(t, y.tables(purge.Policy{}), job, &memory{})
+		_, err := run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{})
 		require.ErrorContains(t, err, message, params)
 		require.True(t, jobs.IsPermanent(err))
 	}
@@ -65,7 +66,7 @@ func TestACheckpointOfAnotherTableIsNotTakenOver(t *testing.T) {
 		neighbours := y.lay(h)
 		job := jobFor("", h.Root)
 		job.EntityID = "1"
-		receipt, err := run(t, y.tables(purge.Policy{}), job, &memory{checkpoint: json.RawMessage(checkpoint)})
+		receipt, err := run(t, y.tables(purge.Policy{}), job, jobtest.After(json.RawMessage(checkpoint)))
 		require.NoError(t, err, name)
 		require.Equal(t, neighbours, y.keys(), name)
 		require.EqualValues(t, 2, receipt.Deleted[purge.Data].Files, name)
@@ -86,7 +87,7 @@ func TestLongNamesFitIntoCheckpointAndReceipt(t *testing.T) {
 	h.Lists = append(h.Lists, tabletest.HandmadeList{Path: long + "/l.avro", Manifests: []string{manifest.Path}})
 	y := newYard(t)
 	y.load(h.Objects())
-	receipt, err := y.purge(purge.Policy{}, h, &memory{})
+	receipt, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.ErrorContains(t, err, "300 files")
 	require.EqualValues(t, 300, receipt.Kept[purge.OutsideScope].Counts[purge.Data].Files)
 }
@@ -101,7 +102,7 @@ func TestWhatIsLeftIsListedUpToALimit(t *testing.T) {
 	for i := range 10_050 {
 		y.server.Put("warehouse", fmt.Sprintf("db/t/loose/%05d", i), []byte("ab"))
 	}
-	receipt, err := y.purge(purge.Policy{}, h, &memory{})
+	receipt, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.True(t, receipt.Left.AtLeast)
 	require.EqualValues(t, 10_000, receipt.Left.Files)
@@ -118,7 +119,7 @@ func TestAManifestThatIsGoneIsNotCountedAsDeleted(t *testing.T) {
 	y := newYard(t)
 	y.lay(h)
 	full := y.server.Snapshot()
-	receipt, err := y.purge(purge.Policy{}, h, &memory{})
+	receipt, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, map[purge.Kind]int64{purge.Manifests: 1, purge.ManifestLists: 1}, fileCounts(receipt.Absent))
 	require.ElementsMatch(t, []string{h.Manifests[1].Path, home + "/metadata/l2.avro"}, receipt.AbsentPaths)
@@ -126,7 +127,7 @@ func TestAManifestThatIsGoneIsNotCountedAsDeleted(t *testing.T) {
 
 	for n := int64(1); n <= 10; n++ {
 		y.server.Restore(full)
-		progress := &memory{}
+		progress := &jobtest.Progress{}
 		_ = cutOff(y, y.tables(purge.Policy{}), tabletest.HandmadeUUID, h.Root, progress, n, n%2 == 0)
 		resumed, err := y.purge(purge.Policy{}, h, progress)
 		require.NoError(t, err)
@@ -142,10 +143,10 @@ func TestDoneManifestsAreNotDeletedAgainWhenResumed(t *testing.T) {
 	y := newYard(t)
 	neighbours := y.lay(h)
 	y.refuse(home + "/data/5-3")
-	progress := &memory{}
+	progress := &jobtest.Progress{}
 	_, err := y.purge(purge.Policy{}, h, progress)
 	require.True(t, jobs.IsPermanent(err))
-	require.Greater(t, progress.saves, 2, "no checkpoint was stored on the way")
+	require.Greater(t, progress.Saves(), 2, "no checkpoint was stored on the way")
 	y.server.Fault(nil)
 	y.server.ResetCounts()
 	receipt, err := y.purge(purge.Policy{}, h, progress)
@@ -166,7 +167,7 @@ func TestABytesOfAReceiptAreThoseOfTheObjects(t *testing.T) {
 	}
 	root := int64(len(table.Objects[table.MetadataLocation]))
 	want[purge.MetadataFiles] = root // the sizes of earlier ones are nowhere written
-	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.NoError(t, err)
 	got := map[purge.Kind]int64{}
 	for kind, count := range receipt.Deleted {
@@ -183,7 +184,7 @@ func TestADeletedEntryOfAFileThatIsLiveElsewhereChangesNothing(t *testing.T) {
 		tabletest.HandmadeEntry{Status: 2, Path: "s3a" + strings.TrimPrefix(home, "s3") + "/data/1-0", Size: 100})
 	y := newYard(t)
 	neighbours := y.lay(h)
-	receipt, err := y.purge(purge.Policy{}, h, &memory{})
+	receipt, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Empty(t, receipt.Kept)
 	require.EqualValues(t, 2, receipt.Deleted[purge.Data].Files)
@@ -207,11 +208,11 @@ func TestAViewIsPurgedOnlyInsideTheJobsLocations(t *testing.T) {
 	before := y.keys()
 	job := viewJob(view)
 	job.Locations = []string{"s3://warehouse/db/elsewhere"}
-	_, err := run(t, y.views(), job, &memory{})
+	_, err := run(t, y.views(), job, &jobtest.Progress{})
 	require.True(t, jobs.IsPermanent(err))
 	require.Equal(t, before, y.keys())
 	job.Locations = []string{"s3://warehouse/db/v"}
-	_, err = run(t, y.views(), job, &memory{})
+	_, err = run(t, y.views(), job, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Empty(t, y.keys())
 }
@@ -228,7 +229,7 @@ func TestAViewWhoseFolderMayNotBeListedIsNotPurged(t *testing.T) {
 		}
 		return nil
 	})
-	_, err := run(t, y.views(), viewJob(view), &memory{})
+	_, err := run(t, y.views(), viewJob(view), &jobtest.Progress{})
 	require.ErrorContains(t, err, "allow the worker to list")
 	require.True(t, jobs.IsPermanent(err))
 	require.Equal(t, before, y.keys())
@@ -240,7 +241,7 @@ func TestALocalViewGoesWithItsFolders(t *testing.T) {
 	view := tabletest.NewView("file://"+warehouse+"/db/v", firstUUID, 1, 2)
 	require.NoError(t, view.Objects.WriteFolder())
 	y := newYardOn(t, nil, "file://"+warehouse)
-	_, err := run(t, y.views(), viewJob(view), &memory{})
+	_, err := run(t, y.views(), viewJob(view), &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"db/"}, tree(t, warehouse))
 }

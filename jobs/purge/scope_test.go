@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/manifest"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
@@ -39,7 +40,7 @@ func TestFilesOutsideTheScopeAndWhatNamesThemAreKeptUntilARequeue(t *testing.T) 
 	t.Parallel()
 	y, table, outside := addedFiles(t)
 	before := y.keys()
-	job, progress := jobFor(table.UUID, table.MetadataLocation), &memory{}
+	job, progress := jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{}
 	receipt, err := run(t, y.tables(purge.Policy{}), job, progress)
 	require.True(t, jobs.IsPermanent(err))
 	require.ErrorContains(t, err, "purge.scope: catalog")
@@ -77,7 +78,7 @@ func TestEveryManifestThatNamesAKeptFileIsKept(t *testing.T) {
 		table := zoo.Table(t, name)
 		y.server.Restore(full)
 		only := newYardOn(t, y.server, table.Location+"/metadata")
-		_, err := run(t, only.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+		_, err := run(t, only.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 		require.True(t, jobs.IsPermanent(err), name)
 		naming := map[string]int{}
 		for _, f := range table.Files {
@@ -111,7 +112,7 @@ func TestEveryManifestThatNamesAKeptFileIsKept(t *testing.T) {
 func TestForgettingDeletesTheMetadataAndLeavesTheFilesOutside(t *testing.T) {
 	t.Parallel()
 	y, table, outside := addedFiles(t)
-	receipt, err := run(t, y.tables(purge.Policy{Outside: purge.OutsideForget}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+	receipt, err := run(t, y.tables(purge.Policy{Outside: purge.OutsideForget}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.NoError(t, err)
 	require.ElementsMatch(t, outside, receipt.Kept[purge.OutsideScope].Paths)
 	require.NotContains(t, y.keys(), table.MetadataLocation)
@@ -126,7 +127,7 @@ func TestTheJobsLocationsOnlyNarrow(t *testing.T) {
 	table, _ := y.write(icebergtable.Options{Properties: map[string]string{"write.data.path": "s3://other/data/t"}})
 	job := jobFor(table.UUID, table.MetadataLocation)
 	job.Locations = []string{table.Location, "s3://warehouse/"}
-	receipt, err := run(t, y.tables(purge.Policy{}), job, &memory{})
+	receipt, err := run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{})
 	require.True(t, jobs.IsPermanent(err), "the data path is not among the job's locations")
 	require.EqualValues(t, table.Count(tabletest.KindData), receipt.Kept[purge.OutsideScope].Counts[purge.Data].Files)
 	for _, path := range filesOf(table, tabletest.KindData) {
@@ -140,7 +141,7 @@ func TestACatalogsLocationsBoundEveryScope(t *testing.T) {
 	table, _ := y.write(icebergtable.Options{Properties: map[string]string{"write.data.path": "s3://other/data/t"}})
 	small := newYardOn(t, y.server, "s3://warehouse/db/t")
 	for _, scope := range []purge.Scope{purge.ScopeTable, purge.ScopeCatalog} {
-		_, err := run(t, small.tables(purge.Policy{Scope: scope}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+		_, err := run(t, small.tables(purge.Policy{Scope: scope}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 		require.True(t, jobs.IsPermanent(err))
 		for _, path := range filesOf(table, tabletest.KindData) {
 			require.Contains(t, y.keys(), path)
@@ -162,7 +163,7 @@ func TestGCDisabledKeepsDataAndDeleteFilesWhoeverSaysIt(t *testing.T) {
 		if name == "job" {
 			job.GCEnabled = &no
 		}
-		receipt, err := run(t, y.tables(purge.Policy{}), job, &memory{})
+		receipt, err := run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{})
 		require.NoError(t, err, name)
 		require.False(t, receipt.GCEnabled)
 		want := append(slices.Clone(neighbours), filesOf(table, tabletest.KindData)...)
@@ -182,7 +183,7 @@ func TestFilesThatOnlyDeletedEntriesNameAreKeptUnlessTheJobSaysSo(t *testing.T) 
 	require.NotEmpty(t, table.DeletedOnly)
 	full := y.server.Snapshot()
 	job := jobFor(table.UUID, table.MetadataLocation)
-	receipt, err := run(t, y.tables(purge.Policy{}), job, &memory{})
+	receipt, err := run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, table.DeletedOnly, receipt.Kept[purge.DeletedEntry].Paths)
 	want := append(slices.Clone(neighbours), table.DeletedOnly...)
@@ -192,7 +193,7 @@ func TestFilesThatOnlyDeletedEntriesNameAreKeptUnlessTheJobSaysSo(t *testing.T) 
 
 	y.server.Restore(full)
 	job.Params = json.RawMessage(`{"deleted_entries":true}`)
-	receipt, err = run(t, y.tables(purge.Policy{}), job, &memory{})
+	receipt, err = run(t, y.tables(purge.Policy{}), job, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, neighbours, y.keys())
 	require.Empty(t, receipt.Kept)
@@ -210,7 +211,7 @@ func TestListNamesEveryPathOnce(t *testing.T) {
 	}
 	handler, err := purge.New(cfg)
 	require.NoError(t, err)
-	_, err = run(t, handler, jobFor(table.UUID, table.MetadataLocation), &memory{})
+	_, err = run(t, handler, jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.NoError(t, err)
 	var want []string
 	for _, f := range table.Files {
@@ -223,7 +224,7 @@ func TestGzipMetadataOfAnyNameIsRead(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
 	table, neighbours := y.write(icebergtable.Options{GzipMetadata: true})
-	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+	_, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, neighbours, y.keys())
 }
@@ -233,7 +234,7 @@ func TestDeletionVectorsOfAV3TableGoOnceEach(t *testing.T) {
 	y := newYard(t)
 	table, neighbours := y.write(icebergtable.Options{FormatVersion: 3, PositionDeletes: true, Branch: true})
 	require.NotZero(t, table.Count(tabletest.KindDV))
-	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &memory{})
+	receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, countsOf(table.Files), fileCounts(receipt.Deleted))
 	require.Equal(t, neighbours, y.keys())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
@@ -44,7 +45,7 @@ func TestAViewReCreatedAtTheSamePlaceKeepsItsFiles(t *testing.T) {
 	require.NoError(t, err)
 	y.load(table.Objects)
 
-	receipt, err := run(t, y.views(), viewJob(dropped), &memory{})
+	receipt, err := run(t, y.views(), viewJob(dropped), &jobtest.Progress{})
 	require.NoError(t, err)
 	require.EqualValues(t, 4, receipt.Deleted[purge.MetadataFiles].Files)
 	require.EqualValues(t, 3, receipt.Kept[purge.AnotherView].Counts[purge.MetadataFiles].Files)
@@ -71,7 +72,7 @@ func TestAViewPurgeCutOffAnywhereEndsTheSame(t *testing.T) {
 			}
 			return nil
 		})
-		progress := &memory{}
+		progress := &jobtest.Progress{}
 		if _, err := run(t, y.views(), viewJob(view), progress); err != nil {
 			require.ErrorIs(t, err, jobs.ErrUnavailable)
 			y.server.Fault(nil)
@@ -92,7 +93,7 @@ func TestAViewOfAnotherUUIDIsNotPurged(t *testing.T) {
 	before := y.keys()
 	job := viewJob(view)
 	job.TableUUID = secondUUID
-	_, err := run(t, y.views(), job, &memory{})
+	_, err := run(t, y.views(), job, &jobtest.Progress{})
 	require.True(t, jobs.IsPermanent(err))
 	require.ErrorContains(t, err, firstUUID)
 
@@ -100,9 +101,9 @@ func TestAViewOfAnotherUUIDIsNotPurged(t *testing.T) {
 	require.NoError(t, err)
 	y.load(table.Objects)
 	job = jobFor(table.UUID, table.MetadataLocation)
-	_, err = run(t, y.views(), job, &memory{})
+	_, err = run(t, y.views(), job, &jobtest.Progress{})
 	require.ErrorContains(t, err, "not a view's metadata")
-	_, err = run(t, y.tables(purge.Policy{}), viewJob(view), &memory{})
+	_, err = run(t, y.tables(purge.Policy{}), viewJob(view), &jobtest.Progress{})
 	require.ErrorContains(t, err, "not a table's metadata")
 	require.Subset(t, y.keys(), before)
 }

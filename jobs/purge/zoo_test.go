@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/jobtest"
 	"deckhand/internal/tabletest"
 	"deckhand/jobs/purge"
 )
@@ -38,7 +39,7 @@ func TestZooTablesArePurgedToExactlyWhatNothingReferences(t *testing.T) {
 			want := slices.DeleteFunc(slices.Clone(before), func(key string) bool { return gone[key] })
 
 			handler := y.tables(purge.Policy{Scope: purge.ScopeCatalog})
-			receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), &memory{})
+			receipt, err := run(t, handler, jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
 			require.NoError(t, err)
 			require.Equal(t, want, y.keys())
 			require.Equal(t, deleted, fileCounts(receipt.Deleted))
@@ -64,14 +65,14 @@ func TestADryRunOfAZooTableDeletesNothingAndCountsTheSame(t *testing.T) {
 	for _, table := range zoo.Tables {
 		job := jobFor(table.UUID, table.MetadataLocation)
 		job.DryRun = true
-		progress := &memory{}
+		progress := &jobtest.Progress{}
 		receipt, err := run(t, y.tables(purge.Policy{Scope: purge.ScopeCatalog}), job, progress)
 		require.NoError(t, err, table.Name)
 		require.True(t, receipt.DryRun)
 		if table.Properties["gc.enabled"] != "false" {
 			require.Equal(t, countsOf(table.Files), fileCounts(receipt.Deleted), table.Name)
 		}
-		require.Nil(t, progress.checkpoint, "a dry run must not make a purge look begun")
+		require.Nil(t, progress.Checkpoint(), "a dry run must not make a purge look begun")
 	}
 	require.Equal(t, before, y.keys())
 }
