@@ -1,0 +1,201 @@
+package expire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	iceberg "github.com/apache/iceberg-go/table"
+
+	"deckhand/internal/polaris"
+	"deckhand/internal/table"
+	"deckhand/jobs"
+)
+
+// plan is a commit, and what its files will be judged by.
+type plan struct {
+	base  *polaris.Loaded
+	rec   *record
+	sieve *sieve
+}
+
+// plan says what to commit on the table as it was loaded; nil when there is
+// nothing. It fails while something that stays cannot be read.
+func (r *run) plan(ctx context.Context, base *polaris.Loaded) (*plan, error) {
+	m := base.Metadata
+	now := r.cfg.Now()
+	expiry, err := m.Expired(r.settings.Retention(now), now)
+	if err != nil {
+		return nil, jobs.Permanent(err)
+	}
+	r.noteUnknown(m)
+	p := &plan{base: base, rec: newRecord(r.job, m, base.MetadataLocation, expiry), sieve: newSieve(r.reader)}
+	if expiry.Empty() && !r.settings.CleanExpiredMetadata {
+		return nil, nil
+	}
+	if len(expiry.Snapshots) > 0 || r.settings.CleanExpiredMetadata {
+		if err := r.planFiles(ctx, p, m); err != nil {
+			return nil, err
+		}
+	}
+	if expiry.Empty() && len(p.rec.Removed.Specs) == 0 && len(p.rec.Removed.Schemas) == 0 {
+		return nil, nil
+	}
+	return p, nil
+}
+
+// noteUnknown names explicit ids that the table does not have.
+func (r *run) noteUnknown(m *table.Metadata) {
+	for _, id := range r.settings.SnapshotIDs {
+		if !slices.ContainsFunc(m.Snapshots, func(s table.Snapshot) bool { return s.ID == id }) {
+			r.note("the table has no snapshot %d", id)
+		}
+	}
+}
+
+// planFiles reads what stays, where something goes.
+func (r *run) planFiles(ctx context.Context, p *plan, m *table.Metadata) error {
+	goes := idSet(p.rec.ids())
+	stayLists, stayInline := namesOf(m, goes)
+	goLists, goInline := p.rec.names()
+	if err := r.shelf.read(ctx, slices.Concat(stayLists, goLists)); err != nil {
+		return err
+	}
+	stay, going := r.shelf.tree(stayLists, stayInline), r.shelf.tree(goLists, goInline)
+	if err := r.readable(stay); err != nil {
+		return err
+	}
+	if err := r.fill(ctx, p.sieve, going.without(stay), stay); err != nil {
+		return err
+	}
+	if r.settings.CleanExpiredMetadata {
+		p.rec.Removed.Schemas = unusedSchemas(m, goes)
+		p.rec.Removed.Specs = r.unusedSpecs(m, stay)
+	}
+	return nil
+}
+
+// readable is an error when a list of a snapshot that stays was not read.
+func (r *run) readable(stay tree) error {
+	if len(stay.bad) == 0 {
+		return nil
+	}
+	err := r.shelf.list(table.Identity(stay.bad[0])).err
+	return jobs.Permanentf("manifest list %s of a snapshot that stays cannot be read, so it cannot be told which files it needs: "+
+		"nothing was removed or deleted by this; mend it or roll the table back, and requeue: %w", stay.bad[0], err)
+}
+
+// fill makes the sieve know what stays of the files that going name.
+func (r *run) fill(ctx context.Context, s *sieve, going []*namedManifest, stay tree) error {
+	if len(going) == 0 {
+		return nil
+	}
+	staying := stay.sorted()
+	err := s.prepare(ctx, going, staying)
+	if err == nil {
+		err = s.add(ctx, staying)
+	}
+	var unreadable *staysError
+	if errors.As(err, &unreadable) {
+		return jobs.Permanent(fmt.Errorf("%w: nothing was removed or deleted by this; mend it or roll the table back, and requeue", unreadable))
+	}
+	return err
+}
+
+// unusedSchemas are those of no snapshot that stays. A snapshot that does not tell
+// its schema is read with the current one.
+func unusedSchemas(m *table.Metadata, goes map[int64]bool) []int {
+	if m.CurrentSchemaID < 0 {
+		return nil
+	}
+	used := map[int]bool{m.CurrentSchemaID: true}
+	for _, s := range m.Snapshots {
+		if !goes[s.ID] {
+			used[s.SchemaID] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(m.SchemaIDs), func(id int) bool { return used[id] })
+}
+
+// unusedSpecs are those of no manifest that stays.
+func (r *run) unusedSpecs(m *table.Metadata, stay tree) []int {
+	if m.DefaultSpecID < 0 {
+		return nil
+	}
+	used := map[int]bool{m.DefaultSpecID: true}
+	for manifest := range stay.manifests {
+		if manifest.spec < 0 {
+			r.note("partition specs stay: a snapshot without a manifest list does not tell which it uses")
+			return nil
+		}
+		used[manifest.spec] = true
+	}
+	return slices.DeleteFunc(slices.Clone(m.SpecIDs), func(id int) bool { return used[id] })
+}
+
+// requirements assert all that the plan relies on. Every ref is among them, since
+// the catalog drops those of a removed snapshot without a word.
+func (p *plan) requirements() ([]iceberg.Requirement, error) {
+	m := p.base.Metadata
+	asserted, err := assertUUID(m)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Refs)) {
+		id := m.Refs[name].SnapshotID
+		asserted = append(asserted, iceberg.AssertRefSnapshotID(name, &id))
+	}
+	if len(p.rec.Removed.Specs) > 0 {
+		asserted = append(asserted, iceberg.AssertDefaultSpecID(m.DefaultSpecID))
+	}
+	if len(p.rec.Removed.Schemas) > 0 {
+		asserted = append(asserted, iceberg.AssertCurrentSchemaID(m.CurrentSchemaID))
+	}
+	return asserted, nil
+}
+
+// assertUUID is nothing for a v1 table that has no UUID.
+func assertUUID(m *table.Metadata) ([]iceberg.Requirement, error) {
+	if m.UUID == "" {
+		return nil, nil
+	}
+	id, err := uuid.Parse(m.UUID)
+	if err != nil {
+		return nil, jobs.Permanent(fmt.Errorf("read the table's UUID %q: %w", m.UUID, err))
+	}
+	return []iceberg.Requirement{iceberg.AssertTableUUID(id)}, nil
+}
+
+// updates come one snapshot at a time: servers of before Iceberg 1.9 take no
+// more.
+func (p *plan) updates() []iceberg.Update {
+	var updates []iceberg.Update
+	for _, name := range p.rec.Removed.Refs {
+		updates = append(updates, iceberg.NewRemoveSnapshotRefUpdate(name))
+	}
+	m, goes := p.base.Metadata, idSet(p.rec.ids())
+	for _, s := range p.rec.Snapshots {
+		updates = append(updates, iceberg.NewRemoveSnapshotsUpdate([]int64{s.ID}, false))
+	}
+	for _, f := range m.Statistics {
+		if goes[f.SnapshotID] {
+			updates = append(updates, iceberg.NewRemoveStatisticsUpdate(f.SnapshotID))
+		}
+	}
+	for _, f := range m.PartitionStatistics {
+		if goes[f.SnapshotID] {
+			updates = append(updates, iceberg.NewRemovePartitionStatisticsUpdate(f.SnapshotID))
+		}
+	}
+	if len(p.rec.Removed.Specs) > 0 {
+		updates = append(updates, iceberg.NewRemoveSpecUpdate(p.rec.Removed.Specs))
+	}
+	if len(p.rec.Removed.Schemas) > 0 {
+		updates = append(updates, iceberg.NewRemoveSchemasUpdate(p.rec.Removed.Schemas))
+	}
+	return updates
+}
