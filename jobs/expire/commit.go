@@ -28,7 +28,7 @@ func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 		p, err := r.plan(ctx, loaded)
 		switch {
 		case err != nil || p == nil:
-			return r.abandon(ctx, pending, err)
+			return r.abandon(ctx, pending, unknown, err)
 		case r.dryRun:
 			r.receipt.Removed.add(p.rec)
 			return r.deleteFiles(ctx, p.rec, loaded, p.sieve)
@@ -38,21 +38,20 @@ func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 		}
 		pending = p.rec
 		r.receipt.MetadataLocation, r.receipt.Snapshots = loaded.MetadataLocation, len(loaded.Metadata.Snapshots)
-		committed, err := r.commit(ctx, p)
-		if committed {
+		if err = r.commit(ctx, p); err == nil {
 			_, err := r.finish(ctx, p.rec, p.sieve)
 			return err
 		}
 		unknown = unknown || errors.Is(err, polaris.ErrStateUnknown)
 		if !unknown && !errors.Is(err, polaris.ErrConflict) || try == maxCommits {
-			return r.commitFailure(ctx, p.rec, err)
+			return r.commitFailure(ctx, p.rec, unknown, err)
 		}
 		r.receipt.Conflicts++
 		if err := wait(ctx, waits.NextBackOff()); err != nil {
 			return err
 		}
 		if loaded, err = r.load(ctx, polaris.LoadOptions{}); err != nil {
-			return r.abandon(ctx, pending, err)
+			return r.abandon(ctx, pending, unknown, err)
 		}
 		if unknown && pending.applied(loaded) {
 			_, err := r.finish(ctx, pending, p.sieve)
@@ -62,9 +61,10 @@ func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 }
 
 // abandon ends a job that has nothing to commit any more, or may not; err says
-// why, and is nil when another commit has done its work.
-func (r *run) abandon(ctx context.Context, pending *record, err error) error {
-	if pending == nil || ctx.Err() != nil {
+// why, and is nil when another commit has done its work. The record stays where a
+// late commit may still need it.
+func (r *run) abandon(ctx context.Context, pending *record, unknown bool, err error) error {
+	if pending == nil || unknown || ctx.Err() != nil {
 		return err
 	}
 	return cmp.Or(err, r.drop(ctx, pending))
@@ -82,41 +82,29 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // commit writes the record, makes sure that the job is still ours, and commits.
-// An error that wraps [polaris.ErrConflict] or [polaris.ErrStateUnknown] says that
-// the table is as it was, as far as can be told.
-func (r *run) commit(ctx context.Context, p *plan) (committed bool, err error) {
+func (r *run) commit(ctx context.Context, p *plan) error {
 	requirements, err := p.requirements()
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := r.store(ctx, p.rec); err != nil {
-		return false, err
+		return err
 	}
 	r.begin(p.rec, true)
 	if err := r.enter(ctx, levelCommit, nil, r.receipt.Kept.Few(maxListed)); err != nil {
-		return false, err
+		return err
 	}
-	_, err = r.catalog.Client.Commit(ctx, r.id, requirements, p.updates())
-	if !errors.Is(err, polaris.ErrStateUnknown) {
-		r.progress.Alive()
-		return err == nil, err
+	if _, err = r.catalog.Client.Commit(ctx, r.id, requirements, p.updates()); err != nil {
+		return err
 	}
-	// Nobody knows: look.
-	loaded, loadErr := r.load(ctx, polaris.LoadOptions{})
-	if loadErr != nil {
-		return false, loadErr
-	}
-	if p.rec.applied(loaded) {
-		return true, nil
-	}
-	return false, err
+	r.progress.Alive()
+	return nil
 }
 
 // commitFailure ends a job whose commit did not come about. The record goes where
 // that is sure, and stays where a late commit may still need it.
-func (r *run) commitFailure(ctx context.Context, rec *record, err error) error {
-	unknown := errors.Is(err, polaris.ErrStateUnknown) || ctx.Err() != nil || rec.location.Key == "" || errors.Is(err, errGone)
-	if !unknown && isCatalogs(err) {
+func (r *run) commitFailure(ctx context.Context, rec *record, unknown bool, err error) error {
+	if !unknown && ctx.Err() == nil && isCatalogs(err) {
 		if dropErr := r.drop(ctx, rec); dropErr != nil {
 			r.note("the record of the expiry stays, which does no harm: %v", dropErr)
 		}

@@ -36,7 +36,11 @@ type yard struct {
 
 func newYard(t testing.TB) *yard {
 	t.Helper()
-	server := s3test.Start(t, s3test.Options{Buckets: []string{"warehouse", "other"}})
+	return newYardOn(t, s3test.Start(t, s3test.Options{Buckets: []string{"warehouse", "other"}}))
+}
+
+func newYardOn(t testing.TB, server *s3test.Server) *yard {
+	t.Helper()
 	y := &yard{t: t, server: server, storage: storage.Config{
 		Name: "lake", Locations: []string{"s3://warehouse/", "s3://other/"}, Retries: 1, S3: server.StorageConfig(),
 	}}
@@ -84,6 +88,16 @@ func (y *yard) get(location string) []byte {
 	data, found := y.server.Get(bucket, key)
 	require.True(y.t, found, location)
 	return data
+}
+
+func (y *yard) put(location string, data []byte) {
+	y.load(tabletest.Objects{location: data})
+}
+
+func (y *yard) remove(location string) {
+	bucket, key, err := tabletest.SplitS3(location)
+	require.NoError(y.t, err)
+	y.server.Remove(bucket, key)
 }
 
 // keys are all objects of all buckets as s3:// locations.

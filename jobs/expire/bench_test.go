@@ -1,0 +1,194 @@
+package expire_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	_ "github.com/apache/iceberg-go/io/gocloud/s3" // S3 for the rival
+	"github.com/apache/iceberg-go/table"
+	"github.com/stretchr/testify/require"
+
+	iceio "github.com/apache/iceberg-go/io"
+
+	"deckhand/internal/s3test"
+	"deckhand/internal/tabletest"
+)
+
+// manySnapshots is a table of 200 snapshots over 20,000 files. The last one has
+// rewritten the manifests of all before it: 10 of its own name 9,970 of the files
+// and 50 new ones, so that an expiry of all others deletes 9,980 files, 190
+// manifests and 199 lists.
+func manySnapshots() tabletest.HandmadeTable {
+	const appends, each, rewritten = 190, 105, 997
+	h := tabletest.HandmadeTable{Location: "s3://warehouse/db/t", Root: "s3://warehouse/db/t/metadata/v200.metadata.json"}
+	path := func(n int) string { return fmt.Sprintf("%s/data/bucket=%d/%05d-6f1c2c1e.parquet", h.Location, n%16, n) }
+	var named []string
+	for m := range appends {
+		made := tabletest.HandmadeManifest{Path: fmt.Sprintf("%s/metadata/m%03d.avro", h.Location, m)}
+		for f := range each {
+			made.Entries = append(made.Entries, tabletest.HandmadeEntry{Status: 1, Path: path(m*each + f), Size: 1000})
+		}
+		h.Manifests, named = append(h.Manifests, made), append(named, made.Path)
+	}
+	var last []string
+	for m := range 10 {
+		made := tabletest.HandmadeManifest{Path: fmt.Sprintf("%s/metadata/r%03d.avro", h.Location, m)}
+		for f := range rewritten + 5 {
+			n := 9_980 + m*rewritten + f
+			if f >= rewritten {
+				n = 19_950 + m*5 + f - rewritten
+			}
+			made.Entries = append(made.Entries, tabletest.HandmadeEntry{Path: path(n), Size: 1000})
+		}
+		h.Manifests, last = append(h.Manifests, made), append(last, made.Path)
+	}
+	var snapshots []object
+	for s := range 200 {
+		list := tabletest.HandmadeList{Path: fmt.Sprintf("%s/metadata/snap-%03d.avro", h.Location, s), Manifests: named[:min(s+1, len(named))]}
+		if s == 199 {
+			list.Manifests = last
+		}
+		h.Lists = append(h.Lists, list)
+		snapshot := object{"snapshot-id": s + 1, "sequence-number": s + 1, "timestamp-ms": 1_700_000_000_000 + s*1000, "schema-id": 0,
+			"manifest-list": list.Path, "summary": object{"operation": "append"}}
+		if s > 0 {
+			snapshot["parent-snapshot-id"] = s
+		}
+		snapshots = append(snapshots, snapshot)
+	}
+	h.Metadata = complete(snapshots)
+	return h
+}
+
+// complete is what every library wants in the metadata of a table.
+func complete(snapshots []object) object {
+	last := snapshots[len(snapshots)-1]
+	return object{
+		"snapshots": snapshots, "current-snapshot-id": last["snapshot-id"], "last-sequence-number": len(snapshots),
+		"last-updated-ms":   last["timestamp-ms"],
+		"refs":              object{"main": object{"snapshot-id": last["snapshot-id"], "type": "branch"}},
+		"current-schema-id": 0, "schemas": []object{{"type": "struct", "schema-id": 0, "fields": []object{
+			{"id": 1, "name": "id", "required": true, "type": "long"},
+		}}},
+		"default-spec-id": 0, "last-partition-id": 1000, "partition-specs": []object{{"spec-id": 0, "fields": []object{
+			{"source-id": 1, "field-id": 1000, "name": "bucket", "transform": "bucket[16]"},
+		}}},
+		"default-sort-order-id": 0, "sort-orders": []object{{"order-id": 0, "fields": []any{}}},
+	}
+}
+
+// rival is a catalog for iceberg-go that commits in memory.
+type rival struct {
+	files    table.FSysF
+	metadata table.Metadata
+	location string
+}
+
+func (r *rival) LoadTable(_ context.Context, name table.Identifier) (*table.Table, error) {
+	return table.New(name, r.metadata, r.location, r.files, r), nil
+}
+
+func (r *rival) CommitTable(_ context.Context, _ table.Identifier, requirements []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
+	for _, requirement := range requirements {
+		if err := requirement.Validate(r.metadata); err != nil {
+			return nil, "", err
+		}
+	}
+	metadata, err := table.UpdateTableMetadata(r.metadata, updates, r.location)
+	if err != nil {
+		return nil, "", err
+	}
+	r.metadata = metadata
+	return metadata, r.location, nil
+}
+
+// expireByRival runs iceberg-go's ExpireSnapshots.
+func expireByRival(b *testing.B, server *s3test.Server, location string, retain int) {
+	ctx := context.Background()
+	files := iceio.LoadFSFunc(iceberg.Properties{
+		iceio.S3EndpointURL: server.Endpoint(), iceio.S3AccessKeyID: s3test.AccessKeyID,
+		iceio.S3SecretAccessKey: s3test.SecretAccessKey, iceio.S3Region: "us-east-1",
+	}, location)
+	loaded, err := table.NewFromLocation(ctx, table.Identifier{"db", "t"}, location, files, nil)
+	require.NoError(b, err)
+	catalog := &rival{files: files, metadata: loaded.Metadata(), location: location}
+	t, err := catalog.LoadTable(ctx, table.Identifier{"db", "t"})
+	require.NoError(b, err)
+	tx := t.NewTransaction()
+	require.NoError(b, tx.ExpireSnapshots(table.WithOlderThan(time.Millisecond), table.WithRetainLast(retain)))
+	_, err = tx.Commit(ctx)
+	require.NoError(b, err)
+}
+
+// compare measures one expiry by both, from an S3 server that adds latency to each
+// request. check looks at what is left.
+func compare(b *testing.B, server *s3test.Server, location, params string, retain int, latency time.Duration, check func(tb testing.TB)) {
+	full := server.Snapshot()
+	measure := func(b *testing.B, work func()) {
+		for range b.N {
+			b.StopTimer()
+			server.SetLatency(0)
+			server.Restore(full)
+			server.SetLatency(latency)
+			server.ResetCounts()
+			b.StartTimer()
+			work()
+			b.StopTimer()
+			server.SetLatency(0)
+			check(b)
+			b.StartTimer()
+		}
+		b.ReportMetric(float64(server.Total()), "requests")
+	}
+	b.Run("deckhand", func(b *testing.B) {
+		y := newYardOn(b, server)
+		measure(b, func() {
+			y.open(location)
+			_, err := y.expire(params)
+			require.NoError(b, err)
+		})
+	})
+	b.Run("iceberg-go", func(b *testing.B) {
+		measure(b, func() { expireByRival(b, server, location, retain) })
+	})
+}
+
+func BenchmarkExpire(b *testing.B) {
+	b.Run("many-snapshots", func(b *testing.B) {
+		h := manySnapshots()
+		server := s3test.Start(b, s3test.Options{Buckets: []string{"warehouse", "other"}})
+		require.NoError(b, h.Objects().Load(server))
+		for _, m := range h.Manifests {
+			for _, e := range m.Entries {
+				server.Put("warehouse", strings.TrimPrefix(e.Path, "s3://warehouse/"), []byte("x"))
+			}
+		}
+		compare(b, server, h.Root, expireAll, 1, 20*time.Millisecond, func(tb testing.TB) {
+			data := 0
+			for _, key := range server.Keys("warehouse") {
+				if strings.HasPrefix(key, "db/t/data/") {
+					data++
+				}
+			}
+			require.Equal(tb, 20_000-9_980, data)
+		})
+	})
+	b.Run("many-entries", func(b *testing.B) {
+		server := s3test.Start(b, s3test.Options{Buckets: []string{"warehouse", "other"}})
+		made, err := tabletest.Synthetic(tabletest.SyntheticOptions{
+			Location: "s3://warehouse/db/t", Files: 1_000_000, Manifests: 200, Snapshots: 10, Columns: 20,
+		}, tabletest.ToBucket(server))
+		require.NoError(b, err)
+		compare(b, server, made.MetadataLocation, `{"older-than":"0s","retain-last":5}`, 5, 0, func(tb testing.TB) {
+			for i, list := range made.ManifestLists {
+				_, key, err := tabletest.SplitS3(list)
+				require.NoError(tb, err)
+				require.Equal(tb, i >= 5, server.Has("warehouse", key), list)
+			}
+		})
+	})
+}
