@@ -259,6 +259,8 @@ func change(m object, u object) error {
 		if name == "main" {
 			m["current-snapshot-id"] = u["snapshot-id"]
 		}
+	case "test-current-schema":
+		m["current-schema-id"] = u["schema-id"]
 	case "set-properties":
 		properties, _ := m["properties"].(object)
 		if properties == nil {

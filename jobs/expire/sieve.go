@@ -16,14 +16,20 @@ import (
 // manifestsInFlight are read at once.
 const manifestsInFlight = 32
 
+// largeTable is how many files stay, at least, where the set of those that could
+// go is made first. A set of a million takes 16 MiB.
+const largeTable = 1_000_000
+
 // sieve knows which files manifests that stay name as live. Its sets hold hashes:
 // their only possible mistake is to keep a file.
 type sieve struct {
 	from table.Opener
 	// live files: all of them, or where wanted is not nil those of wanted.
 	live *table.PathSet
-	// wanted are the files that could go. It saves memory where they are few.
+	// wanted are the files that could go. It saves memory where they are few and
+	// many stay, more than large.
 	wanted *table.PathSet
+	large  int64
 	// unread are manifests of removed snapshots whose files are not in wanted.
 	unread map[*namedManifest]*unreadManifest
 	read   map[*namedManifest]bool
@@ -36,7 +42,7 @@ type unreadManifest struct {
 }
 
 func newSieve(from table.Opener) *sieve {
-	return &sieve{from: from, live: endlessSet(), read: map[*namedManifest]bool{}, unread: map[*namedManifest]*unreadManifest{}}
+	return &sieve{from: from, large: largeTable, live: endlessSet(), read: map[*namedManifest]bool{}, unread: map[*namedManifest]*unreadManifest{}}
 }
 
 // endlessSet is never full, so that what it does not have was never added.
@@ -49,7 +55,7 @@ func (s *sieve) prepare(ctx context.Context, going, staying []*namedManifest) er
 		return nil
 	}
 	few, many := countEntries(going), countEntries(staying)
-	if few < 0 || many < 0 || few*4 > many {
+	if few < 0 || many < s.large || few*4 > many {
 		return nil
 	}
 	s.wanted = endlessSet()

@@ -1,0 +1,263 @@
+package expire_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/jobtest"
+	"deckhand/internal/polaris"
+	"deckhand/internal/tabletest"
+	"deckhand/jobs"
+	"deckhand/jobs/expire"
+)
+
+// twoSnapshots is a table of which one snapshot with one file may go.
+func (y *yard) twoSnapshots(more object) {
+	d := newDraft()
+	d.manifest("m1", "a")
+	d.manifest("m2", "b")
+	d.snapshot("m1")
+	d.snapshot("m2")
+	y.lay(d, more)
+}
+
+func TestTablesThatMustNotBeTouchedAreRefused(t *testing.T) {
+	t.Parallel()
+	job := jobWith(expireAll)
+	job.TableUUID = "99999999-1111-4111-8111-111111111111"
+	for name, c := range map[string]struct {
+		more    object
+		answer  error
+		job     *jobs.Job
+		message string
+	}{
+		"gc":             {more: object{"properties": object{"gc.enabled": "false"}}, message: "gc.enabled"},
+		"encrypted":      {more: object{"properties": object{"encryption.key-id": "k"}}, message: "encrypted"},
+		"newer":          {more: object{"format-version": 4}, message: "newer"},
+		"another table":  {job: job, message: "created anew"},
+		"a view":         {answer: polaris.ErrNotATable, message: polaris.ErrNotATable.Error()},
+		"no privilege":   {answer: polaris.ErrForbidden, message: polaris.ErrForbidden.Error()},
+		"no catalog":     {answer: polaris.ErrNoCatalog, message: polaris.ErrNoCatalog.Error()},
+		"a property":     {more: object{"properties": object{"history.expire.min-snapshots-to-keep": "many"}}, job: jobWith(`{}`), message: "many"},
+		"a setting":      {job: jobWith(`{"retain-last":"x"}`), message: "params of the job"},
+		"an id of a ref": {job: jobWith(`{"snapshot-ids":[2]}`), message: "needed by main"},
+		"not configured": {job: func() *jobs.Job {
+			j := jobWith(expireAll)
+			j.Catalog = "pond"
+			return j
+		}(), message: `catalog "pond"`},
+	} {
+		y := newYard(t)
+		y.twoSnapshots(c.more)
+		keys := y.keys()
+		if c.answer != nil {
+			y.ledger.fault = func(int, string) catalogFault {
+				return catalogFault{err: fmt.Errorf("load: %w", c.answer)}
+			}
+		}
+		if c.job == nil {
+			c.job = jobWith(expireAll)
+		}
+		_, err := jobtest.Run[expire.Receipt](t.Context(), t, y.handler(), c.job, &jobtest.Progress{})
+		require.True(t, jobs.IsPermanent(err), "%s: %v", name, err)
+		require.ErrorContains(t, err, c.message, name)
+		require.Equal(t, keys, y.keys(), name)
+		require.Empty(t, y.ledger.commits, name)
+	}
+}
+
+func TestATableOutsideTheCatalogsLocationsIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.twoSnapshots(nil)
+	y.storage.Locations = []string{"s3://warehouse/elsewhere"}
+	keys := y.keys()
+	_, err := y.expire(expireAll)
+	require.True(t, jobs.IsPermanent(err), err)
+	require.ErrorContains(t, err, "outside the allowed locations")
+	require.Equal(t, keys, y.keys())
+	require.Empty(t, y.ledger.commits)
+}
+
+func TestATableThatDisownsItsFilesAfterTheCommitKeepsThem(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.twoSnapshots(nil)
+	y.ledger.race = func() {
+		y.ledger.change(object{"action": "set-properties", "updates": object{"gc.enabled": "false"}})
+	}
+	_, err := y.expire(expireAll)
+	require.True(t, jobs.IsPermanent(err), err)
+	require.ErrorContains(t, err, "gc.enabled")
+	y.has(true, "data/a", "metadata/m1", "metadata/list-1.avro")
+}
+
+func TestATableThatIsCreatedAnewMeanwhileIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.twoSnapshots(nil)
+	y.ledger.fault = func(n int, _ string) catalogFault {
+		if n == 3 { // the load before the deletes
+			y.ledger.location = inHome("metadata/another.metadata.json")
+			y.put(y.ledger.location, []byte(strings.ReplaceAll(string(y.get(inHome("metadata/v0.metadata.json"))), "11111111-1111", "22222222-1111")))
+		}
+		return catalogFault{}
+	}
+	_, err := y.expire(expireAll)
+	require.True(t, jobs.IsPermanent(err), err)
+	require.ErrorContains(t, err, "created anew while it was worked on")
+	y.has(true, "data/a", "metadata/m1")
+}
+
+func TestExplicitSnapshotsGoBesideTheOldOnes(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	d := newDraft()
+	for n := 1; n <= 4; n++ {
+		d.manifest(fmt.Sprint("m", n), fmt.Sprint("f", n))
+		d.snapshot(fmt.Sprint("m", n))
+	}
+	y.lay(d, nil)
+	r, err := y.expire(`{"older-than":"1000000h","snapshot-ids":[2,77]}`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2"}, r.Removed.SnapshotIDs)
+	require.Contains(t, r.Notes, "the table has no snapshot 77")
+	y.has(false, "data/f2")
+	y.has(true, "data/f1", "data/f3", "data/f4")
+}
+
+func TestARefThatIsTooOldGoesAndEveryOtherIsAsserted(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	d := newDraft()
+	d.manifest("m1", "a")
+	d.manifest("m2", "b")
+	d.snapshot("m1")
+	d.snapshot("m2")
+	y.lay(d, object{"refs": object{
+		"main": object{"snapshot-id": 2, "type": "branch"},
+		"old":  object{"snapshot-id": 1, "type": "tag", "max-ref-age-ms": 1},
+		"kept": object{"snapshot-id": 1, "type": "tag"},
+	}})
+	r, err := y.expire(expireAll)
+	require.NoError(t, err)
+	require.Equal(t, expire.Removed{Refs: []string{"old"}}, r.Removed)
+	require.Empty(t, r.Deleted)
+	require.Equal(t, [][]string{{"remove-snapshot-ref"}}, y.ledger.commits)
+	require.NotContains(t, y.metadata().Refs, "old")
+	require.Contains(t, y.metadata().Refs, "kept")
+	y.has(true, "data/a", "metadata/m1", "metadata/list-1.avro")
+}
+
+func TestSchemasAndSpecsGoThatNothingUses(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	d := newDraft()
+	d.manifest("m1", "a")
+	d.manifest("m2", "b")
+	for range 3 {
+		d.snapshot("m1")
+	}
+	d.snapshots[0]["schema-id"], d.snapshots[1]["schema-id"], d.snapshots[2]["schema-id"] = 0, 1, 2
+	schemas, specs := []object{}, []object{}
+	for id := range 5 {
+		schemas = append(schemas, object{"schema-id": id, "type": "struct", "fields": []any{}})
+		specs = append(specs, object{"spec-id": id, "fields": []any{}})
+	}
+	more := object{
+		"schemas": schemas, "current-schema-id": 3, "partition-specs": specs, "default-spec-id": 2,
+		"refs": object{"main": object{"snapshot-id": 3, "type": "branch"}, "kept": object{"snapshot-id": 1, "type": "tag"}},
+	}
+	y.lay(d, more)
+	full, location := y.server.Snapshot(), y.ledger.location
+	r, err := y.expire(expireAll)
+	require.NoError(t, err)
+	require.Empty(t, r.Removed.Schemas)
+	require.Len(t, y.metadata().SchemaIDs, 5)
+
+	y.server.Restore(full)
+	y.open(location)
+	r, err = y.expire(`{"older-than":"0s","retain-last":1,"clean-expired-metadata":true}`)
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 4}, r.Removed.Schemas)
+	require.Equal(t, []int{1, 3, 4}, r.Removed.Specs, "the manifests are of spec 0")
+	m := y.metadata()
+	require.Equal(t, []int{0, 2, 3}, m.SchemaIDs)
+	require.Equal(t, []int{0, 2}, m.SpecIDs)
+
+	// The same with no snapshot to remove, and again with nothing at all.
+	y.server.Restore(full)
+	y.open(location)
+	r, err = y.expire(`{"older-than":"1000000h","clean-expired-metadata":true}`)
+	require.NoError(t, err)
+	require.Equal(t, []int{4}, r.Removed.Schemas)
+	require.Zero(t, r.Removed.Snapshots)
+	r, err = y.expire(`{"older-than":"1000000h","clean-expired-metadata":true}`)
+	require.NoError(t, err)
+	require.True(t, r.Removed.Empty())
+
+	// Someone changes the current schema before the commit.
+	y.server.Restore(full)
+	y.open(location)
+	y.ledger.race = func() { y.ledger.change(object{"action": "test-current-schema", "schema-id": 4}) }
+	r, err = y.expire(`{"older-than":"1000000h","clean-expired-metadata":true}`)
+	require.NoError(t, err)
+	require.Equal(t, 1, r.Conflicts)
+	require.Equal(t, []int{3}, r.Removed.Schemas)
+}
+
+func TestWhatIsNoRecordOfTheTableIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.twoSnapshots(nil)
+	odd := []string{"metadata/deckhand-expire/a.json", "metadata/deckhand-expire/b.json", "metadata/deckhand-expire/c.txt", "metadata/deckhand-expire/d.json"}
+	y.put(inHome(odd[0]), []byte("no json"))
+	y.put(inHome(odd[1]), []byte(`{"v":1,"id":"b","table_uuid":"22222222-1111-4111-8111-111111111111","snapshots":[{"id":2,"manifest_list":"`+inHome("metadata/list-2.avro")+`"}]}`))
+	y.put(inHome(odd[2]), []byte("x"))
+	y.put(inHome(odd[3]), []byte(`{"v":2,"id":"d","table_uuid":"`+tabletest.HandmadeUUID+`"}`))
+	r, err := y.expire(expireAll)
+	require.NoError(t, err)
+	require.Len(t, r.Notes, 3)
+	y.has(true, odd...)
+	y.has(true, "data/b", "metadata/list-2.avro")
+	y.has(false, "data/a")
+}
+
+func TestARecordCannotDeleteWhatTheTableReaches(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.twoSnapshots(object{"metadata-log": []object{{"metadata-file": inHome("metadata/base.json"), "timestamp-ms": 1}}})
+	y.put(inHome("metadata/base.json"), []byte("x"))
+	forged := `{"v":1,"id":"x","job":"forged","table_uuid":"` + tabletest.HandmadeUUID + `","base":"` + inHome("metadata/base.json") + `",
+		"snapshots":[{"id":5,"manifest_list":"` + inHome("metadata/list-2.avro") + `","manifests":["` + inHome("metadata/m1") + `"]}],
+		"statistics":[{"path":"` + inHome("metadata/base.json") + `","size":1},{"path":"s3://warehouse/db/t2/data/1.parquet","size":1}]}`
+	y.put(inHome("metadata/deckhand-expire/x.json"), []byte(forged))
+	keys := y.keys()
+	r, err := y.expire(`{"older-than":"1000000h"}`)
+	require.NoError(t, err)
+	require.Equal(t, 1, r.Finished)
+	require.Len(t, y.keys(), len(keys)-1, "only the record went")
+	y.has(false, "metadata/deckhand-expire/x.json")
+}
+
+// The log of a table is cut after a hundred commits, say. Then nobody can tell.
+func TestNoFileGoesWhenTheLogBeginsAfterTheCommit(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.twoSnapshots(nil)
+	progress := &jobtest.Progress{}
+	require.Error(t, y.cutOff(cut{catalog: true, n: 2, served: true}, progress)) // the commit
+	var m object
+	decode(y.get(y.ledger.location), &m)
+	delete(m, "metadata-log")
+	y.put(y.ledger.location, mustJSON(m))
+	keys := y.keys()
+	_, err := y.run(t.Context(), expireAll, progress)
+	require.True(t, jobs.IsPermanent(err), err)
+	require.ErrorContains(t, err, "delete the record")
+	require.Equal(t, keys, y.keys())
+	require.Equal(t, int64(2), y.metadata().CurrentSnapshotID)
+}
