@@ -29,6 +29,12 @@ type Options struct {
 	Anonymous bool
 	// Catalogs to make at the start; see also [Server.CreateCatalog].
 	Catalogs []Catalog
+	// S3 is where catalogs lie that the management interface makes on S3. Without
+	// it that is refused.
+	S3 *S3
+	// Idempotency takes the header Idempotency-Key on commits and tells so. A
+	// Polaris has it off unless polaris.idempotency.enabled is set.
+	Idempotency bool
 	// Folder holds the SQLite file; empty: it is kept in memory.
 	Folder string
 	// TokenLifetime defaults to 1 h.
@@ -72,6 +78,8 @@ type Catalog struct {
 	// Properties of the catalog, told by /v1/config. default-base-location is
 	// added.
 	Properties map[string]string
+	// AllowedLocations are places besides Location where tables may lie.
+	AllowedLocations []string
 	// S3 is where s3:// locations are. Required for them.
 	S3 *S3
 }
