@@ -10,6 +10,7 @@ import (
 	"deckhand/internal/jobtest"
 	"deckhand/internal/polaris"
 	"deckhand/internal/tabletest"
+	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
 	"deckhand/jobs/expire"
 )
@@ -260,4 +261,31 @@ func TestNoFileGoesWhenTheLogBeginsAfterTheCommit(t *testing.T) {
 	require.ErrorContains(t, err, "delete the record")
 	require.Equal(t, keys, y.keys())
 	require.Equal(t, int64(2), y.metadata().CurrentSnapshotID)
+}
+
+// The folder of the records, and those that became empty, go too.
+func TestATableOnDiskIsExpired(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	folder := t.TempDir()
+	y.storage.Locations = []string{"file://" + folder}
+	made, err := icebergtable.Write(t.Context(), icebergtable.Options{
+		Location: "file://" + folder + "/db/t", Partitioned: true, Files: 8, Snapshots: 4,
+	})
+	require.NoError(t, err)
+	y.load(made.Objects)
+	y.open(made.MetadataLocation)
+	before := y.metadata()
+	require.NotEmpty(t, before.Snapshots)
+	r, err := y.expire(expireAll)
+	require.NoError(t, err)
+	require.Len(t, y.metadata().Snapshots, 1)
+	require.EqualValues(t, len(before.Snapshots)-1, r.Removed.Snapshots)
+	require.NoDirExists(t, folder+"/db/t/metadata/deckhand-expire")
+	all := y.reach(y.metadata())
+	for file := range all.union(y.metadata()) {
+		path, err := tabletest.LocalPath(file)
+		require.NoError(t, err)
+		require.FileExists(t, path)
+	}
 }

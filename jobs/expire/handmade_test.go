@@ -99,7 +99,7 @@ func TestAFileThatWasDeletedAndAddedAgainStays(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
 	d := newDraft()
-	d.manifest("m1", "again", "never-again", "moved")
+	d.manifest("m1", "again", "never-again", "moved", "-tombstone")
 	d.manifest("m2", "-again", "-never-again", "moved")
 	d.manifest("m3", "again")
 	d.snapshot("m1")
@@ -108,7 +108,7 @@ func TestAFileThatWasDeletedAndAddedAgainStays(t *testing.T) {
 	y.lay(d, nil)
 	r, err := y.expire(expireAll)
 	require.NoError(t, err)
-	y.has(true, "data/again", "data/moved", "metadata/m2", "metadata/m3", "metadata/list-3.avro")
+	y.has(true, "data/again", "data/moved", "data/tombstone", "metadata/m2", "metadata/m3", "metadata/list-3.avro")
 	y.has(false, "data/never-again", "metadata/m1", "metadata/list-1.avro", "metadata/list-2.avro")
 	require.Equal(t, map[string]int64{"data": 1, "manifest": 1, "manifest-list": 2}, fileCounts(r))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -80,9 +81,25 @@ func (y *yard) run(ctx context.Context, params string, progress *jobtest.Progres
 	return jobtest.Run[expire.Receipt](ctx, y.t, y.handler(), jobWith(params), progress)
 }
 
-func (y *yard) load(objects tabletest.Objects) { require.NoError(y.t, objects.Load(y.server)) }
+// load puts objects into the store, or onto the disk.
+func (y *yard) load(objects tabletest.Objects) {
+	for location := range objects {
+		if strings.HasPrefix(location, "file:") {
+			require.NoError(y.t, objects.WriteFolder())
+			return
+		}
+	}
+	require.NoError(y.t, objects.Load(y.server))
+}
 
 func (y *yard) get(location string) []byte {
+	if strings.HasPrefix(location, "file:") {
+		path, err := tabletest.LocalPath(location)
+		require.NoError(y.t, err)
+		data, err := os.ReadFile(path)
+		require.NoError(y.t, err)
+		return data
+	}
 	bucket, key, err := tabletest.SplitS3(location)
 	require.NoError(y.t, err)
 	data, found := y.server.Get(bucket, key)

@@ -1,0 +1,146 @@
+package expire_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/jobtest"
+	"deckhand/jobs"
+)
+
+// randomDraft is a table of any history: files that come, go and come again,
+// manifests that several snapshots share, branches and tags anywhere.
+func randomDraft(r *rand.Rand, spare int) (d *draft, more object) {
+	d = newDraft()
+	var manifests []string
+	add := func() {
+		var files []string
+		for range 1 + r.IntN(4) {
+			mark := ""
+			if r.IntN(4) == 0 {
+				mark = "-"
+			}
+			files = append(files, fmt.Sprintf("%sf%d", mark, r.IntN(20)))
+		}
+		name := fmt.Sprintf("m%d", len(manifests))
+		d.manifest(name, files...)
+		manifests = append(manifests, name)
+	}
+	count := 2 + r.IntN(7)
+	for n := range count + spare {
+		add()
+		named := map[string]bool{manifests[len(manifests)-1]: true}
+		for range r.IntN(4) {
+			named[manifests[r.IntN(len(manifests))]] = true
+		}
+		var list []string
+		for _, m := range manifests {
+			if named[m] {
+				list = append(list, m)
+			}
+		}
+		d.snapshot(list...)
+		if n > 1 && r.IntN(3) == 0 {
+			d.snapshots[n]["parent-snapshot-id"] = 1 + r.IntN(n)
+		}
+	}
+	refs := object{"main": object{"snapshot-id": count, "type": "branch"}}
+	for n := range r.IntN(3) {
+		ref := object{"snapshot-id": 1 + r.IntN(count), "type": []string{"tag", "branch"}[r.IntN(2)]}
+		if r.IntN(3) == 0 {
+			ref["max-ref-age-ms"] = 1
+		}
+		refs[fmt.Sprint("ref", n)] = ref
+	}
+	return d, object{
+		"format-version": 2 + r.IntN(2), "snapshots": d.snapshots[:count], "refs": refs, "current-snapshot-id": count,
+		"last-sequence-number": count, "next-row-id": 100 * count,
+	}
+}
+
+// In any history, with another writer at the worst moment and a crash anywhere,
+// every snapshot that is left reaches the same files, all of them are there, and
+// nothing else is that a removed one had reached.
+func TestInAnyHistoryExactlyWhatIsReachedStays(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	dead, raced, crashed := 0, 0, 0
+	for n := range 60 {
+		r := rand.New(rand.NewPCG(seed, uint64(n)))
+		y := newYard(t)
+		d, more := randomDraft(r, 1)
+		y.lay(d, more)
+		before := y.metadata()
+		reached, keys := y.reach(before), y.files()
+		params := fmt.Sprintf(`{"older-than":"0s","retain-last":%d}`, 1+r.IntN(3))
+		now := time.UnixMilli(1_700_000_000_000 + int64(r.IntN(len(before.Snapshots)+3)))
+		y.cfg.Now = func() time.Time { return now }
+
+		spare := d.snapshots[len(d.snapshots)-1]
+		victim := before.Snapshots[r.IntN(len(before.Snapshots))].ID
+		switch r.IntN(4) {
+		case 0:
+			raced++
+			y.ledger.race = func() { y.ledger.change(setRef("late", "tag", victim)) }
+		case 1:
+			raced++
+			spare["parent-snapshot-id"], spare["first-row-id"] = victim, 100_000
+			spare["sequence-number"] = 1000
+			y.ledger.race = func() {
+				y.ledger.change(object{"action": "add-snapshot", "snapshot": spare}, setRef("side", "branch", spare["snapshot-id"].(int64)))
+			}
+		case 2:
+			raced++
+			y.ledger.race = func() { y.ledger.change(setRef("main", "branch", victim)) }
+		}
+		spare["snapshot-id"] = int64(spare["snapshot-id"].(int))
+		progress := &jobtest.Progress{}
+		if r.IntN(2) == 0 {
+			crashed++
+			_ = y.cutOff(cut{catalog: r.IntN(3) == 0, n: 1 + r.IntN(12), served: r.IntN(2) == 0}, progress)
+			if r.IntN(2) == 0 {
+				progress = &jobtest.Progress{}
+			}
+		}
+		receipt, err := y.run(t.Context(), params, progress)
+		after := y.metadata()
+		what := fmt.Sprintf("seed %d, table %d: %v", seed, n, receipt.Notes)
+		all := y.reach(after) // fails when a file of metadata is missing
+		for id, files := range reached {
+			if all[id] != nil {
+				require.Equal(t, files, all[id], what)
+			}
+		}
+		there := map[string]bool{}
+		for _, key := range y.files() {
+			there[key] = true
+		}
+		for file := range all.union(after) {
+			require.True(t, there[file], "%s: %s is missing", what, file)
+		}
+		if err != nil {
+			dead++
+			require.True(t, jobs.IsPermanent(err), "%s: %v", what, err)
+			require.ErrorContains(t, err, `"late"`, what)
+			require.Empty(t, receipt.Deleted, what)
+			require.Subset(t, y.files(), keys, what)
+			continue
+		}
+		union := reached.union(before)
+		for file := range all.union(after) {
+			union[file] = true
+		}
+		require.Equal(t, wantAfter(keys, union, all.union(after)), y.files(), what)
+		if _, late := after.Refs["late"]; late {
+			require.Contains(t, all, victim, what)
+		}
+	}
+	t.Logf("%d raced, %d crashed, %d dead", raced, crashed, dead)
+	require.Positive(t, raced)
+	require.Positive(t, crashed)
+}
