@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
-
+	"deckhand/internal/erase"
 	"deckhand/internal/receipt"
-	"deckhand/internal/table"
 )
 
 // level is a step of what follows the plan. Their order is that of the deletes.
@@ -121,14 +119,11 @@ func (r *run) save(ctx context.Context, ck checkpoint) error {
 	return nil
 }
 
-// hashPath identifies a file in a checkpoint, by whatever spelling it is named.
-func hashPath(path string) uint64 { return xxhash.Sum64String(table.Identity(path)) }
-
 // leave remembers a list or manifest that stays because it cannot be read.
 func (r *run) leave(path string) {
-	if hash := hashPath(path); !slices.Contains(r.ck.Unread, hash) {
+	if hash := erase.PathHash(path); !slices.Contains(r.ck.Unread, hash) {
 		r.ck.Unread = append(r.ck.Unread, hash)
 	}
 }
 
-func (r *run) isLeft(path string) bool { return slices.Contains(r.ck.Unread, hashPath(path)) }
+func (r *run) isLeft(path string) bool { return slices.Contains(r.ck.Unread, erase.PathHash(path)) }

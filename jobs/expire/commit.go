@@ -106,7 +106,7 @@ func (r *run) commit(ctx context.Context, p *plan) error {
 func (r *run) commitFailure(ctx context.Context, rec *record, unknown bool, err error) error {
 	if !unknown && ctx.Err() == nil && isCatalogs(err) {
 		if dropErr := r.drop(ctx, rec); dropErr != nil {
-			r.note("the record of the expiry stays, which does no harm: %v", dropErr)
+			r.book.Note("the record of the expiry stays, which does no harm: %v", dropErr)
 		}
 	}
 	return r.catalogFailure(ctx, fmt.Errorf("commit the expiry: %w", err))

@@ -111,7 +111,7 @@ func (d *dataLevel) Entry(_ int, e *manifest.Entry) (storage.Location, bool, err
 	case err != nil || d.scope.Check(l) != nil:
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.keep(receipt.OutsideScope, receipt.KindOfEntry(e).Kind(), e.FileSize, path, "")
+		d.book.Keep(receipt.OutsideScope, receipt.KindOfEntry(e).Kind(), e.FileSize, path, "")
 		return l, false, nil
 	}
 	return l, true, nil
@@ -130,7 +130,7 @@ func (d *dataLevel) End(i int, state table.State, err error) (done bool) {
 // missing records a manifest of a removed snapshot that was not read.
 func (d *dataLevel) missing(m *namedManifest, state table.State, err error) {
 	if d.gone[m] = state == table.Absent; d.gone[m] {
-		d.absent(receipt.Manifests, m.Path)
+		d.book.Missing(receipt.Manifests, m.Path)
 		return
 	}
 	d.unread(receipt.Manifests, m.Path, state, err)
@@ -140,12 +140,12 @@ func (d *dataLevel) missing(m *namedManifest, state table.State, err error) {
 // it names stays, and it too unless it is not there.
 func (r *run) unread(kind receipt.Kind, path string, state table.State, err error) {
 	if state == table.Absent {
-		r.absent(kind, path)
+		r.book.Missing(kind, path)
 		return
 	}
 	r.leave(path)
-	r.keep(receipt.Unreadable, kind, 0, path, err.Error())
-	r.note("a manifest or list of a removed snapshot cannot be read: it stays, and so do the files that only it names")
+	r.book.Keep(receipt.Unreadable, kind, 0, path, err.Error())
+	r.book.Note("a manifest or list of a removed snapshot cannot be read: it stays, and so do the files that only it names")
 }
 
 // Deleted implements [erase.Judge].
@@ -153,7 +153,7 @@ func (d *dataLevel) Deleted(l storage.Location, kind receipt.Kind, size int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.run.receipt.Deleted.Add(kind, 1, size)
-	d.deleted(l, kind, size)
+	d.book.Deleted(l, kind, size)
 }
 
 // Refused implements [erase.Judge].

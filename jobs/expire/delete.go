@@ -153,7 +153,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, g *going, files []upper
 		l, err := storage.Parse(f.path)
 		switch {
 		case err != nil || r.scope.Check(l) != nil:
-			r.keep(receipt.OutsideScope, f.kind, f.size, f.path, "")
+			r.book.Keep(receipt.OutsideScope, f.kind, f.size, f.path, "")
 		case !g.reached[l]:
 			next.Add(f.kind, 1, f.size)
 			erasable = append(erasable, erase.File{Kind: f.kind, Location: l, Size: f.size})
@@ -165,7 +165,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, g *going, files []upper
 	if err := r.enter(ctx, at, next, before); err != nil {
 		return err
 	}
-	gone := func(f erase.File) { r.deleted(f.Location, f.Kind, f.Size) }
+	gone := func(f erase.File) { r.book.Deleted(f.Location, f.Kind, f.Size) }
 	if r.dryRun {
 		for _, f := range erasable {
 			gone(f)

@@ -14,7 +14,7 @@ func (r *run) finish(ctx context.Context, rec *record, s *sieve) (done bool, err
 		// Whatever the table reaches now stays, so it is loaded right before.
 		fresh, err := r.load(ctx, polaris.LoadOptions{})
 		if errors.Is(err, errGone) {
-			r.note("the table was dropped before the files of %d removed snapshots were deleted; they stay, and so does %s",
+			r.book.Note("the table was dropped before the files of %d removed snapshots were deleted; they stay, and so does %s",
 				len(rec.Snapshots), rec.location)
 		}
 		if err != nil {
@@ -68,7 +68,7 @@ func (r *run) committed(rec *record) {
 		return
 	}
 	r.receipt.Finished++
-	r.note("finished what an earlier expiry, job %s, had left of %d snapshots", rec.Job, len(rec.Snapshots))
+	r.book.Note("finished what an earlier expiry, job %s, had left of %d snapshots", rec.Job, len(rec.Snapshots))
 }
 
 // endRecord deletes the record. The checkpoint before it says that nothing else is

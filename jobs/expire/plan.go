@@ -52,7 +52,7 @@ func (r *run) plan(ctx context.Context, base *polaris.Loaded) (*plan, error) {
 func (r *run) noteUnknown(m *table.Metadata) {
 	for _, id := range r.settings.SnapshotIDs {
 		if !slices.ContainsFunc(m.Snapshots, func(s table.Snapshot) bool { return s.ID == id }) {
-			r.note("the table has no snapshot %d", id)
+			r.book.Note("the table has no snapshot %d", id)
 		}
 	}
 }
@@ -129,7 +129,7 @@ func (r *run) unusedSpecs(m *table.Metadata, stay tree) []int {
 	used := map[int]bool{m.DefaultSpecID: true}
 	for manifest := range stay.manifests {
 		if manifest.spec < 0 {
-			r.note("partition specs stay: a snapshot without a manifest list does not tell which it uses")
+			r.book.Note("partition specs stay: a snapshot without a manifest list does not tell which it uses")
 			return nil
 		}
 		used[manifest.spec] = true

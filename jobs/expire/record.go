@@ -188,11 +188,11 @@ func (r *run) readRecord(ctx context.Context, l storage.Location) (*record, erro
 	}
 	rec := &record{location: l}
 	if err := json.Unmarshal(data, rec); err != nil || rec.Version != 1 {
-		r.note("%s is no record of an expiry that this version can read; it was left alone", l)
+		r.book.Note("%s is no record of an expiry that this version can read; it was left alone", l)
 		return nil, nil //nolint:nilerr // said in the note
 	}
 	if !strings.EqualFold(rec.TableUUID, r.receipt.TableUUID) {
-		r.note("%s is the record of an expiry of another table, %s; it was left alone", l, rec.TableUUID)
+		r.book.Note("%s is the record of an expiry of another table, %s; it was left alone", l, rec.TableUUID)
 		return nil, nil
 	}
 	return rec, nil

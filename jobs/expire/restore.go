@@ -43,7 +43,7 @@ func (r *run) restore(ctx context.Context, rec *record, fresh *polaris.Loaded, f
 			return err
 		}
 		if isBack(fresh.Metadata, found) {
-			r.note("%s came while the expiry committed, and the catalog dropped it with its snapshot: both were put back", found)
+			r.book.Note("%s came while the expiry committed, and the catalog dropped it with its snapshot: both were put back", found)
 			return nil
 		}
 	}

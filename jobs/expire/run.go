@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"deckhand/internal/erase"
@@ -27,6 +26,7 @@ type run struct {
 	dryRun   bool
 	began    time.Time
 	receipt  *Receipt
+	book     receipt.Book
 
 	// folder of the table's records.
 	folder storage.Location
@@ -43,7 +43,7 @@ type run struct {
 }
 
 func newRun(cfg Config, job *jobs.Job, progress jobs.Progress) *run {
-	return &run{
+	r := &run{
 		cfg: cfg, job: job, progress: progress, began: time.Now(),
 		id: polaris.Identifier{Namespace: job.Namespace, Name: job.Table},
 		receipt: &Receipt{
@@ -51,6 +51,11 @@ func newRun(cfg Config, job *jobs.Job, progress jobs.Progress) *run {
 			Attempt: progress.Attempt(), Worker: cfg.Worker,
 		},
 	}
+	r.book = receipt.Book{
+		Kept: &r.receipt.Kept, Absent: &r.receipt.Absent, AbsentPaths: &r.receipt.AbsentPaths, Notes: &r.receipt.Notes,
+		Listener: cfg.List,
+	}
+	return r
 }
 
 // end completes the receipt and gives the storage back.
@@ -76,10 +81,11 @@ func (r *run) expire(ctx context.Context) error {
 		return jobs.Permanent(fmt.Errorf("read params of the job: %w", err))
 	}
 	r.dryRun = r.dryRun || r.settings.DryRun
+	r.book.DryRun = r.dryRun
 	err = r.work(ctx)
 	if errors.Is(err, errGone) {
 		r.receipt.Gone = true
-		r.note("%v", err)
+		r.book.Note("%v", err)
 		return nil
 	}
 	return err
@@ -134,7 +140,7 @@ func (r *run) finishEarlier(ctx context.Context) (complete bool, err error) {
 	}
 	if r.dryRun {
 		if len(records) > 0 {
-			r.note("%d earlier expiries have committed and not deleted everything; the next one finishes them first", len(records))
+			r.book.Note("%d earlier expiries have committed and not deleted everything; the next one finishes them first", len(records))
 		}
 		return false, nil
 	}
@@ -215,50 +221,8 @@ func (r *run) storageFailure(ctx context.Context, err error) error {
 	return erase.Failure(ctx, err)
 }
 
-func (r *run) note(format string, args ...any) {
-	note := receipt.Shorten(fmt.Sprintf(format, args...))
-	if len(r.receipt.Notes) < receipt.MaxPaths && !slices.Contains(r.receipt.Notes, note) {
-		r.receipt.Notes = append(r.receipt.Notes, note)
-	}
-}
-
-// list tells the list of a file.
-func (r *run) list(record receipt.PathRecord) {
-	if r.cfg.List != nil {
-		r.cfg.List(record)
-	}
-}
-
-// keep records a file that stays.
-func (r *run) keep(reason receipt.Reason, kind receipt.Kind, size int64, path, detail string) {
-	size = max(size, 0)
-	r.receipt.Kept.Keep(reason, kind, size, path, detail)
-	r.list(receipt.PathRecord{Action: "kept", Kind: kind, Location: path, Bytes: size, Reason: reason})
-}
-
-// deleted tells the list of a file that is gone, or in a dry run would go.
-func (r *run) deleted(l storage.Location, kind receipt.Kind, size int64) {
-	if r.cfg.List == nil {
-		return
-	}
-	action := "deleted"
-	if r.dryRun {
-		action = "would delete"
-	}
-	r.list(receipt.PathRecord{Action: action, Kind: kind, Location: l.String(), Bytes: size})
-}
-
 // refuse records a file that the store did not delete, which ends the level.
 func (r *run) refuse(kind receipt.Kind, size int64, l storage.Location, err error) {
-	r.keep(receipt.Refused, kind, size, l.String(), err.Error())
+	r.book.Keep(receipt.Refused, kind, size, l.String(), err.Error())
 	r.blocked.Add("%v", err)
-}
-
-// absent records a manifest or list that was gone before.
-func (r *run) absent(kind receipt.Kind, path string) {
-	r.receipt.Absent.Add(kind, 1, 0)
-	if len(r.receipt.AbsentPaths) < receipt.MaxPaths {
-		r.receipt.AbsentPaths = append(r.receipt.AbsentPaths, receipt.Shorten(path))
-	}
-	r.list(receipt.PathRecord{Action: "absent", Kind: kind, Location: path})
 }

@@ -4,10 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/cespare/xxhash/v2"
-
 	"deckhand/internal/receipt"
-	"deckhand/internal/table"
 	"deckhand/jobs"
 )
 
@@ -93,8 +90,3 @@ func begun(job *jobs.Job, raw json.RawMessage) *checkpoint {
 	}
 	return &c
 }
-
-// hashPath identifies a file in a checkpoint, by whatever spelling it is named.
-// Unlike those of a [table.PathSet] these hashes must be the same in every
-// process.
-func hashPath(path string) uint64 { return xxhash.Sum64String(table.Identity(path)) }

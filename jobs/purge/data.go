@@ -161,7 +161,7 @@ func (d *dataLevel) Deleted(l storage.Location, kind Kind, size int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.receipt.Deleted.Add(kind, 1, size)
-	d.listDeleted(l, kind, size)
+	d.book.Deleted(l, kind, size)
 }
 
 // Refused implements [erase.Judge].
@@ -181,16 +181,16 @@ func (d *dataLevel) hold(i int) {
 func (d *dataLevel) keep(reason Reason, kind receipt.EntryKind, size int64, path string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.run.keep(reason, kind.Kind(), size, path, "")
+	d.book.Keep(reason, kind.Kind(), size, path, "")
 }
 
 // finish leaves in the run what the next levels need.
 func (d *dataLevel) finish() {
 	for _, tomb := range d.tombs.unclaimed(d.seen) {
-		d.run.keep(DeletedEntry, tomb.kind, tomb.size, tomb.path, "")
+		d.book.Keep(DeletedEntry, tomb.kind, tomb.size, tomb.path, "")
 	}
 	if d.tombs.overflowed {
-		d.note("more files than could be remembered are named by deleted entries; their number is not exact")
+		d.book.Note("more files than could be remembered are named by deleted entries; their number is not exact")
 	}
 	for i, held := range d.held {
 		if held {

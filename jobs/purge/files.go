@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -60,7 +61,7 @@ func (r *run) purgeFiles(ctx context.Context) error {
 	r.listed = params.Files
 	r.receipt.Locations, r.receipt.Manifests = r.job.Locations, len(tree.Manifests)
 	r.receipt.GCEnabled = r.job.GCEnabled == nil || *r.job.GCEnabled
-	r.note("the table's metadata file was gone before: the UUID could not be compared, and only the named manifests and files were looked at")
+	r.book.Note("the table's metadata file was gone before: the UUID could not be compared, and only the named manifests and files were looked at")
 	r.openEraser(scope, r.job.Locations)
 	r.ck = checkpoint{UUID: r.job.TableUUID, MetadataLocation: r.job.MetadataLocation, Locations: receipt.FewPaths(r.job.Locations, maxListed), Manifests: len(tree.Manifests)}
 	if earlier := begun(r.job, r.progress.Checkpoint()); earlier != nil {
@@ -113,8 +114,8 @@ func (r *run) deleteNamed(ctx context.Context, tree *table.Tree) error {
 	// A list among the files may be all that names a manifest that was kept.
 	if len(r.held) > 0 || r.heldAll {
 		for _, path := range r.listed {
-			r.keep(NamesKept, kindOfName(path), 0, path, "")
-			r.named[hashPath(path)] = true
+			r.book.Keep(NamesKept, kindOfName(path), 0, path, "")
+			r.named[erase.PathHash(path)] = true
 		}
 		return r.endOutside(ctx)
 	}

@@ -61,7 +61,7 @@ func (r *run) withoutBeginning(ctx context.Context, loadErr error) error {
 	if json.Unmarshal(before.Receipt, &receipt) != nil || receipt.DryRun || receipt.MetadataLocation != r.job.MetadataLocation {
 		return rootFailure(ctx, r.job, loadErr)
 	}
-	r.note("this job was completed before, on %s by %s, and was published again: nothing was left to do",
+	r.book.Note("this job was completed before, on %s by %s, and was published again: nothing was left to do",
 		before.FinishedAt.Format(time.RFC3339), before.Worker)
 	return nil
 }

@@ -4,22 +4,14 @@ import (
 	"errors"
 
 	"deckhand/internal/erase"
-	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 )
 
-// keep records a file that stays.
-func (r *run) keep(reason Reason, kind Kind, size int64, path, detail string) {
-	size = max(size, 0)
-	r.receipt.Kept.Keep(reason, kind, size, path, detail)
-	r.list(PathRecord{Action: "kept", Kind: kind, Location: path, Bytes: size, Reason: reason})
-}
-
 // keepOutside records a metadata file outside the scope. Under OutsideKeep the
 // root that names it stays too.
 func (r *run) keepOutside(f file) {
-	r.keep(OutsideScope, f.kind, f.size, f.path, "")
+	r.book.Keep(OutsideScope, f.kind, f.size, f.path, "")
 	if r.catalog.Policy.Outside == OutsideKeep {
 		r.hold(f.path)
 	}
@@ -27,17 +19,8 @@ func (r *run) keepOutside(f file) {
 
 // refuse records a file that the store did not delete, which ends the level.
 func (r *run) refuse(kind Kind, size int64, l storage.Location, err error) {
-	r.keep(Refused, kind, size, l.String(), err.Error())
+	r.book.Keep(Refused, kind, size, l.String(), err.Error())
 	r.blocked.Add("%v", err)
-}
-
-// absent records a manifest or list that was gone before.
-func (r *run) absent(kind Kind, path string) {
-	r.receipt.Absent.Add(kind, 1, 0)
-	if len(r.receipt.AbsentPaths) < receipt.MaxPaths {
-		r.receipt.AbsentPaths = append(r.receipt.AbsentPaths, receipt.Shorten(path))
-	}
-	r.list(PathRecord{Action: "absent", Kind: kind, Location: path})
 }
 
 // unreadable records a manifest or list whose content stays unknown. One that
@@ -47,7 +30,7 @@ func (r *run) unreadable(kind Kind, path string, err error) (outside bool) {
 	if erase.IsOutside(err) {
 		return true // it is named as outside when its own level comes
 	}
-	r.keep(Unreadable, kind, 0, path, err.Error())
+	r.book.Keep(Unreadable, kind, 0, path, err.Error())
 	r.blocked.Add("%v", err)
 	return false
 }
@@ -62,7 +45,7 @@ func (r *run) missing(kind Kind, path string, state table.State, err error) bool
 		return false
 	}
 	if !before {
-		r.absent(kind, path)
+		r.book.Missing(kind, path)
 	}
 	return true
 }
@@ -73,26 +56,7 @@ func (r *run) hold(path string) {
 		r.heldAll = true
 		return
 	}
-	r.held[hashPath(path)] = true
+	r.held[erase.PathHash(path)] = true
 }
 
-func (r *run) isHeld(path string) bool { return r.heldAll || r.held[hashPath(path)] }
-
-// listDeleted tells the list of a file that is gone (in a dry run: would go). No
-// record is made where nobody listens: there may be millions.
-func (r *run) listDeleted(l storage.Location, kind Kind, size int64) {
-	if r.cfg.List == nil {
-		return
-	}
-	action := "deleted"
-	if r.dryRun {
-		action = "would delete"
-	}
-	r.list(PathRecord{Action: action, Kind: kind, Location: l.String(), Bytes: size})
-}
-
-func (r *run) list(record PathRecord) {
-	if r.cfg.List != nil {
-		r.cfg.List(record)
-	}
-}
+func (r *run) isHeld(path string) bool { return r.heldAll || r.held[erase.PathHash(path)] }

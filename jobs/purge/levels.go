@@ -53,7 +53,7 @@ func (r *run) deleteLevels(ctx context.Context, params Params) error {
 			return r.endOutside(ctx)
 		}
 	case len(r.held) > 0 || r.heldAll:
-		r.keep(NamesKept, MetadataFiles, r.metadata.Size, r.job.MetadataLocation, "")
+		r.book.Keep(NamesKept, MetadataFiles, r.metadata.Size, r.job.MetadataLocation, "")
 		return r.endOutside(ctx)
 	default:
 		if err := r.deleteRoot(ctx, r.metadata.Size); err != nil {
@@ -111,13 +111,13 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 	}
 	if r.dryRun {
 		for _, f := range erasable {
-			r.listDeleted(f.Location, f.Kind, f.Size)
+			r.book.Deleted(f.Location, f.Kind, f.Size)
 		}
 		r.receipt.Deleted.AddAll(next)
 		return nil
 	}
 	err = erase.Files(ctx, r.eraser, erasable,
-		func(f erase.File) { r.listDeleted(f.Location, f.Kind, f.Size) },
+		func(f erase.File) { r.book.Deleted(f.Location, f.Kind, f.Size) },
 		func(f erase.File, refusal error) {
 			r.refuse(f.Kind, f.Size, f.Location, refusal)
 			next = next.Clone()
@@ -172,7 +172,7 @@ func (r *run) manifestFiles(tree *table.Tree) []file {
 	var files []file
 	for i, m := range tree.Manifests {
 		if r.isHeld(m.Path) && r.inScope(m.Path) {
-			r.keep(NamesKept, Manifests, m.Length, m.Path, "")
+			r.book.Keep(NamesKept, Manifests, m.Length, m.Path, "")
 			continue
 		}
 		gone := i < len(r.gone) && r.gone[i] // not known when resumed in this level
@@ -203,8 +203,8 @@ func (r *run) listFiles(ctx context.Context, tree *table.Tree) ([]file, error) {
 			return nil, err
 		}
 		if names && r.inScope(list.Path) {
-			r.keep(NamesKept, ManifestLists, list.Size, list.Path, "")
-			r.named[hashPath(list.Path)] = true
+			r.book.Keep(NamesKept, ManifestLists, list.Size, list.Path, "")
+			r.named[erase.PathHash(list.Path)] = true
 			continue
 		}
 		files = append(files, file{kind: ManifestLists, path: list.Path, size: list.Size, absent: list.State == table.Absent})

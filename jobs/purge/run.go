@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"deckhand/internal/erase"
@@ -22,6 +21,7 @@ type run struct {
 	progress jobs.Progress
 	dryRun   bool
 	receipt  *Receipt
+	book     receipt.Book
 
 	catalog *catalog
 	// root is zero for purges of files.
@@ -60,7 +60,7 @@ type earlierRun struct {
 
 // goneBefore says whether an earlier run has deleted the file.
 func (r *run) goneBefore(path string) bool {
-	return r.before != nil && !r.before.heldAll && !r.before.held[hashPath(path)]
+	return r.before != nil && !r.before.heldAll && !r.before.held[erase.PathHash(path)]
 }
 
 // verifiedNone says that nobody was asked whether the table lives on.
@@ -72,6 +72,10 @@ func newRun(cfg Config, job *jobs.Job, progress jobs.Progress) *run {
 		DryRun: r.dryRun, MetadataLocation: job.MetadataLocation, TableUUID: job.TableUUID,
 		Deleted: Counts{}, Absent: Counts{}, GCEnabled: true,
 		Verified: verifiedNone, Attempt: progress.Attempt(), Worker: cfg.Worker,
+	}
+	r.book = receipt.Book{
+		Kept: &r.receipt.Kept, Absent: &r.receipt.Absent, AbsentPaths: &r.receipt.AbsentPaths, Notes: &r.receipt.Notes,
+		DryRun: r.dryRun, Listener: cfg.List,
 	}
 	return r
 }
@@ -121,11 +125,4 @@ func (r *run) save(ctx context.Context) error {
 		return fmt.Errorf("save checkpoint: %w", err)
 	}
 	return nil
-}
-
-func (r *run) note(format string, args ...any) {
-	note := fmt.Sprintf(format, args...)
-	if len(r.receipt.Notes) < receipt.MaxPaths && !slices.Contains(r.receipt.Notes, note) {
-		r.receipt.Notes = append(r.receipt.Notes, note)
-	}
 }

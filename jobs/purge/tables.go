@@ -169,7 +169,7 @@ func (r *run) finishWithoutRoot(ctx context.Context, earlier *checkpoint, loadEr
 	r.receipt.TableUUID, r.receipt.Locations, r.receipt.Snapshots = earlier.UUID, earlier.Locations, earlier.Snapshots
 	switch {
 	case earlier.Level != levelRoot:
-		r.note("the root metadata file was gone before the purge had reached it, at the level %q: "+
+		r.book.Note("the root metadata file was gone before the purge had reached it, at the level %q: "+
 			"files that are left are listed, not deleted", earlier.Level)
 		r.receipt.AtMost = true
 	case rootGone:

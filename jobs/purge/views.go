@@ -125,10 +125,10 @@ func (r *run) earlierViewFiles(ctx context.Context, folder storage.Location, uui
 			case err == nil && strings.EqualFold(found.UUID, uuid):
 				files = append(files, file{kind: MetadataFiles, path: object.Location.String(), size: object.Size})
 			case err == nil:
-				r.keep(AnotherView, MetadataFiles, object.Size, object.Location.String(), "")
+				r.book.Keep(AnotherView, MetadataFiles, object.Size, object.Location.String(), "")
 			case errors.Is(err, storage.ErrNotFound):
 			case errors.Is(err, table.ErrCorrupt), errors.Is(err, storage.ErrDenied):
-				r.keep(Unreadable, MetadataFiles, object.Size, object.Location.String(), err.Error())
+				r.book.Keep(Unreadable, MetadataFiles, object.Size, object.Location.String(), err.Error())
 			default:
 				return err
 			}
