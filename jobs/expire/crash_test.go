@@ -170,3 +170,41 @@ func TestARunThatLostItsLeaseCommitsNothing(t *testing.T) {
 	require.True(t, receipt.Removed.Empty())
 	require.Equal(t, before, y.files())
 }
+
+// The same job never plans a second time: what expires meanwhile is the next one's.
+func TestAResumedJobOnlyFinishesWhatItHasCommitted(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	d := newDraft()
+	for n := 1; n <= 3; n++ {
+		d.manifest(fmt.Sprint("m", n), fmt.Sprint("f", n))
+		d.snapshot(fmt.Sprint("m", n))
+	}
+	y.lay(d, nil)
+	full, location := y.server.Snapshot(), y.ledger.location
+	y.ledger.requests = 0
+	whole, err := y.expire(expireAll)
+	require.NoError(t, err)
+	committed := 0
+	for _, c := range y.cuts(whole) {
+		y.server.Restore(full)
+		y.open(location)
+		y.ledger.requests, y.ledger.commits = 0, nil
+		progress := &jobtest.Progress{}
+		_ = y.cutOff(c, progress)
+		if len(y.ledger.commits) == 0 {
+			continue
+		}
+		committed++
+		// main goes back to nothing old: a plan would find the next snapshot.
+		y.ledger.change(
+			object{"action": "add-snapshot", "snapshot": object{"snapshot-id": 9, "sequence-number": 9, "parent-snapshot-id": 3,
+				"timestamp-ms": 1_700_000_000_009, "manifest-list": d.Lists[2].Path, "summary": object{"operation": "append"}}},
+			setRef("main", "branch", 9))
+		_, err := y.run(t.Context(), expireAll, progress)
+		require.NoError(t, err, c)
+		require.Len(t, y.ledger.commits, 1, c)
+		require.Len(t, y.metadata().Snapshots, 2, c)
+	}
+	require.Greater(t, committed, 5)
+}
