@@ -43,7 +43,7 @@ func Parse(r io.Reader) (*Metadata, error) {
 		metadata, err = decodeMetadata(dec)
 		return err
 	})
-	if err = readFailure("metadata", source, err); err != nil {
+	if err := readFailure("metadata", source, err); err != nil {
 		return nil, err
 	}
 	return metadata, nil
@@ -77,7 +77,7 @@ func readJSON(ctx context.Context, from Opener, l storage.Location, decode func(
 	if err == nil {
 		err = decodeWhole(text, decode)
 	}
-	if err = readFailure(l.String(), source, err); err != nil {
+	if err := readFailure(l.String(), source, err); err != nil {
 		return 0, err
 	}
 	return max(info.Size, 0), nil
