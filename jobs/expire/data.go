@@ -94,7 +94,7 @@ func (d *dataLevel) saveDone(ctx context.Context, done []byte) error {
 	next := d.ck
 	next.Done = done
 	next.Unread = next.Unread[:min(len(next.Unread), maxUnread)]
-	counters := d.run.receipt.counters(levelData.String())
+	counters := d.receipt.counters(levelData.String())
 	d.mu.Unlock()
 	return d.progress.Save(ctx, next, counters)
 }
@@ -152,7 +152,7 @@ func (r *run) unread(kind receipt.Kind, path string, state table.State, err erro
 func (d *dataLevel) Deleted(l storage.Location, kind receipt.Kind, size int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.run.receipt.Deleted.Add(kind, 1, size)
+	d.receipt.Deleted.Add(kind, 1, size)
 	d.book.Deleted(l, kind, size)
 }
 

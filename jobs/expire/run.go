@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"deckhand/internal/erase"
@@ -64,7 +65,7 @@ func (r *run) end() *Receipt {
 	if r.stores != nil {
 		r.receipt.Requests = receipt.RequestsOf(r.reader, r.eraser)
 		if err := r.stores.Close(); err != nil {
-			r.cfg.Logger.Debug("storage not closed", "error", err)
+			r.cfg.Logger.Debug("storage not closed", slog.Any("error", err))
 		}
 	} else {
 		r.receipt.Requests = receipt.RequestsOf()
