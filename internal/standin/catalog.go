@@ -2,7 +2,6 @@ package standin
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"net/http"
 	"slices"
@@ -24,6 +23,7 @@ type catalog struct {
 	policies map[string]*policy
 	attached map[string][]string // target: names of policies
 	replayed map[string]bool     // idempotency keys
+	places   map[string]string   // table: its location, for tables made here
 }
 
 // CreateCatalog adds a catalog.
@@ -46,7 +46,7 @@ func (s *Server) CreateCatalog(c Catalog) error {
 		Catalog: c, tables: tables, files: openFiles(c.S3), created: now(),
 		roles: map[string]*catalogRole{"catalog_admin": {name: "catalog_admin", created: now()}},
 		views: map[string]*view{}, generic: map[string]*genericTable{}, policies: map[string]*policy{},
-		attached: map[string][]string{}, replayed: map[string]bool{},
+		attached: map[string][]string{}, replayed: map[string]bool{}, places: map[string]string{},
 	}
 	return nil
 }
@@ -137,6 +137,7 @@ type catalogBody struct {
 
 type storageInfo struct {
 	StorageType      string   `json:"storageType"`
+	RoleARN          *string  `json:"roleArn,omitempty"`
 	AllowedLocations []string `json:"allowedLocations"`
 	Endpoint         string   `json:"endpoint,omitempty"`
 	Region           string   `json:"region,omitempty"`
@@ -147,7 +148,10 @@ type storageInfo struct {
 func (c *catalog) body() catalogBody {
 	b := catalogBody{
 		Type: "INTERNAL", Name: c.Name, Properties: c.properties(), Created: c.created, Version: 1,
-		Storage: storageInfo{StorageType: "FILE", AllowedLocations: append([]string{c.Location}, c.AllowedLocations...)},
+		Storage: storageInfo{StorageType: "FILE", AllowedLocations: notNil(c.AllowedLocations)},
+	}
+	if !slices.Contains(c.AllowedLocations, c.Location) {
+		b.Storage.AllowedLocations = append([]string{c.Location}, c.AllowedLocations...)
 	}
 	if c.S3 != nil {
 		b.Storage.StorageType, b.Storage.Endpoint, b.Storage.PathStyle = "S3", c.S3.Endpoint, true
@@ -220,7 +224,7 @@ func (s *Server) deleteCatalog(q *request) (*answer, error) {
 	if c == nil {
 		return nil, missing("Catalog", q.path[0])
 	}
-	below, err := c.tables.ListNamespaces(context.WithoutCancel(q.Context()), nil)
+	below, err := c.children(q.ctx(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func (s *Server) listGrants(q *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(map[string]any{"grants": slices.Concat([]grant{}, r.grants)})
+	return ok(map[string]any{"grants": notNil(slices.Clone(r.grants))})
 }
 
 // readGrant takes both {"grant": {...}} and, as guides send it, the inner object

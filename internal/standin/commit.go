@@ -93,7 +93,7 @@ func (s *Server) commitTable(q *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.loaded(q, t, metadata, false, "")
+	return ok(loadBody{MetadataLocation: t.location, Metadata: metadata})
 }
 
 // replay is true for a key of Idempotency-Key that this table had already. As on
@@ -133,7 +133,7 @@ func (s *Server) commit(ctx context.Context, c *catalog, t *found, ch change) (*
 	if base == nil {
 		return s.commitCreate(ctx, c, t, ch)
 	}
-	next, err := apply(base, t.location, ch.updates)
+	next, err := apply(base, t.location, ch.updates, s.opts.Now().UnixMilli())
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +221,7 @@ func (s *Server) commitCreate(ctx context.Context, c *catalog, t *found, ch chan
 		return nil, err
 	}
 	metadata := base
-	next, err := apply(base, "", ours)
+	next, err := apply(base, "", ours, s.opts.Now().UnixMilli())
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +269,7 @@ func buildWithLibrary(raw []json.RawMessage) (*document, error) {
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
-	data, err := json.Marshal(metadata)
+	data, err := encodeLibrary(metadata)
 	if err != nil {
 		return nil, err
 	}

@@ -46,11 +46,21 @@ func (s *Server) createTable(q *request) (*answer, error) {
 		return nil, err
 	}
 	t := &found{Table: Table{Catalog: q.catalog.Name, Namespace: levels, Name: body.Name}}
+	replayed, err := s.replay(q, t.Table)
+	if err != nil {
+		return nil, err
+	}
+	if replayed {
+		return s.createdBefore(q, t, delegated)
+	}
 	if err := s.refuseTaken(q.ctx(), q.catalog, t.Table); err != nil {
 		return nil, err
 	}
-	metadata, err := q.catalog.newTable(q.ctx(), t.Table, body)
+	metadata, err := q.catalog.newTable(q.ctx(), t.Table, body, s.opts.Now())
 	if err != nil {
+		return nil, err
+	}
+	if err := s.refuseOverlap(q.catalog, metadata.Location); err != nil {
 		return nil, err
 	}
 	if body.Stage {
@@ -60,6 +70,19 @@ func (s *Server) createTable(q *request) (*answer, error) {
 		return nil, err
 	}
 	return s.loaded(q, t, metadata, delegated, etag(t.location))
+}
+
+// createdBefore answers a create whose key was seen.
+func (s *Server) createdBefore(q *request, t *found, delegated bool) (*answer, error) {
+	before, err := s.findTable(q, t.Namespace, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := q.catalog.load(q.ctx(), before.location)
+	if err != nil {
+		return nil, err
+	}
+	return s.loaded(q, before, metadata, delegated, etag(before.location))
 }
 
 func createOp(stage, delegated bool) string {
@@ -86,9 +109,25 @@ func (s *Server) refuseTaken(ctx context.Context, c *catalog, t Table) error {
 	return refuse(http.StatusConflict, "AlreadyExistsException", "%s already exists: %s", kind, dotted(t.Namespace, t.Name))
 }
 
-// newTable makes the first metadata. The catalog's properties that begin with
-// table-default. and table-override. become the table's.
-func (c *catalog) newTable(ctx context.Context, t Table, body createBody) (*document, error) {
+// defaults puts the catalog's properties that begin with table-default. below the
+// given ones, and those that begin with table-override. above.
+func (c *catalog) defaults(given map[string]string) map[string]string {
+	all := map[string]string{}
+	prefixed := func(prefix string) {
+		for name, value := range c.Properties {
+			if short, ok := strings.CutPrefix(name, prefix); ok {
+				all[short] = value
+			}
+		}
+	}
+	prefixed("table-default.")
+	maps.Copy(all, given)
+	prefixed("table-override.")
+	return all
+}
+
+// newTable makes the first metadata.
+func (c *catalog) newTable(ctx context.Context, t Table, body createBody, at time.Time) (*document, error) {
 	base, err := c.location(ctx, t.Namespace)
 	if err != nil {
 		return nil, err
@@ -102,19 +141,9 @@ func (c *catalog) newTable(ctx context.Context, t Table, body createBody) (*docu
 	}
 	properties := iceberg.Properties{
 		"write.parquet.compression-codec": "zstd",
-		"created-at":                      time.Now().UTC().Format(time.RFC3339Nano),
+		"created-at":                      at.UTC().Format(time.RFC3339Nano),
 	}
-	for name, value := range c.Properties {
-		if short, ok := strings.CutPrefix(name, "table-default."); ok {
-			properties[short] = value
-		}
-	}
-	maps.Copy(properties, body.Properties)
-	for name, value := range c.Properties {
-		if short, ok := strings.CutPrefix(name, "table-override."); ok {
-			properties[short] = value
-		}
-	}
+	maps.Copy(properties, c.defaults(body.Properties))
 	spec, order := body.Spec, table.UnsortedSortOrder
 	if spec == nil {
 		spec = iceberg.UnpartitionedSpec
@@ -126,11 +155,16 @@ func (c *catalog) newTable(ctx context.Context, t Table, body createBody) (*docu
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
-	data, err := json.Marshal(metadata)
+	data, err := encodeLibrary(metadata)
 	if err != nil {
 		return nil, err
 	}
-	return readDocument(data)
+	d, err := readDocument(data)
+	if err != nil {
+		return nil, err
+	}
+	d.LastUpdated = at.UnixMilli()
+	return d, nil
 }
 
 // store writes the metadata of a table that is new.
@@ -147,6 +181,7 @@ func (s *Server) store(ctx context.Context, c *catalog, t Table, previous string
 		c.files.remove(ctx, location)
 		return "", s.refuseTaken(ctx, c, t)
 	}
+	s.occupy(c, t, metadata.Location)
 	return location, nil
 }
 
@@ -188,6 +223,26 @@ func (c *catalog) allow(ctx context.Context, t Table, own string, locations ...s
 		}
 	}
 	return nil
+}
+
+// refuseOverlap keeps tables out of each other's folders, as far as their places
+// are known.
+func (s *Server) refuseOverlap(c *catalog, location string) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, other := range c.places {
+		if below(location, []string{other}) || below(other, []string{location}) {
+			return refuse(http.StatusForbidden, "ForbiddenException",
+				"Unable to create entity at location '%s' because it conflicts with existing table or namespace at location '%s/'", location, other)
+		}
+	}
+	return nil
+}
+
+func (s *Server) occupy(c *catalog, t Table, location string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.places[key(t.Namespace, t.Name)] = location
 }
 
 func below(location string, places []string) bool {
@@ -246,5 +301,6 @@ func (s *Server) registerTable(q *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.occupy(q.catalog, t.Table, metadata.Location)
 	return s.loaded(q, t, metadata, false, etag(body.Location))
 }

@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 
@@ -127,7 +128,7 @@ func readDocument(data []byte) (*document, error) {
 		if err != nil {
 			return nil, err
 		}
-		if data, err = json.Marshal(metadata); err != nil {
+		if data, err = encodeLibrary(metadata); err != nil {
 			return nil, err
 		}
 		if d, err = decodeDocument(data); err != nil {
@@ -136,6 +137,15 @@ func readDocument(data []byte) (*document, error) {
 	}
 	d.complete()
 	return d, nil
+}
+
+// encodeLibrary leaves out an empty list that Java does not write.
+func encodeLibrary(metadata table.Metadata) ([]byte, error) {
+	data, err := json.Marshal(metadata)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.ReplaceAll(data, []byte(`,"identifier-field-ids":[]`), nil), nil
 }
 
 func decodeDocument(data []byte) (*document, error) {

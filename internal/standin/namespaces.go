@@ -57,7 +57,7 @@ func (s *Server) listNamespaces(q *request) (*answer, error) {
 	if err := q.caller.allowed(q.catalog, "LIST_NAMESPACES", parent, ""); err != nil {
 		return nil, err
 	}
-	found, err := q.catalog.tables.ListNamespaces(q.ctx(), parent)
+	found, err := q.catalog.children(q.ctx(), parent)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +69,16 @@ func (s *Server) listNamespaces(q *request) (*answer, error) {
 		Namespaces [][]string `json:"namespaces"`
 		Next       *string    `json:"next-page-token"`
 	}{part, next})
+}
+
+// children are the namespaces one level below; the library lists the parent too,
+// and all levels.
+func (c *catalog) children(ctx context.Context, parent []string) ([][]string, error) {
+	all, err := c.tables.ListNamespaces(ctx, parent)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(n []string) bool { return len(n) != len(parent)+1 }), nil
 }
 
 func (s *Server) createNamespace(q *request) (*answer, error) {
@@ -195,7 +205,7 @@ func (s *Server) dropNamespace(q *request) (*answer, error) {
 	if err := q.caller.allowed(q.catalog, "DROP_NAMESPACE", levels, ""); err != nil {
 		return nil, err
 	}
-	below, err := q.catalog.tables.ListNamespaces(q.ctx(), levels)
+	below, err := q.catalog.children(q.ctx(), levels)
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +268,6 @@ func (s *Server) updateNamespace(q *request) (*answer, error) {
 		return nil, err
 	}
 	return ok(map[string]any{
-		"removed": slices.Concat([]string{}, summary.Removed), "updated": slices.Concat([]string{}, summary.Updated),
-		"missing": slices.Concat([]string{}, summary.Missing),
+		"removed": notNil(summary.Removed), "updated": notNil(summary.Updated), "missing": notNil(summary.Missing),
 	})
 }

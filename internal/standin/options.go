@@ -45,6 +45,9 @@ type Options struct {
 	// Paging cuts lists into pages where the client asks for them. A Polaris has it
 	// off unless LIST_PAGINATION_ENABLED is set, and answers with everything.
 	Paging bool
+	// Now is the clock that metadata is written by; tokens and keys go by the real
+	// one. Default time.Now.
+	Now func() time.Time
 	// Address to listen on. Default 127.0.0.1:0, a free port.
 	Address string
 }
@@ -54,6 +57,9 @@ func (o Options) WithDefaults() Options {
 	o.Realm = cmp.Or(o.Realm, DefaultRealm)
 	o.TokenLifetime = cmp.Or(o.TokenLifetime, time.Hour)
 	o.CredentialLifetime = cmp.Or(o.CredentialLifetime, time.Hour)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	o.Address = cmp.Or(o.Address, "127.0.0.1:0")
 	return o
 }

@@ -205,12 +205,27 @@ func (s *Server) dropTable(q *request) (*answer, error) {
 		return nil, err
 	}
 	if purge {
-		return nil, refuse(http.StatusForbidden, "ForbiddenException", "Unable to purge entity: %s. To enable this feature, set the Polaris configuration DROP_WITH_PURGE_ENABLED or the catalog configuration polaris.config.drop-with-purge.enabled", t.Name)
+		if err := q.catalog.mayPurge(t.Name); err != nil {
+			return nil, err
+		}
+		// the real server takes what is to be deleted from the metadata now
+		if _, err := q.catalog.load(q.ctx(), t.location); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.Drop(q.ctx(), t.Table); err != nil {
 		return nil, err
 	}
 	return noContent()
+}
+
+// mayPurge asks for a catalog property. A purge drops the table here, and nobody
+// deletes its files.
+func (c *catalog) mayPurge(name string) error {
+	if c.Properties["polaris.config.drop-with-purge.enabled"] == "true" {
+		return nil
+	}
+	return refuse(http.StatusForbidden, "ForbiddenException", "Unable to purge entity: %s. To enable this feature, set the Polaris configuration DROP_WITH_PURGE_ENABLED or the catalog configuration polaris.config.drop-with-purge.enabled", name)
 }
 
 // Drop removes a table from the catalog and leaves its files.
@@ -226,6 +241,7 @@ func (s *Server) Drop(ctx context.Context, t Table) error {
 	defer s.mu.Unlock()
 	if c := s.catalogs[t.Catalog]; c != nil {
 		delete(c.attached, key(t.Namespace, t.Name))
+		delete(c.places, key(t.Namespace, t.Name))
 	}
 	return nil
 }
@@ -276,11 +292,16 @@ func (s *Server) Rename(ctx context.Context, from, to Table) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if policies := c.attached[key(from.Namespace, from.Name)]; policies != nil {
-		delete(c.attached, key(from.Namespace, from.Name))
-		c.attached[key(to.Namespace, to.Name)] = policies
-	}
+	move(c.attached, key(from.Namespace, from.Name), key(to.Namespace, to.Name))
+	move(c.places, key(from.Namespace, from.Name), key(to.Namespace, to.Name))
 	return nil
+}
+
+func move[T any](all map[string]T, from, to string) {
+	if value, ok := all[from]; ok {
+		delete(all, from)
+		all[to] = value
+	}
 }
 
 // taken tells what has that name already: "Table", "View", "Generic table" or

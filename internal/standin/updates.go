@@ -53,6 +53,7 @@ func readUpdates(raw []json.RawMessage) ([]update, error) {
 // builder changes a document and remembers what changed.
 type builder struct {
 	*document
+	now      int64
 	changes  bool
 	touched  bool           // last-updated-ms was set
 	added    map[int64]bool // snapshots of this commit
@@ -62,12 +63,12 @@ type builder struct {
 
 // apply gives the changed metadata, or nil when nothing changed. location is the
 // file of base; it goes into the log. base is not changed.
-func apply(base *document, location string, updates []update) (*document, error) {
+func apply(base *document, location string, updates []update, now int64) (*document, error) {
 	next, changed, err := applyLibrary(base, updates)
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{document: next, changes: changed, added: map[int64]bool{}}
+	b := &builder{document: next, now: now, changes: changed, added: map[int64]bool{}}
 	for _, u := range updates {
 		if err := b.apply(u); err != nil {
 			return nil, err
@@ -77,7 +78,7 @@ func apply(base *document, location string, updates []update) (*document, error)
 		return nil, nil
 	}
 	if !b.touched {
-		b.LastUpdated = now()
+		b.LastUpdated = now
 	}
 	if err := b.trimSnapshotLog(); err != nil {
 		return nil, err
@@ -139,7 +140,7 @@ func updateWithLibrary(data []byte, raw []json.RawMessage, version int) ([]byte,
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
-	return json.Marshal(changed)
+	return encodeLibrary(changed)
 }
 
 func (b *builder) apply(u update) error {
@@ -261,7 +262,7 @@ func (b *builder) setRef(name string, r ref) error {
 	if name == mainBranch {
 		b.setCurrent(r.SnapshotID)
 		if !b.touched {
-			b.LastUpdated, b.touched = now(), true
+			b.LastUpdated, b.touched = b.now, true
 		}
 		b.SnapshotLog = append(b.SnapshotLog, snapshotEntry{b.LastUpdated, r.SnapshotID})
 		b.mains = append(b.mains, r.SnapshotID)

@@ -19,7 +19,7 @@ type viewMetadata struct {
 	UUID           string            `json:"view-uuid"`
 	Version        int               `json:"format-version"`
 	Location       string            `json:"location"`
-	Properties     map[string]string `json:"properties"`
+	Properties     map[string]string `json:"properties,omitempty"`
 	Schemas        []json.RawMessage `json:"schemas"`
 	CurrentVersion int               `json:"current-version-id"`
 	Versions       []json.RawMessage `json:"versions"`
@@ -102,7 +102,7 @@ func (s *Server) createView(q *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := newView(base+"/"+body.Name, body.Schema, body.Version, body.Properties)
+	v := newView(base+"/"+body.Name, body.Schema, body.Version, q.catalog.defaults(body.Properties))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q.catalog.views[key(levels, body.Name)] = v
@@ -114,9 +114,6 @@ func sameName(kind string, t Table) error {
 }
 
 func newView(location string, schema, version json.RawMessage, properties map[string]string) *view {
-	if properties == nil {
-		properties = map[string]string{}
-	}
 	return &view{
 		location: location + "/metadata/00000-" + uuid.NewString() + ".gz.metadata.json",
 		metadata: viewMetadata{
@@ -157,6 +154,12 @@ func (s *Server) dropView(q *request) (*answer, error) {
 	_, levels, err := s.view(q, "DROP_VIEW")
 	if err != nil {
 		return nil, err
+	}
+	// by default a view's metadata goes with it, which is a purge
+	if q.catalog.Properties["polaris.config.purge-view-metadata-on-drop"] != "false" {
+		if err := q.catalog.mayPurge(q.path[1]); err != nil {
+			return nil, err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
