@@ -3,6 +3,7 @@ package s3test
 import (
 	"maps"
 	"sync"
+	"time"
 )
 
 // meter counts requests by operation, faulty ones too.
@@ -45,6 +46,20 @@ func (m *meter) close() {
 	m.closed = true
 	m.mu.Unlock()
 	m.active.Wait()
+}
+
+// Settle waits until no request is being served. A client that gave up does not
+// wait for what it has asked for.
+func (s *Server) Settle() {
+	for s.inFlight() > 0 {
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+func (s *Server) inFlight() int {
+	s.meter.mu.Lock()
+	defer s.meter.mu.Unlock()
+	return s.meter.inFlight
 }
 
 // Counts gives the requests by operation ("GetObject", "PutObject",

@@ -61,11 +61,14 @@ type Config struct {
 	// List is told of every path and what was done with it; nil: nobody is. It is
 	// called from one goroutine at a time.
 	List func(receipt.PathRecord)
+
+	largeTable int64 // see [sieve]
 }
 
 // WithDefaults fills what is not set.
 func (c Config) WithDefaults() Config {
 	c.RetryWait = cmp.Or(c.RetryWait, DefaultRetryWait)
+	c.largeTable = cmp.Or(c.largeTable, largeTable)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -59,6 +59,7 @@ func (y *yard) cutOff(c cut, progress *jobtest.Progress) error {
 		defer y.server.Fault(nil)
 	}
 	_, err := y.run(ctx, expireAll, progress)
+	y.server.Settle() // a record may be written still
 	return err
 }
 

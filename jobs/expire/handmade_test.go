@@ -225,6 +225,31 @@ func TestWhatAnUnreadableManifestOfARemovedSnapshotNamesStays(t *testing.T) {
 	}
 }
 
+// A manifest that could not be read when it was planned is not read later either:
+// nobody has looked whether what it names stays.
+func TestAManifestThatIsMendedAfterThePlanDeletesNothing(t *testing.T) {
+	t.Parallel()
+	for _, large := range []int64{0, -1} {
+		y := newYard(t)
+		y.large = large
+		d := newDraft()
+		d.manifest("m1", "shared", "own")
+		d.manifest("m2", "shared")
+		d.manifest("m0", "zero")
+		d.snapshot("m1", "m0")
+		d.snapshot("m2")
+		y.lay(d, nil)
+		whole := y.get(inHome("metadata/m1"))
+		y.put(inHome("metadata/m1"), []byte("Obj\x01 no Avro"))
+		y.ledger.race = func() { y.put(inHome("metadata/m1"), whole) }
+		_, err := y.expire(expireAll)
+		require.NoError(t, err)
+		y.has(true, "data/shared", "metadata/m2")
+		y.has(false, "data/zero")
+		y.has(large < 0, "data/own", "metadata/m1")
+	}
+}
+
 func TestTooManyUnreadableManifestsEndTheJobDeadAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)

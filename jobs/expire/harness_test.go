@@ -33,6 +33,8 @@ type yard struct {
 	ledger  *ledger
 	cfg     expire.Config
 	storage storage.Config
+	// large tables have this many files; 0: as always.
+	large int64
 }
 
 func newYard(t testing.TB) *yard {
@@ -58,6 +60,9 @@ func (y *yard) handler() *expire.Handler {
 	cfg.Catalogs = []expire.Catalog{{Realm: "POLARIS", Name: "lake", Client: y.ledger, Storage: y.storage}}
 	handler, err := expire.New(cfg)
 	require.NoError(y.t, err)
+	if y.large != 0 {
+		handler.TakeForLarge(y.large)
+	}
 	return handler
 }
 

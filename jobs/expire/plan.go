@@ -33,7 +33,7 @@ func (r *run) plan(ctx context.Context, base *polaris.Loaded) (*plan, error) {
 		return nil, jobs.Permanent(err)
 	}
 	r.noteUnknown(m)
-	p := &plan{base: base, rec: newRecord(r.job, m, base.MetadataLocation, expiry), sieve: newSieve(r.reader)}
+	p := &plan{base: base, rec: newRecord(r.job, m, base.MetadataLocation, expiry), sieve: newSieve(r.reader, r.cfg.largeTable)}
 	if expiry.Empty() && !r.settings.CleanExpiredMetadata {
 		return nil, nil
 	}

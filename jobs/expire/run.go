@@ -151,7 +151,7 @@ func (r *run) finishEarlier(ctx context.Context) (complete bool, err error) {
 		if !own {
 			r.begin(rec, false)
 		}
-		done, err := r.finish(ctx, rec, newSieve(r.reader))
+		done, err := r.finish(ctx, rec, newSieve(r.reader, r.cfg.largeTable))
 		if err != nil {
 			return false, err
 		}

@@ -41,8 +41,8 @@ type unreadManifest struct {
 	err   error
 }
 
-func newSieve(from table.Opener) *sieve {
-	return &sieve{from: from, large: largeTable, live: endlessSet(), read: map[*namedManifest]bool{}, unread: map[*namedManifest]*unreadManifest{}}
+func newSieve(from table.Opener, large int64) *sieve {
+	return &sieve{from: from, large: large, live: endlessSet(), read: map[*namedManifest]bool{}, unread: map[*namedManifest]*unreadManifest{}}
 }
 
 // endlessSet is never full, so that what it does not have was never added.

@@ -50,8 +50,7 @@ func TestBothWaysOfTheSieveKeepTheSameFiles(t *testing.T) {
 	from, manifests := manifestsOf(50)
 	going, staying := manifests[:3], manifests[3:]
 	for _, large := range []int64{0, largeTable} {
-		s := newSieve(from)
-		s.large = large
+		s := newSieve(from, large)
 		require.NoError(t, s.prepare(t.Context(), going, staying))
 		require.Equal(t, large == 0, s.wanted != nil)
 		require.NoError(t, s.add(t.Context(), staying))
@@ -62,8 +61,7 @@ func TestBothWaysOfTheSieveKeepTheSameFiles(t *testing.T) {
 		require.NoError(t, s.prepare(t.Context(), going, staying), "what is chosen stays")
 		require.Equal(t, large == 0, s.wanted != nil)
 	}
-	s := newSieve(from)
-	s.large = 0
+	s := newSieve(from, 0)
 	require.NoError(t, s.prepare(t.Context(), staying, going))
 	require.Nil(t, s.wanted, "more could go than stay")
 	staying[0].entries = -1
@@ -78,8 +76,7 @@ func TestAManifestThatTheSieveCouldNotReadIsRemembered(t *testing.T) {
 	from, manifests := manifestsOf(50)
 	data := from[manifests[1].Path]
 	from[manifests[1].Path] = data[:len(data)/2]
-	s := newSieve(from)
-	s.large = 0
+	s := newSieve(from, 0)
 	require.NoError(t, s.prepare(t.Context(), manifests[:3], manifests[3:]))
 	require.Len(t, s.unread, 1)
 	require.Equal(t, table.Unreadable, s.unread[manifests[1]].state)
@@ -90,13 +87,13 @@ func TestAManifestThatStaysMustBeRead(t *testing.T) {
 	from, manifests := manifestsOf(5)
 	delete(from, manifests[3].Path)
 	var unreadable *staysError
-	err := newSieve(from).add(t.Context(), manifests)
+	err := newSieve(from, largeTable).add(t.Context(), manifests)
 	require.ErrorAs(t, err, &unreadable)
 	require.ErrorIs(t, err, storage.ErrNotFound)
 	require.Equal(t, manifests[3].Path, unreadable.path)
 
 	reset := errors.New("connection reset")
-	err = newSieve(failing{reset}).add(t.Context(), manifests)
+	err = newSieve(failing{reset}, largeTable).add(t.Context(), manifests)
 	require.ErrorIs(t, err, reset)
 	require.False(t, errors.As(err, &unreadable), "that may pass")
 }
