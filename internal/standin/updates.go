@@ -248,7 +248,12 @@ func (b *builder) removeSnapshots(ids []int64) {
 	}
 }
 
+// setRef takes retention as SnapshotRef does: positive numbers, and for a tag only
+// its own age.
 func (b *builder) setRef(name string, r ref) error {
+	if err := r.check(); err != nil {
+		return err
+	}
 	if existing, ok := b.Refs[name]; ok && existing.equals(r) {
 		return nil
 	}
@@ -269,6 +274,23 @@ func (b *builder) setRef(name string, r ref) error {
 	}
 	b.Refs[name] = r
 	b.changes = true
+	return nil
+}
+
+func (r ref) check() error {
+	tag := r.Type == "tag"
+	switch {
+	case tag && r.MinSnapshots != nil:
+		return badRequest("Tags do not support setting minSnapshotsToKeep")
+	case tag && r.MaxSnapshotAge != nil:
+		return badRequest("Tags do not support setting maxSnapshotAgeMs")
+	case r.MinSnapshots != nil && *r.MinSnapshots <= 0:
+		return badRequest("Min snapshots to keep must be greater than 0")
+	case r.MaxSnapshotAge != nil && *r.MaxSnapshotAge <= 0:
+		return badRequest("Max snapshot age must be greater than 0 ms")
+	case r.MaxRefAge != nil && *r.MaxRefAge <= 0:
+		return badRequest("Max reference age must be greater than 0")
+	}
 	return nil
 }
 
