@@ -36,8 +36,10 @@ type ledger struct {
 	fault func(n int, op string) catalogFault
 	// race runs once, between the load of a commit and its check.
 	race func()
-	// stores are made by storage, or by the yard when it is nil.
-	commits [][]string // the actions of each commit that was asked for
+	// commits are the actions of each commit that was asked for.
+	commits [][]string
+	// lenient takes old snapshots back, as catalogs may that are none of Java's.
+	lenient bool
 }
 
 var _ expire.Client = (*ledger)(nil)
@@ -181,7 +183,7 @@ func (l *ledger) apply(rawRequirements, rawUpdates []byte) error {
 		}
 	}
 	for _, u := range updates {
-		if err := change(m, u); err != nil {
+		if err := change(m, u, l.lenient); err != nil {
 			return err
 		}
 	}
@@ -226,7 +228,7 @@ func check(m object, r object) error {
 	return nil
 }
 
-func change(m object, u object) error {
+func change(m object, u object, lenient bool) error {
 	refs := m["refs"].(object)
 	switch u["action"] {
 	case "remove-snapshot-ref":
@@ -249,7 +251,7 @@ func change(m object, u object) error {
 	case "remove-schemas":
 		m["schemas"] = without(m["schemas"], "schema-id", textSet(u["schema-ids"]))
 	case "add-snapshot":
-		return addSnapshot(m, u["snapshot"].(object))
+		return addSnapshot(m, u["snapshot"].(object), lenient)
 	case "set-snapshot-ref":
 		name := u["ref-name"].(string)
 		ref := maps.Clone(u)
@@ -276,7 +278,7 @@ func change(m object, u object) error {
 
 // addSnapshot refuses what TableMetadata.Builder.addSnapshot refuses, but for the
 // clock.
-func addSnapshot(m, snapshot object) error {
+func addSnapshot(m, snapshot object, lenient bool) error {
 	number := func(v any) int64 {
 		var n int64
 		if v != nil {
@@ -285,10 +287,10 @@ func addSnapshot(m, snapshot object) error {
 		return n
 	}
 	version := number(m["format-version"])
-	if version > 1 && snapshot["parent-snapshot-id"] != nil && number(snapshot["sequence-number"]) <= number(m["last-sequence-number"]) {
+	if version > 1 && !lenient && number(snapshot["sequence-number"]) <= number(m["last-sequence-number"]) {
 		return fmt.Errorf("%w: sequence number %v is older than the last", polaris.ErrConflict, snapshot["sequence-number"])
 	}
-	if version > 2 && number(snapshot["first-row-id"]) < number(m["next-row-id"]) {
+	if version > 2 && !lenient && number(snapshot["first-row-id"]) < number(m["next-row-id"]) {
 		return fmt.Errorf("%w: first-row-id %v is behind the table's", polaris.ErrRejected, snapshot["first-row-id"])
 	}
 	snapshots, _ := m["snapshots"].([]any)

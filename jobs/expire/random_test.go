@@ -73,6 +73,7 @@ func TestInAnyHistoryExactlyWhatIsReachedStays(t *testing.T) {
 	for n := range 50 {
 		r := rand.New(rand.NewPCG(seed, uint64(n)))
 		y := newYard(t)
+		y.ledger.lenient = r.IntN(3) > 0
 		if r.IntN(2) == 0 {
 			y.large = -1 // every table is
 		}

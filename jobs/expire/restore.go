@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	iceberg "github.com/apache/iceberg-go/table"
 
@@ -22,16 +21,16 @@ import (
 const restoreTries = 3
 
 // restore puts back the snapshots and refs that the commit took unseen. Catalogs
-// may refuse a snapshot whose sequence number or row ids are behind the table's;
-// where its parent is gone, they take it without one, which changes no row.
+// of Iceberg's Java library refuse a snapshot whose sequence number or row ids are
+// behind the table's, which is every old one from format 2 on.
 func (r *run) restore(ctx context.Context, rec *record, fresh *polaris.Loaded, found *lost) error {
 	raw, err := r.rawSnapshots(ctx, found)
 	if err != nil {
 		return err
 	}
 	var refusal error
-	for try := range restoreTries {
-		requirements, updates, err := putBack(fresh.Metadata, found, raw, try > 0)
+	for range restoreTries {
+		requirements, updates, err := putBack(fresh.Metadata, found, raw)
 		if err != nil || len(updates) == 0 {
 			return err
 		}
@@ -46,6 +45,9 @@ func (r *run) restore(ctx context.Context, rec *record, fresh *polaris.Loaded, f
 			r.book.Note("%s came while the expiry committed, and the catalog dropped it with its snapshot: both were put back", found)
 			return nil
 		}
+	}
+	if refusal == nil {
+		refusal = errors.New("it took the commit, and yet they are not there")
 	}
 	return jobs.Permanentf("%s came while the expiry committed; the catalog dropped it with its snapshot and does not take it back (%w). "+
 		"No file was deleted, and none will be while the record %s is there. The metadata file that has both is %s: restore the snapshot from it as the README says "+
@@ -87,9 +89,8 @@ func (r *run) rawSnapshots(ctx context.Context, found *lost) (map[int64]json.Raw
 	return raw, nil
 }
 
-// putBack makes the commit that gives a table the refs that it lacks. With orphan,
-// snapshots go without a parent that the table does not have.
-func putBack(m *table.Metadata, found *lost, raw map[int64]json.RawMessage, orphan bool) ([]iceberg.Requirement, []iceberg.Update, error) {
+// putBack makes the commit that gives a table the refs that it lacks.
+func putBack(m *table.Metadata, found *lost, raw map[int64]json.RawMessage) ([]iceberg.Requirement, []iceberg.Update, error) {
 	requirements, err := assertUUID(m)
 	if err != nil {
 		return nil, nil, err
@@ -105,41 +106,14 @@ func putBack(m *table.Metadata, found *lost, raw map[int64]json.RawMessage, orph
 			continue
 		}
 		if !has[ref.SnapshotID] {
-			snapshot := raw[ref.SnapshotID]
-			if orphan {
-				if snapshot, err = withoutParent(snapshot, has); err != nil {
-					return nil, nil, err
-				}
-			}
-			updates = append(updates, &addSnapshot{ActionName: iceberg.UpdateAddSnapshot, Snapshot: snapshot})
+			updates = append(updates, &addSnapshot{ActionName: iceberg.UpdateAddSnapshot, Snapshot: raw[ref.SnapshotID]})
 			has[ref.SnapshotID] = true
 		}
 		requirements = append(requirements, iceberg.AssertRefSnapshotID(name, nil))
 		updates = append(updates, iceberg.NewSetSnapshotRefUpdate(name, ref.SnapshotID, iceberg.RefType(ref.Type),
-			milliseconds(ref.MaxRefAge), milliseconds(ref.MaxSnapshotAge), ref.MinSnapshotsToKeep))
+			ref.MaxRefAge.Milliseconds(), ref.MaxSnapshotAge.Milliseconds(), ref.MinSnapshotsToKeep))
 	}
 	return requirements, updates, nil
-}
-
-// milliseconds of the longest duration are those that Java writes for "for ever".
-func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
-
-func withoutParent(snapshot json.RawMessage, has map[int64]bool) (json.RawMessage, error) {
-	var fields map[string]json.RawMessage
-	var parent struct {
-		ID int64 `json:"parent-snapshot-id"`
-	}
-	if err := errors.Join(json.Unmarshal(snapshot, &fields), json.Unmarshal(snapshot, &parent)); err != nil {
-		return nil, jobs.Permanent(fmt.Errorf("read the lost snapshot: %w", err))
-	}
-	if !has[parent.ID] {
-		delete(fields, "parent-snapshot-id")
-	}
-	encoded, err := json.Marshal(fields)
-	if err != nil {
-		return nil, fmt.Errorf("encode the lost snapshot: %w", err)
-	}
-	return encoded, nil
 }
 
 // addSnapshot adds a snapshot as a metadata file has it, with all its fields.
