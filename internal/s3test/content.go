@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -91,6 +92,18 @@ func (s *store) keys(bucket string) []string {
 	}
 	sort.Strings(keys)
 	return keys
+}
+
+// Locations lists every object of every bucket as s3://bucket/key, sorted.
+func (s *Server) Locations() []string {
+	var all []string
+	for _, bucket := range s.Buckets() {
+		for _, key := range s.Keys(bucket) {
+			all = append(all, "s3://"+bucket+"/"+key)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Buckets lists the buckets by name.

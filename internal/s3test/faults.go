@@ -46,6 +46,22 @@ type Fault struct {
 // by many goroutines.
 type FaultFunc func(n int64, op string, r *http.Request) *Fault
 
+// CutOff lets n-1 requests through and drops all further ones. The n-th is carried
+// out first when served; kill is called before.
+func CutOff(n int64, served bool, kill func()) FaultFunc {
+	return func(i int64, _ string, _ *http.Request) *Fault {
+		switch {
+		case i < n:
+			return nil
+		case i == n:
+			kill()
+			return &Fault{Drop: true, Serve: served}
+		default:
+			return &Fault{Drop: true}
+		}
+	}
+}
+
 type faulter struct {
 	decide FaultFunc
 	n      atomic.Int64

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +11,7 @@ import (
 	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
+	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs/expire"
 )
 
@@ -45,17 +45,7 @@ func (y *yard) cutOff(c cut, progress *jobtest.Progress) error {
 		}
 		defer func() { y.ledger.fault = nil }()
 	} else {
-		y.server.Fault(func(n int64, _ string, _ *http.Request) *s3test.Fault {
-			switch {
-			case n < int64(c.n):
-				return nil
-			case n == int64(c.n):
-				kill(errKilled)
-				return &s3test.Fault{Drop: true, Serve: c.served}
-			default:
-				return &s3test.Fault{Drop: true}
-			}
-		})
+		y.server.Fault(s3test.CutOff(int64(c.n), c.served, func() { kill(errKilled) }))
 		defer y.server.Fault(nil)
 	}
 	_, err := y.run(ctx, expireAll, progress)
@@ -118,7 +108,7 @@ func endsTheSame(t *testing.T, y *yard, name string) {
 func TestAnExpiryCutOffAfterAnyRequestEndsTheSameWhenResumed(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	o := everything()
+	o := icebergtable.Everything()
 	o.Properties = map[string]string{"write.data.path": "s3://other/data/t"}
 	y.write(o)
 	endsTheSame(t, y, "iceberg-go")
@@ -140,7 +130,7 @@ func TestZooTablesCutOffAfterAnyRequestEndTheSame(t *testing.T) {
 func TestAnExpiryCutOffAgainAndAgainStillEnds(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(everything())
+	y.write(icebergtable.Everything())
 	progress := &jobtest.Progress{}
 	for n := 1; ; n++ {
 		require.Less(t, n, 1000, "the expiry makes no progress")
@@ -157,7 +147,7 @@ func TestAnExpiryCutOffAgainAndAgainStillEnds(t *testing.T) {
 func TestARunThatLostItsLeaseCommitsNothing(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(everything())
+	y.write(icebergtable.Everything())
 	location, before := y.ledger.location, y.files()
 	lost := errors.New("lease lost")
 	_, err := y.run(t.Context(), expireAll, &jobtest.Progress{Fail: lost})

@@ -123,16 +123,7 @@ func (y *yard) remove(location string) {
 }
 
 // keys are all objects of all buckets as s3:// locations.
-func (y *yard) keys() []string {
-	var all []string
-	for _, bucket := range y.server.Buckets() {
-		for _, key := range y.server.Keys(bucket) {
-			all = append(all, "s3://"+bucket+"/"+key)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
+func (y *yard) keys() []string { return y.server.Locations() }
 
 // metadata of the table as it stands.
 func (y *yard) metadata() *table.Metadata {
@@ -234,13 +225,6 @@ func (y *yard) write(o icebergtable.Options) *icebergtable.Table {
 	y.load(made.Objects)
 	y.open(made.MetadataLocation)
 	return made
-}
-
-// everything is a table with all that iceberg-go can write into a v2 table.
-func everything() icebergtable.Options {
-	return icebergtable.Options{
-		Files: 12, Snapshots: 4, Branch: true, PositionDeletes: true, EqualityDeletes: true, Statistics: true,
-	}
 }
 
 func fileCounts(r *expire.Receipt) map[string]int64 {

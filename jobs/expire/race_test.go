@@ -77,7 +77,7 @@ func TestARefThatComesBeforeTheCommitIsNeverLostWithItsFiles(t *testing.T) {
 func TestNoFileGoesWhileTheReplacedMetadataCannotBeRead(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(everything())
+	y.write(icebergtable.Everything())
 	keys := y.files()
 	old := y.metadata().Snapshots[0].ID
 	y.ledger.race = func() {
@@ -111,7 +111,7 @@ func TestNoFileGoesWhileTheReplacedMetadataCannotBeRead(t *testing.T) {
 func TestARaceThatTouchesNothingIsNoReasonToKeepFiles(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(everything())
+	y.write(icebergtable.Everything())
 	before := y.metadata()
 	reached, keys := y.reach(before), y.files()
 	y.ledger.race = func() {
@@ -129,7 +129,7 @@ func TestARaceThatTouchesNothingIsNoReasonToKeepFiles(t *testing.T) {
 func TestARefThatMovesBeforeTheCommitMakesThePlanAnew(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(everything())
+	y.write(icebergtable.Everything())
 	before := y.metadata()
 	reached, keys := y.reach(before), y.files()
 	// Someone rolls main back to a snapshot that was about to go.
@@ -146,7 +146,7 @@ func TestARefThatMovesBeforeTheCommitMakesThePlanAnew(t *testing.T) {
 func TestACommitThatAlwaysConflictsComesBackLaterAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(everything())
+	y.write(icebergtable.Everything())
 	keys := y.files()
 	y.ledger.fault = func(_ int, op string) catalogFault {
 		if op == "commit" {
@@ -164,7 +164,7 @@ func TestACommitOfUnknownStateIsLookedAfter(t *testing.T) {
 	t.Parallel()
 	for _, served := range []bool{true, false} {
 		y := newYard(t)
-		y.write(everything())
+		y.write(icebergtable.Everything())
 		before := y.metadata()
 		reached, keys := y.reach(before), y.files()
 		first := true
@@ -187,7 +187,7 @@ func TestACommitOfUnknownStateIsLookedAfter(t *testing.T) {
 func TestARecordStaysWhileACommitMayStillCome(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(everything())
+	y.write(icebergtable.Everything())
 	before := y.metadata()
 	reached, keys := y.reach(before), y.files()
 	var late func()
@@ -215,7 +215,7 @@ func TestACatalogThatRefusesLeavesNoRecord(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []error{polaris.ErrForbidden, polaris.ErrRejected} {
 		y := newYard(t)
-		y.write(everything())
+		y.write(icebergtable.Everything())
 		keys := y.files()
 		y.ledger.fault = func(_ int, op string) catalogFault {
 			if op == "commit" {
@@ -233,7 +233,7 @@ func TestACatalogThatRefusesLeavesNoRecord(t *testing.T) {
 func TestATableThatIsGoneIsDone(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(everything())
+	y.write(icebergtable.Everything())
 	keys := y.files()
 	location := y.ledger.location
 	for n := 1; n <= 3; n++ {
@@ -260,7 +260,7 @@ func TestATableThatIsGoneIsDone(t *testing.T) {
 func TestAnOutageOfTheCatalogSpendsNoAttempt(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(everything())
+	y.write(icebergtable.Everything())
 	keys := y.files()
 	y.ledger.fault = func(int, string) catalogFault {
 		return catalogFault{err: errors.Join(jobs.ErrUnavailable, errors.New("down"))}

@@ -34,7 +34,7 @@ func TestADamagedManifestLeavesEverythingAboveItAndARequeueFinishes(t *testing.T
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			y := newYard(t)
-			table, neighbours := y.write(everything())
+			table, neighbours := y.write(icebergtable.Everything())
 			manifest := filesOf(table, tabletest.KindManifest)[0]
 			bucket, key, err := tabletest.SplitS3(manifest)
 			require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestADamagedManifestLeavesEverythingAboveItAndARequeueFinishes(t *testing.T
 func TestAnUnreadableListLeavesEverythingAboveTheData(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	table, neighbours := y.write(everything())
+	table, neighbours := y.write(icebergtable.Everything())
 	list := filesOf(table, tabletest.KindManifestList)[1]
 	bucket, key, err := tabletest.SplitS3(list)
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestMissingManifestsAndListsAreReportedAndDoNotStopTheRest(t *testing.T) {
 func TestARefusedFileStopsBeforeTheNextLevelAndARequeueFinishes(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	table, neighbours := y.write(everything())
+	table, neighbours := y.write(icebergtable.Everything())
 	full := y.server.Snapshot()
 	for at, level := range levels {
 		for _, kind := range level {

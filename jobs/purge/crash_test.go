@@ -3,7 +3,6 @@ package purge_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,17 +21,7 @@ var errKilled = errors.New("killed")
 func cutOff(y *yard, handler *purge.Tables, uuid, location string, progress *jobtest.Progress, n int64, served bool) error {
 	ctx, kill := context.WithCancelCause(y.t.Context())
 	defer kill(nil)
-	y.server.Fault(func(i int64, _ string, _ *http.Request) *s3test.Fault {
-		switch {
-		case i < n:
-			return nil
-		case i == n:
-			kill(errKilled)
-			return &s3test.Fault{Drop: true, Serve: served}
-		default:
-			return &s3test.Fault{Drop: true}
-		}
-	})
+	y.server.Fault(s3test.CutOff(n, served, func() { kill(errKilled) }))
 	defer y.server.Fault(nil)
 	_, err := runContext(ctx, y.t, handler, jobFor(uuid, location), progress)
 	return err
@@ -41,7 +30,7 @@ func cutOff(y *yard, handler *purge.Tables, uuid, location string, progress *job
 func TestAPurgeCutOffAfterAnyRequestEndsTheSameWhenResumed(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	o := everything()
+	o := icebergtable.Everything()
 	o.Properties = map[string]string{"write.data.path": "s3://other/data/t"}
 	table, neighbours := y.write(o)
 	full := y.server.Snapshot()
@@ -80,7 +69,7 @@ func TestAPurgeCutOffAfterAnyRequestEndsTheSameWhenResumed(t *testing.T) {
 func TestAPurgeCutOffAgainAndAgainStillEnds(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	table, neighbours := y.write(everything())
+	table, neighbours := y.write(icebergtable.Everything())
 	handler := y.tables(purge.Policy{})
 	progress := &jobtest.Progress{}
 	for n := int64(1); ; n++ {

@@ -50,7 +50,7 @@ func (y *yard) abandon(t testing.TB, table *icebergtable.Table) (job *jobs.Job, 
 func TestATableWithoutMetadataIsPurgedByItsManifests(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	table, neighbours := y.write(everything())
+	table, neighbours := y.write(icebergtable.Everything())
 	job, left := y.abandon(t, table)
 	before := y.keys()
 
@@ -78,7 +78,7 @@ func TestATableWithoutMetadataIsPurgedByItsManifests(t *testing.T) {
 func TestAPurgeOfFilesCutOffAnywhereEndsTheSame(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	table, neighbours := y.write(everything())
+	table, neighbours := y.write(icebergtable.Everything())
 	job, left := y.abandon(t, table)
 	full, handler := y.server.Snapshot(), y.files(purge.Policy{})
 	whole, err := run(t, handler, job, &jobtest.Progress{})
@@ -117,7 +117,7 @@ func TestAPurgeOfFilesCutOffAnywhereEndsTheSame(t *testing.T) {
 func TestADamagedManifestKeepsItselfAndTheListedFilesUntilARequeue(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	table, neighbours := y.write(everything())
+	table, neighbours := y.write(icebergtable.Everything())
 	job, _ := y.abandon(t, table)
 	broken := filesOf(table, tabletest.KindManifest)[0]
 	bucket, key, err := tabletest.SplitS3(broken)

@@ -87,7 +87,7 @@ func TestATableWithoutUUIDIsNotPurgedForAJobThatHasOne(t *testing.T) {
 func TestAMissingRootMeansDoneOnlyWhenThePurgeHadBegun(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	table, neighbours := y.write(everything())
+	table, neighbours := y.write(icebergtable.Everything())
 	job := jobFor(table.UUID, table.MetadataLocation)
 	progress := &jobtest.Progress{}
 	_, err := run(t, y.tables(purge.Policy{}), job, progress)

@@ -67,16 +67,7 @@ func (y *yard) load(objects tabletest.Objects) {
 }
 
 // keys are all objects of all buckets as s3:// locations.
-func (y *yard) keys() []string {
-	var all []string
-	for _, bucket := range y.server.Buckets() {
-		for _, key := range y.server.Keys(bucket) {
-			all = append(all, "s3://"+bucket+"/"+key)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
+func (y *yard) keys() []string { return y.server.Locations() }
 
 func (y *yard) remove(location string) {
 	bucket, key, err := tabletest.SplitS3(location)
@@ -118,13 +109,6 @@ func (y *yard) write(o icebergtable.Options) (*icebergtable.Table, []string) {
 	}
 	slices.Sort(kept)
 	return table, kept
-}
-
-// everything is a table with all that iceberg-go can write into a v2 table.
-func everything() icebergtable.Options {
-	return icebergtable.Options{
-		Files: 12, Snapshots: 4, Branch: true, PositionDeletes: true, EqualityDeletes: true, Statistics: true,
-	}
 }
 
 func countsOf(files []tabletest.File) map[purge.Kind]int64 {

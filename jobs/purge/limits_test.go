@@ -13,6 +13,7 @@ import (
 	"deckhand/internal/jobtest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
+	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
 	"deckhand/jobs/purge"
 )
@@ -160,7 +161,7 @@ func TestDoneManifestsAreNotDeletedAgainWhenResumed(t *testing.T) {
 func TestABytesOfAReceiptAreThoseOfTheObjects(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	table, _ := y.write(everything())
+	table, _ := y.write(icebergtable.Everything())
 	want := map[purge.Kind]int64{}
 	for _, f := range table.Files {
 		want[purge.Kind(f.Kind)] += int64(len(table.Objects[f.Path]))

@@ -202,7 +202,7 @@ func TestFilesThatOnlyDeletedEntriesNameAreKeptUnlessTheJobSaysSo(t *testing.T) 
 func TestListNamesEveryPathOnce(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	table, _ := y.write(everything())
+	table, _ := y.write(icebergtable.Everything())
 	cfg := y.config(purge.Policy{})
 	var listed []string
 	cfg.List = func(r purge.PathRecord) {

@@ -48,6 +48,13 @@ type Options struct {
 	Properties map[string]string
 }
 
+// Everything is a table with all that iceberg-go can write into format 2.
+func Everything() Options {
+	return Options{
+		Files: 12, Snapshots: 4, Branch: true, PositionDeletes: true, EqualityDeletes: true, Statistics: true,
+	}
+}
+
 // WithDefaults fills in what was left out.
 func (o Options) WithDefaults() Options {
 	o.FormatVersion = cmp.Or(o.FormatVersion, 2)
