@@ -13,11 +13,13 @@ BENCHPKGS ?= ./...
 # How long each fuzz target runs.
 FUZZTIME  ?= 30s
 
+PYICEBERG_VERSION := 0.12.0
+
 LINT_VERSION := v2.15.0
 LINT         := $(BIN)/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-extension test-rescue test-polaris lint bench demo demo-polaris up fuzz clean
+.PHONY: help build test test-extension test-rescue test-polaris test-rest lint bench demo demo-polaris up fuzz clean
 
 help: ## Show this list
 	@echo "Deckhand. What make can do:"; echo
@@ -39,6 +41,12 @@ test-rescue: ## Test "producer rescue" on a real PostgreSQL (apt-get install pos
 
 test-polaris: ## Test a real Polaris with the extension (POLARIS_HOME=folder of quarkus-run.jar, or POLARIS_URL)
 	TEST_POLARIS=1 $(GO) test -count=1 -timeout 30m -v ./internal/polaristest
+
+test-rest: ## Test against Iceberg's own REST server (Maven, a JDK 17), with tables by PyIceberg where Python is there
+	@test -x $(BUILD)/python/bin/pyiceberg || { python3 -m venv $(BUILD)/python && \
+		$(BUILD)/python/bin/pip install -q --disable-pip-version-check pyiceberg==$(PYICEBERG_VERSION) pyarrow; } >/dev/null 2>&1 || \
+		echo "PyIceberg cannot be installed here (python3 with venv, pip): its tables are left out"
+	TEST_REST=1 $(GO) test -count=1 -timeout 5m -run Iceberg ./internal/conformance
 
 # The server of go.mod, as a process, for tests that are not written in Go.
 $(BIN)/nats-server: go.mod

@@ -2,12 +2,14 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,18 +26,10 @@ type caller struct {
 	separator string // as it is sent, "%1F"
 }
 
-// answer is a status, headers, and a body where there is one.
+// answer is a status, and a body where there is one.
 type answer struct {
 	status int
-	header http.Header
 	body   object
-}
-
-// errorType is the name of the Java exception, or "".
-func (a answer) errorType() string {
-	e, _ := a.body["error"].(object)
-	name, _ := e["type"].(string)
-	return name
 }
 
 // connect gets a token, if the server knows such a thing, and the configuration.
@@ -54,7 +48,7 @@ func token(t *testing.T, c *caller, credential string) string {
 	form := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "scope": {"PRINCIPAL_ROLE:ALL"},
 	}
-	a := c.send(t, http.MethodPost, c.target.URI+"/v1/oauth/tokens", "application/x-www-form-urlencoded", []byte(form.Encode()), nil)
+	a := c.send(t, http.MethodPost, c.target.URI+"/v1/oauth/tokens", "application/x-www-form-urlencoded", []byte(form.Encode()))
 	require.Equal(t, http.StatusOK, a.status, "token: %v", a.body)
 	text, _ := a.body["access_token"].(string)
 	return text
@@ -63,7 +57,7 @@ func token(t *testing.T, c *caller, credential string) string {
 // configure asks for the prefix of the catalog's paths.
 func (c *caller) configure(t *testing.T) {
 	t.Helper()
-	a := c.send(t, http.MethodGet, c.target.URI+"/v1/config?warehouse="+url.QueryEscape(c.target.Warehouse), "", nil, nil)
+	a := c.send(t, http.MethodGet, c.target.URI+"/v1/config?warehouse="+url.QueryEscape(c.target.Warehouse), "", nil)
 	require.Equal(t, http.StatusOK, a.status, "config: %v", a.body)
 	overrides, _ := a.body["overrides"].(object)
 	if prefix, ok := overrides["prefix"].(string); ok {
@@ -74,13 +68,11 @@ func (c *caller) configure(t *testing.T) {
 	}
 }
 
-func (c *caller) send(t *testing.T, method, address, contentType string, body []byte, header http.Header) answer {
+func (c *caller) send(t *testing.T, method, address, contentType string, body []byte) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, address, bytes.NewReader(body))
+	// what a test made is removed after its context ended
+	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, address, bytes.NewReader(body))
 	require.NoError(t, err)
-	for name, values := range header {
-		r.Header[name] = values
-	}
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
@@ -90,13 +82,13 @@ func (c *caller) send(t *testing.T, method, address, contentType string, body []
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	got, err := client.Do(r)
 	require.NoError(t, err)
 	defer func() { _ = got.Body.Close() }()
 	data, err := io.ReadAll(got.Body)
 	require.NoError(t, err)
-	a := answer{status: got.StatusCode, header: got.Header}
+	a := answer{status: got.StatusCode}
 	if len(bytes.TrimSpace(data)) > 0 {
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		decoder.UseNumber() // ids have 63 bits
@@ -108,11 +100,11 @@ func (c *caller) send(t *testing.T, method, address, contentType string, body []
 func (c *caller) do(t *testing.T, method, address string, body any) answer {
 	t.Helper()
 	if body == nil {
-		return c.send(t, method, address, "", nil, nil)
+		return c.send(t, method, address, "", nil)
 	}
 	data, err := json.Marshal(body)
 	require.NoError(t, err)
-	return c.send(t, method, address, "application/json", data, nil)
+	return c.send(t, method, address, "application/json", data)
 }
 
 // must asks for a status.

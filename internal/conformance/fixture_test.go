@@ -3,14 +3,30 @@ package conformance
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
+
+// buildFixture compiles it once, and gives the folder with its classes.
+var buildFixture = sync.OnceValues(func() (string, error) {
+	built, err := filepath.Abs("../../build/fixture")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("mvn", "-q", "-B", "-ntp", "compile", "dependency:copy-dependencies", "-DoutputDirectory="+filepath.Join(built, "lib"))
+	build.Dir = "fixture"
+	if said, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the fixture: %w: %s", err, said)
+	}
+	return built, nil
+})
 
 // startFixture runs Iceberg's own REST server (folder fixture) over a catalog in a
 // temporary folder, until the test ends. The test is skipped where it was not asked
@@ -20,14 +36,8 @@ func startFixture(t *testing.T) Target {
 	if os.Getenv("TEST_REST") == "" {
 		t.Skip("Iceberg's own REST server is not asked for: make test-rest")
 	}
-	built, err := filepath.Abs("../../build/fixture")
+	built, err := buildFixture()
 	require.NoError(t, err)
-	build := exec.CommandContext(t.Context(), "mvn", "-q", "-B", "-ntp", "compile", "dependency:copy-dependencies",
-		"-DoutputDirectory="+filepath.Join(built, "lib"))
-	build.Dir = "fixture"
-	said, err := build.CombinedOutput()
-	require.NoError(t, err, "build the fixture: %s", said)
-
 	folder := t.TempDir()
 	run := exec.CommandContext(t.Context(), "java", "-cp",
 		filepath.Join(built, "classes")+":"+filepath.Join(built, "lib", "*"), "dev.deckhand.fixture.RestFixture", folder)

@@ -32,21 +32,21 @@ func unchanged(*state) {}
 func addSnapshot(s object) object { return object{"action": "add-snapshot", "snapshot": s} }
 
 func commitOf(updates ...object) func(*written) answer {
-	return func(w *written) answer { return w.commit([]object{}, updates...) }
+	return func(w *written) answer { return w.commit(updates...) }
 }
 
 func removed(ids ...int64) func(*written) { return func(w *written) { w.ok(remove(ids...)) } }
 
 // putBack adds a snapshot again as it was, and points a ref to it.
 func putBack(id int64, ref, kind string) func(*written) answer {
-	return func(w *written) answer { return w.commit([]object{}, addSnapshot(w.made[id]), setRef(ref, kind, id)) }
+	return func(w *written) answer { return w.commit(addSnapshot(w.made[id]), setRef(ref, kind, id)) }
 }
 
 func append9(change func(object)) func(*written) answer {
 	return func(w *written) answer {
 		s := w.snapshot(9, 3)
 		change(s)
-		return w.commit([]object{}, addSnapshot(s), setRef("main", "branch", 9))
+		return w.commit(addSnapshot(s), setRef("main", "branch", 9))
 	}
 }
 
@@ -113,14 +113,14 @@ var rules = []rule{
 	{
 		name: "snapshots are removed and added in one commit", versions: "123",
 		commit: func(w *written) answer {
-			return w.commit([]object{}, remove(1, 2), addSnapshot(w.snapshot(9, 3)), setRef("main", "branch", 9))
+			return w.commit(remove(1, 2), addSnapshot(w.snapshot(9, 3)), setRef("main", "branch", 9))
 		},
 		want: state{Snapshots: []int64{3, 9}, Refs: map[string]int64{"main": 9}, Current: 9, Log: []int64{3, 9}},
 	},
 	{
 		name: "only the last of several new snapshots was current", versions: "123",
 		commit: func(w *written) answer {
-			return w.commit([]object{}, addSnapshot(w.snapshot(9, 3)), setRef("main", "branch", 9),
+			return w.commit(addSnapshot(w.snapshot(9, 3)), setRef("main", "branch", 9),
 				addSnapshot(w.snapshot(10, 9)), setRef("main", "branch", 10))
 		},
 		want: state{
@@ -145,7 +145,7 @@ var rules = []rule{
 		commit: func(w *written) answer {
 			tag := setRef("t", "tag", 3)
 			tag["min-snapshots-to-keep"] = 2
-			return w.commit([]object{}, tag)
+			return w.commit(tag)
 		},
 	},
 	{

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -74,7 +73,7 @@ func (s *suite) connect(t *testing.T, change func(*polaris.Config)) *polaris.Cli
 	t.Helper()
 	cfg := polaris.Config{
 		URI: s.URI, Warehouse: s.Warehouse, Realm: s.Realm, Credential: secret.String(s.credential),
-		RequestsPerSecond: 10_000, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		RequestsPerSecond: 10_000, Logger: slog.New(slog.DiscardHandler),
 	}
 	change(&cfg)
 	c, err := polaris.New(cfg)

@@ -84,7 +84,7 @@ func TestIcebergGoCreatesAndWritesTables(t *testing.T) {
 					catalogProperty("format-version", version))
 				require.NoError(t, err)
 				tbl = appendRows(t, tbl, 1, 2, 3)
-				tbl = appendRows(t, tbl, 4, 5)
+				appendRows(t, tbl, 4, 5)
 				tbl, err = c.LoadTable(ctx, append(namespace, "orders"))
 				require.NoError(t, err)
 				require.Len(t, tbl.Metadata().Snapshots(), 2)

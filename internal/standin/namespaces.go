@@ -142,10 +142,10 @@ func (c *catalog) addNamespace(ctx context.Context, levels []string, properties 
 
 // checkName refuses names as Polaris does since 1.6.
 func checkName(name string) error {
-	switch {
-	case name == "":
+	switch name {
+	case "":
 		return badRequest("Entity name must not be empty")
-	case name == "." || name == "..":
+	case ".", "..":
 		return badRequest("Entity name must not be '.' or '..'")
 	}
 	for _, r := range name {

@@ -128,9 +128,7 @@ func (c *caller) allowed(in *catalog, op string, namespace []string, name string
 		}
 		for _, catalogRole := range r.catalogRoles[in.Name] {
 			via = append(via, catalogRole)
-			for _, g := range in.roles[catalogRole].grantsOn(namespace, name) {
-				held = append(held, g)
-			}
+			held = append(held, in.roles[catalogRole].grantsOn(namespace, name)...)
 		}
 	}
 	if op != "" && sufficient(op, held) {

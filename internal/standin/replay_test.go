@@ -138,7 +138,10 @@ func (p *replay) makeTable(path string) {
 
 // etag is the tag of a table whose metadata cannot be loaded any more.
 func (p *replay) etag(path string) string {
-	location := p.server.MetadataLocation(p.Context(), tableAt(path))
+	return etagOf(p.server.MetadataLocation(p.Context(), tableAt(path)))
+}
+
+func etagOf(location string) string {
 	sum := sha256.Sum256([]byte(location))
 	return `W/"` + hex.EncodeToString(sum[:]) + `"`
 }
