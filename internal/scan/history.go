@@ -1,0 +1,100 @@
+package scan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"deckhand/internal/policy"
+	"deckhand/internal/queue"
+	"deckhand/internal/receipt"
+	"deckhand/jobs"
+)
+
+// histories are those of a catalog's jobs, by tail.
+type histories struct {
+	byTail map[string]policy.History
+	// after is the sequence of the newest result that was read, by kind.
+	after        map[jobs.Kind]uint64
+	queued, dead map[string]bool
+}
+
+func newHistories() histories {
+	return histories{byTail: map[string]policy.History{}, after: map[jobs.Kind]uint64{}}
+}
+
+// refresh reads what has happened since the last time.
+func (h *histories) refresh(ctx context.Context, q Queue, kinds []policy.Kind, realm, catalog string) error {
+	h.queued, h.dead = map[string]bool{}, map[string]bool{}
+	if q == nil {
+		return nil
+	}
+	for _, kind := range kinds {
+		// What is queued before what has ended: a job that ends in between is seen
+		// twice rather than not at all.
+		queued, err := q.QueuedTails(ctx, kind, realm, catalog)
+		if err != nil {
+			return fmt.Errorf("read the queue: %w", err)
+		}
+		dead, err := q.DeadTails(ctx, kind, realm, catalog)
+		if err != nil {
+			return fmt.Errorf("read dead letters: %w", err)
+		}
+		for result, err := range q.Results(ctx, queue.CatalogTails(kind, realm, catalog), h.after[kind]) {
+			if err != nil {
+				return fmt.Errorf("read the history: %w", err)
+			}
+			h.after[kind] = result.Sequence
+			h.byTail[result.Tail] = after(h.byTail[result.Tail], result)
+		}
+		for tail := range queued {
+			h.queued[tail] = true
+		}
+		for tail := range dead {
+			h.dead[tail] = true
+		}
+	}
+	return nil
+}
+
+// of a tail.
+func (h *histories) of(tail string) policy.History {
+	history := h.byTail[tail]
+	history.Queued, history.DeadLetter = h.queued[tail], h.dead[tail]
+	return history
+}
+
+// done is what the receipts of maintenance have in common.
+type done struct {
+	DryRun  bool `json:"dry_run"`
+	Removed struct {
+		Snapshots int      `json:"snapshots"`
+		Refs      []string `json:"refs"`
+		Specs     []int    `json:"specs"`
+		Schemas   []int    `json:"schemas"`
+	} `json:"removed"`
+	Deleted receipt.Counts `json:"deleted"`
+}
+
+// after adds a result to a history. Times are the server's, as one clock.
+func after(h policy.History, result queue.ResultStatus) policy.History {
+	ended := result.Time.Time
+	if result.Result.Outcome != jobs.Completed {
+		h.LastFailure, h.Failures = ended, h.Failures+1
+		return h
+	}
+	h.PreviousSuccess, h.LastSuccess, h.Failures = h.LastSuccess, ended, 0
+	var did done
+	if json.Unmarshal(result.Result.Receipt, &did) != nil {
+		return h
+	}
+	total := did.Deleted.Total()
+	changed := total.Files > 0 || did.Removed.Snapshots > 0 || len(did.Removed.Refs)+len(did.Removed.Specs)+len(did.Removed.Schemas) > 0
+	h.FreedBytes = total.Bytes
+	if changed && !did.DryRun {
+		h.ZeroChanges = 0
+	} else {
+		h.ZeroChanges++
+	}
+	return h
+}
