@@ -32,6 +32,6 @@ context of the nats tool say otherwise.
 
 Every flag can be given as DECKHAND_<FLAG> in the environment; flags win over the
 environment, that over the configuration file.`, version)
-	root.AddCommand(newSubmit(), newRescue())
+	root.AddCommand(newRun(), newOnce(), newExplain(), newSubmit(), newRescue())
 	return root
 }

@@ -2,13 +2,11 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -97,14 +95,9 @@ func (h healthServer) address() string {
 	return h.server.Address()
 }
 
-// closeTimeout is how long requests for health and metrics may take at the end.
-const closeTimeout = 2 * time.Second
-
 func (h healthServer) close() error {
 	if h.server == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	return h.server.Close(ctx)
+	return h.server.CloseSoon()
 }

@@ -26,14 +26,16 @@ func variable(flag string) string {
 var ownFlags = []string{
 	"config", "print-config",
 	"adopt", "by", "catalog", "database", "dry-run", "every", "file", "json", "list", "list-file", "location", "metadata-location", "no-nats",
-	"not-before", "older-than", "params", "realm", "replicas", "table", "table-uuid", "timeout", "update-streams", "wait", "watch",
+	"not-before", "older-than", "params", "realm", "replicas", "set", "table", "table-uuid", "timeout", "update-streams", "wait", "watch",
 }
 
 func knownVariables() []string {
-	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	config.Bind(set, config.Connection, config.Timing, config.Running)
 	var known []string
-	set.VisitAll(func(flag *pflag.Flag) { known = append(known, variable(flag.Name)) })
+	for _, group := range []config.Group{config.Connection, config.Timing, config.Running, config.Producing} {
+		set := pflag.NewFlagSet("", pflag.ContinueOnError) // two groups may have a flag of one name
+		config.Bind(set, group)
+		set.VisitAll(func(flag *pflag.Flag) { known = append(known, variable(flag.Name)) })
+	}
 	for _, name := range ownFlags {
 		known = append(known, variable(name))
 	}

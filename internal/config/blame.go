@@ -88,7 +88,7 @@ func flagOf(field string) string {
 	case "worker.embedded.store_dir":
 		return "embedded-store"
 	}
-	name := strings.TrimPrefix(field, "worker.")
+	name := strings.TrimPrefix(strings.TrimPrefix(field, "worker."), "producer.")
 	return strings.NewReplacer("_", "-", ".", "-").Replace(name)
 }
 

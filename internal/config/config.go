@@ -21,6 +21,10 @@ type Config struct {
 	Catalogs map[string]*Catalog `yaml:"catalogs,omitempty"`
 	// Worker is how "worker run" works.
 	Worker Worker `yaml:"worker"`
+	// Producer is how "producer run" works.
+	Producer Producer `yaml:"producer"`
+	// Policies is how Polaris' policies are read.
+	Policies Policies `yaml:"policies"`
 	// Log is how both binaries log.
 	Log Log `yaml:"log"`
 }
@@ -32,7 +36,7 @@ type Worker struct {
 	Name string `yaml:"name,omitempty"`
 	// Slots is how many jobs of a kind run at once; a kind that is not named, or
 	// has 0, is left to other workers. Default
-	// purge=4,purge-view=2,purge-files=2.
+	// purge=4,purge-view=2,purge-files=2,expire=2.
 	Slots Slots `yaml:"slots"`
 	// Drain is how long running jobs may go on after SIGTERM before they are
 	// stopped; they resume elsewhere. Default 25s.
@@ -84,11 +88,13 @@ const HTTPOff = "off"
 func Default() *Config {
 	return &Config{
 		Worker: Worker{
-			Slots: Slots{jobs.Purge: 4, jobs.PurgeView: 2, jobs.PurgeFiles: 2},
+			Slots: Slots{jobs.Purge: 4, jobs.PurgeView: 2, jobs.PurgeFiles: 2, jobs.Expire: 2},
 			Drain: 25 * time.Second, StallTimeout: 15 * time.Minute,
 			Embedded: Embedded{StoreDir: "deckhand-nats", SyncAlways: true},
 		},
-		Log: Log{Level: "info", Format: "auto"},
+		Producer: Producer{Interval: 5 * time.Minute, Jitter: 10 * time.Second, HTTP: HTTPOff},
+		Policies: Policies{Refresh: time.Hour},
+		Log:      Log{Level: "info", Format: "auto"},
 	}
 }
 
@@ -96,7 +102,8 @@ func Default() *Config {
 func (c *Config) Validate() error {
 	errs := []error{prefix("nats", c.NATS.Validate())}
 	errs = append(errs, c.validateCatalogs()...)
-	errs = append(errs, prefix("worker", c.Worker.validate()), prefix("log", c.Log.validate()))
+	errs = append(errs, prefix("worker", c.Worker.validate()), prefix("producer", c.Producer.validate()),
+		prefix("policies", c.Policies.validate()), prefix("log", c.Log.validate()))
 	return errors.Join(errs...)
 }
 
@@ -119,18 +126,28 @@ func (w Worker) validate() error {
 	if w.AckWait != 0 && w.AckWait < time.Second {
 		errs = append(errs, fmt.Errorf("ack_wait: %s is too short; write at least 1s, or 0 for what the streams have", w.AckWait))
 	}
-	if w.HTTP != HTTPOff {
-		host, port, err := net.SplitHostPort(cmp.Or(w.HTTP, DefaultHTTP))
-		if number, bad := strconv.Atoi(port); err != nil || bad != nil || number < 0 || number > 65535 {
-			errs = append(errs, fmt.Errorf("http: %q is not host:port; write for instance :9464, or off", w.HTTP))
-		} else if w.PProf && !isLoopback(host) {
-			errs = append(errs, fmt.Errorf("pprof: it shows memory to whoever asks, so http must be a loopback address; %q is not", w.HTTP))
-		}
+	host, err := checkHTTP(cmp.Or(w.HTTP, DefaultHTTP))
+	if err != nil {
+		errs = append(errs, err)
+	} else if w.PProf && w.HTTP != HTTPOff && !isLoopback(host) {
+		errs = append(errs, fmt.Errorf("pprof: it shows memory to whoever asks, so http must be a loopback address; %q is not", w.HTTP))
 	}
 	if w.Embedded.StoreDir == "" {
 		errs = append(errs, errors.New("embedded.store_dir: is empty; name a folder for the queue"))
 	}
 	return errors.Join(errs...)
+}
+
+// checkHTTP gives the host of an address to serve on; "" for none.
+func checkHTTP(address string) (host string, err error) {
+	if address == HTTPOff {
+		return "", nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if number, bad := strconv.Atoi(port); err != nil || bad != nil || number < 0 || number > 65535 {
+		return "", fmt.Errorf("http: %q is not host:port; write for instance :9464, or off", address)
+	}
+	return host, nil
 }
 
 func isLoopback(host string) bool {

@@ -38,3 +38,19 @@ func Running(set *pflag.FlagSet, c *Config) {
 	set.BoolVar(&w.Embedded.Enabled, "embedded", w.Embedded.Enabled, "run a NATS server with JetStream in this process, on the port of --nats-url")
 	set.StringVar(&w.Embedded.StoreDir, "embedded-store", w.Embedded.StoreDir, "folder in which it keeps the queue")
 }
+
+// Producing is how "producer run" works.
+func Producing(set *pflag.FlagSet, c *Config) {
+	p := &c.Producer
+	set.StringVar(&p.Name, "name", p.Name, "name of this producer, unlike all others (default HOST-PID)")
+	set.DurationVar(&p.Interval, "interval", p.Interval, "time between the beginnings of two scans")
+	set.StringVar(&p.Cron, "cron", p.Cron, "times of scans in place of --interval, five fields; CRON_TZ=Europe/Berlin before them for another zone than UTC")
+	set.DurationVar(&p.Jitter, "jitter", p.Jitter, "begin each scan up to so much later")
+	set.StringVar(&p.HTTP, "http", p.HTTP, "serve /livez, /readyz and /metrics on host:port")
+	Scanning(set, c)
+}
+
+// Scanning is how policies are read.
+func Scanning(set *pflag.FlagSet, c *Config) {
+	set.DurationVar(&c.Policies.Refresh, "policies-refresh", c.Policies.Refresh, "take the policies of a table as they were for so long")
+}

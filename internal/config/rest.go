@@ -6,15 +6,8 @@ import (
 	"net/url"
 	"strings"
 
+	"deckhand/internal/polaris"
 	"deckhand/internal/secret"
-)
-
-// Defaults of [REST].
-const (
-	DefaultScope             = "PRINCIPAL_ROLE:ALL"
-	DefaultRealmHeader       = "Polaris-Realm"
-	DefaultRequestsPerSecond = 20
-	DefaultRESTInFlight      = 4
 )
 
 // REST is how a catalog is reached for maintenance: Polaris, or another Iceberg
@@ -46,11 +39,21 @@ type REST struct {
 // fill applies the defaults.
 func (r *REST) fill(catalog string) {
 	orDefault(&r.Warehouse, catalog)
-	orDefault(&r.Scope, DefaultScope)
-	orDefault(&r.RealmHeader, DefaultRealmHeader)
-	orDefault(&r.RequestsPerSecond, DefaultRequestsPerSecond)
-	orDefault(&r.InFlight, DefaultRESTInFlight)
+	orDefault(&r.Scope, polaris.DefaultScope)
+	orDefault(&r.RealmHeader, polaris.DefaultRealmHeader)
+	orDefault(&r.RequestsPerSecond, polaris.DefaultRequestsPerSecond)
+	orDefault(&r.InFlight, polaris.DefaultInFlight)
 	r.URI = strings.TrimRight(r.URI, "/")
+}
+
+// ClientConfig is what the catalog's client needs. Its hooks are unset. The catalog
+// must have a rest section.
+func (c *Catalog) ClientConfig() polaris.Config {
+	return polaris.Config{
+		Name: c.Name, URI: c.REST.URI, Warehouse: c.REST.Warehouse, Realm: c.Realm, RealmHeader: c.REST.RealmHeader,
+		Credential: c.REST.Credential, Scope: c.REST.Scope, TokenURI: c.REST.TokenURI,
+		RequestsPerSecond: c.REST.RequestsPerSecond, InFlight: c.REST.InFlight,
+	}.WithDefaults()
 }
 
 func orDefault[T comparable](field *T, value T) {

@@ -63,6 +63,15 @@ type KindCounts struct {
 	OverBudget int `json:"over_budget,omitempty"`
 }
 
+// Published is how many jobs were queued, of all kinds.
+func (s CatalogSummary) Published() int {
+	total := 0
+	for _, counts := range s.Kinds {
+		total += counts.Published
+	}
+	return total
+}
+
 func (s CatalogSummary) attrs() []any {
 	attrs := []any{
 		slog.Int("namespaces", s.Namespaces), slog.Int("tables", s.Tables), slog.Int("unchanged", s.Unchanged),

@@ -30,6 +30,8 @@ type Metrics struct {
 	bytesDeleted prometheus.Counter
 	requests     *prometheus.CounterVec
 	throttled    prometheus.Counter
+
+	catalogMetrics
 }
 
 var _ queue.Observer = (*Metrics)(nil)
@@ -64,11 +66,13 @@ func NewMetrics(build Build) *Metrics {
 		throttled: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "storage_throttled_total",
 			Help: "Answers of object stores that asked to slow down."}),
 	}
+	m.catalogMetrics = newCatalogMetrics(namespace)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "What is running; always 1.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "goversion": build.Go}})
 	info.Set(1)
 	m.registry.MustRegister(m.settled, m.duration, m.queued, m.attempts, m.slots, m.leaseLost, m.heartbeat,
 		m.filesDeleted, m.bytesDeleted, m.requests, m.throttled, info,
+		m.catalogRequests, m.scannedTables, m.scanFailures, m.published, m.scanned,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -105,3 +105,13 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	return nil
 }
+
+// closeTimeout is how long requests for health and metrics may take at the end.
+const closeTimeout = 2 * time.Second
+
+// CloseSoon is Close for a process that ends.
+func (s *Server) CloseSoon() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return s.Close(ctx)
+}
