@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strconv"
 	"time"
 
 	"deckhand/internal/table"
@@ -29,4 +30,43 @@ type Facts struct {
 // that it does not.
 type Totals struct {
 	DataFiles, DeleteFiles, Bytes, Records, PositionDeletes, EqualityDeletes int64
+}
+
+// FactsOf a table whose metadata lies at the location.
+func FactsOf(m *table.Metadata, metadataLocation string) Facts {
+	f := Facts{
+		UUID: m.UUID, MetadataLocation: metadataLocation, FormatVersion: m.FormatVersion, Locations: m.Locations(),
+		GCEnabled: m.GCEnabled(), LastUpdated: m.LastUpdated, LastSequenceNumber: m.LastSequenceNumber, History: m.History(),
+		Totals: totalsOf(nil),
+	}
+	for i := range Keys {
+		name := Keys[i].Property
+		if value, found := m.Properties[name]; found {
+			if f.Properties == nil {
+				f.Properties = map[string]string{}
+			}
+			f.Properties[name] = value
+		}
+	}
+	for _, s := range m.Snapshots {
+		if s.ID == m.CurrentSnapshotID {
+			f.Totals = totalsOf(s.Summary)
+		}
+	}
+	return f
+}
+
+// totalsOf a snapshot's summary; names from the Iceberg table spec, appendix F.
+func totalsOf(summary map[string]string) Totals {
+	read := func(name string) int64 {
+		n, err := strconv.ParseInt(summary[name], 10, 64)
+		if err != nil || n < 0 {
+			return -1
+		}
+		return n
+	}
+	return Totals{
+		DataFiles: read("total-data-files"), DeleteFiles: read("total-delete-files"), Bytes: read("total-files-size"), Records: read("total-records"),
+		PositionDeletes: read("total-position-deletes"), EqualityDeletes: read("total-equality-deletes"),
+	}
 }
