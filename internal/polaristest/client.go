@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,22 +33,37 @@ type Answer struct {
 	Took time.Duration
 }
 
+// asItIs does not ask for a compressed answer, so that one has no header about it.
+var asItIs = func() *http.Transport {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableCompression = true
+	return transport
+}()
+
+func (a Answer) decode(into any) error {
+	if err := json.Unmarshal(a.Body, into); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	return nil
+}
+
 // Connect gets a token for a credential id:secret.
 func Connect(ctx context.Context, address, realm, credential string) (*Client, error) {
 	id, secret, found := strings.Cut(credential, ":")
 	if !found {
 		return nil, errors.New("the credential is not id:secret")
 	}
-	c := &Client{url: strings.TrimRight(address, "/"), realm: realm, http: &http.Client{Timeout: time.Minute}}
+	c := &Client{url: strings.TrimRight(address, "/"), realm: realm, http: &http.Client{Timeout: time.Minute, Transport: asItIs}}
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "scope": {"PRINCIPAL_ROLE:ALL"}}
-	answer, err := c.send(ctx, http.MethodPost, "/api/catalog/v1/oauth/tokens", "application/x-www-form-urlencoded", []byte(form.Encode()))
+	answer, err := c.send(ctx, http.MethodPost, "/api/catalog/v1/oauth/tokens",
+		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}
-	if json.Unmarshal(answer.Body, &token) != nil || token.AccessToken == "" {
+	if answer.decode(&token) != nil || token.AccessToken == "" {
 		return nil, fmt.Errorf("get a token of %s: status %d", c.url, answer.Status)
 	}
 	c.mu.Lock()
@@ -60,13 +76,13 @@ func Connect(ctx context.Context, address, realm, credential string) (*Client, e
 // is an error.
 func (c *Client) Do(ctx context.Context, method, path string, body any) (Answer, error) {
 	if body == nil {
-		return c.send(ctx, method, path, "", nil)
+		return c.send(ctx, method, path, nil, nil)
 	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return Answer{}, fmt.Errorf("encode request: %w", err)
 	}
-	return c.send(ctx, method, path, "application/json", encoded)
+	return c.send(ctx, method, path, http.Header{"Content-Type": {"application/json"}}, encoded)
 }
 
 // Must is Do, but another status than wanted is an error too.
@@ -78,13 +94,14 @@ func (c *Client) Must(ctx context.Context, want int, method, path string, body a
 	return answer, err
 }
 
-func (c *Client) send(ctx context.Context, method, path, contentType string, body []byte) (Answer, error) {
+// send adds token and realm to the headers.
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, body []byte) (Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, fmt.Errorf("make request: %w", err)
 	}
-	if contentType != "" {
-		request.Header.Set("Content-Type", contentType)
+	for name, values := range header {
+		request.Header[name] = values
 	}
 	request.Header.Set("Polaris-Realm", c.realm)
 	c.mu.Lock()
@@ -108,11 +125,15 @@ func (c *Client) send(ctx context.Context, method, path, contentType string, bod
 // CreateCatalog makes a catalog whose tables lie in a local folder, lets the
 // root principal use it, and makes namespaces of one level in it.
 func (c *Client) CreateCatalog(ctx context.Context, name, folder string, namespaces ...string) error {
-	location := "file://" + folder
-	catalog := map[string]any{"catalog": map[string]any{
-		"name": name, "type": "INTERNAL", "properties": map[string]any{"default-base-location": location},
-		"storageConfigInfo": map[string]any{"storageType": "FILE", "allowedLocations": []string{location}},
-	}}
+	return c.createCatalog(ctx, name, "file://"+folder, map[string]any{"storageType": "FILE"}, nil, namespaces...)
+}
+
+// createCatalog is CreateCatalog for any storage and with properties.
+func (c *Client) createCatalog(ctx context.Context, name, location string, storage, properties map[string]any, namespaces ...string) error {
+	all, where := map[string]any{"default-base-location": location}, map[string]any{"allowedLocations": []string{location}}
+	maps.Copy(all, properties)
+	maps.Copy(where, storage)
+	catalog := map[string]any{"catalog": map[string]any{"name": name, "type": "INTERNAL", "properties": all, "storageConfigInfo": where}}
 	grant := map[string]any{"grant": map[string]any{"type": "catalog", "privilege": "CATALOG_MANAGE_CONTENT"}}
 	_, err := c.Must(ctx, http.StatusCreated, http.MethodPost, "/api/management/v1/catalogs", catalog)
 	if err == nil {
@@ -120,9 +141,14 @@ func (c *Client) CreateCatalog(ctx context.Context, name, folder string, namespa
 	}
 	for _, namespace := range namespaces {
 		if err == nil {
-			_, err = c.Must(ctx, http.StatusOK, http.MethodPost, "/api/catalog/v1/"+name+"/namespaces", map[string]any{"namespace": []string{namespace}})
+			err = c.createNamespace(ctx, name, namespace)
 		}
 	}
+	return err
+}
+
+func (c *Client) createNamespace(ctx context.Context, catalog, namespace string) error {
+	_, err := c.Must(ctx, http.StatusOK, http.MethodPost, "/api/catalog/v1/"+catalog+"/namespaces", map[string]any{"namespace": []string{namespace}})
 	return err
 }
 
@@ -160,13 +186,10 @@ func (c *Client) Load(ctx context.Context, catalog, namespace, name string) (Loa
 
 func (c *Client) load(ctx context.Context, method, path string, body any) (loaded Loaded, err error) {
 	answer, err := c.Must(ctx, http.StatusOK, method, path, body)
-	if err != nil {
-		return loaded, err
+	if err == nil {
+		err = answer.decode(&loaded)
 	}
-	if err := json.Unmarshal(answer.Body, &loaded); err != nil {
-		return loaded, fmt.Errorf("read table: %w", err)
-	}
-	return loaded, nil
+	return loaded, err
 }
 
 // Purge drops a table with its files.

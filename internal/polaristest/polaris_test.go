@@ -29,6 +29,23 @@ func asked() bool {
 	return false
 }
 
+// find gives the server's folder, or skips the test in one line.
+func find(t *testing.T) string {
+	t.Helper()
+	home, err := Find(t.Context(), "../..")
+	if errors.Is(err, ErrNone) && os.Getenv("REQUIRE_POLARIS") != "1" {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	return home
+}
+
+// Where a server keeps its entities.
+const (
+	inMemory   = "in memory"
+	onPostgres = "on PostgreSQL"
+)
+
 // TestPolaris is ring 3. Its parts run one after the other: a server takes a
 // core and half a gigabyte.
 func TestPolaris(t *testing.T) {
@@ -39,27 +56,30 @@ func TestPolaris(t *testing.T) {
 		testRunning(t)
 		return
 	}
-	home, err := Find(t.Context(), "../..")
-	if errors.Is(err, ErrNone) && os.Getenv("REQUIRE_POLARIS") != "1" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
-	for name, test := range map[string]func(*testing.T, *ring){
-		"a purged table's files go, with a receipt":         purgeAndReceipt,
-		"a view's files go":                                 purgeView,
-		"drops return while NATS is away, and none is lost": dropWithoutNATS,
-		"drops return while NATS is slow, and none is lost": dropWithSlowNATS,
-		"switched off, Polaris purges by itself":            switchedOff,
-		"clients get the recorded answers":                  recordedDrops,
-		"clients get the recorded refusals":                 recordedRefusals,
-		"drops are as quick as those of a stock server":     quickDrops,
+	home := find(t)
+	both, postgres := []string{inMemory, onPostgres}, []string{onPostgres} // what is in memory does not outlive a server
+	for _, part := range []struct {
+		name string
+		on   []string
+		test func(*testing.T, *ring)
+	}{
+		{"a purged table's files go, with a receipt", both, purgeAndReceipt},
+		{"a view's files go", both, purgeView},
+		{"switched off, Polaris purges by itself", both, switchedOff},
+		{"clients get the recorded answers", both, recordedDrops},
+		{"clients get the recorded refusals", both, recordedRefusals},
+		{"drops take their usual time while NATS is away, and none is lost", both, dropWithoutNATS},
+		{"drops take their usual time while NATS is slow, and none is lost", both, dropWithSlowNATS},
+		{"a server killed between drop and publish loses nothing", postgres, killedBeforePublish},
+		{"a server killed between publish and delete purges nothing twice", postgres, killedBeforeDelete},
+		{"a row that cannot be deleted is not published twice", postgres, deletesFail},
+		{"two servers on one database publish each purge once", postgres, twoServers},
+		{"a backlog drains, each purge once", postgres, backlog},
 	} {
-		for _, persistence := range []string{"in memory", "on PostgreSQL"} {
-			t.Run(name+", "+persistence, func(t *testing.T) { test(t, newRing(t, home, persistence == "on PostgreSQL")) })
+		for _, persistence := range part.on {
+			t.Run(part.name+", "+persistence, func(t *testing.T) { part.test(t, newRing(t, home, persistence == onPostgres)) })
 		}
 	}
-	t.Run("a server killed between drop and publish loses nothing", func(t *testing.T) { killedBeforePublish(t, newRing(t, home, true)) })
-	t.Run("two servers on one database publish each purge once", func(t *testing.T) { twoServers(t, newRing(t, home, true)) })
 }
 
 func TestWithoutAServerOneLineSaysWhatToDo(t *testing.T) {

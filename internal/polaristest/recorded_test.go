@@ -1,113 +1,213 @@
 package polaristest
 
 import (
-	"encoding/json"
+	"context"
+	"fmt"
 	"net/http"
 	"os"
-	"strings"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// exchange is a recorded request and its answer.
-type exchange struct {
-	Name    string `json:"name"`
-	As      string `json:"as"`
-	Request struct {
-		Method string  `json:"method"`
-		Path   string  `json:"path"`
-		Query  *string `json:"query"`
-		Body   any     `json:"body"`
-	} `json:"request"`
-	Response struct {
-		Status  int               `json:"status"`
-		Headers map[string]string `json:"headers"`
-		Body    any               `json:"body"`
-	} `json:"response"`
+// The recording's catalogs, namespace, and principal without privileges.
+const (
+	s3Catalog    = "s3cat"
+	fileCatalog  = "filecat"
+	recordedIn   = "d"
+	unprivileged = "nopriv"
+)
+
+// recordedProperties are those that the recording's catalog had.
+var recordedProperties = map[string]any{"owner": "data", "table-default.write.metadata.previous-versions-max": "50"}
+
+// replay sends recorded requests and compares the answers.
+type replay struct {
+	clients map[string]*Client // by the recording's name of the principal
+	// before runs what the recording did unseen before an exchange.
+	before map[string]func()
+	// skip says why an exchange cannot be had here; "" if it can.
+	skip     func(exchange) string
+	likeness *likeness
+	etag     string // what If-None-Match asks for
+	answers  []Answer
 }
 
-func recordedDrops(t *testing.T, r *ring) {
-	_, c := r.serve(t, nil)
-	r.prepare(t, c, "a", "b", "c", "e", "f", "ff", "gone", "corrupt")
-	for name, data := range map[string][]byte{"gone": nil, "corrupt": []byte("not JSON")} {
-		loaded, err := c.Load(t.Context(), catalogName, "d", name)
-		require.NoError(t, err)
-		file := strings.TrimPrefix(strings.TrimPrefix(loaded.MetadataLocation, "file:"), "//")
-		if data == nil {
-			require.NoError(t, os.Remove(file))
-		} else {
-			require.NoError(t, os.WriteFile(file, data, 0o600))
-		}
-	}
-	replay(t, c, "06-drop.json")
-}
-
-func recordedRefusals(t *testing.T, r *ring) {
-	_, c := r.serve(t, func(o *Options) { o.PurgeRefused = true })
-	r.prepare(t, c, "a", "b")
-	replay(t, c, "06-drop-refused.json")
-}
-
-func (r *ring) prepare(t *testing.T, c *Client, names ...string) {
+// run compares all that are not skipped, and counts them.
+func (r *replay) run(t *testing.T, all []exchange) (compared int) {
 	t.Helper()
-	require.NoError(t, os.MkdirAll(r.warehouse, 0o750))
-	require.NoError(t, c.CreateCatalog(t.Context(), catalogName, r.warehouse, "d"))
-	for _, name := range names {
-		_, err := c.CreateTable(t.Context(), catalogName, "d", name)
-		require.NoError(t, err)
-	}
-}
-
-// replay sends the recorded drops, and what was asked around them, to the one
-// catalog of this test, and compares status, type of content and body. Texts
-// that name a location differ with the kind of storage and are not compared.
-//
-// Left out: principals and catalogs that only the recording had, and what a FILE
-// catalog has no answer for: credentials, ETags of files that changed, and a
-// corrupt file, which the server may still have cached.
-func replay(t *testing.T, c *Client, file string) {
-	t.Helper()
-	data, err := os.ReadFile("testdata/" + file)
-	require.NoError(t, err)
-	var all []exchange
-	require.NoError(t, json.Unmarshal(data, &all))
-	compared := 0
 	for _, e := range all {
-		path := strings.NewReplacer("/s3cat/", "/"+catalogName+"/", "/filecat/", "/"+catalogName+"/").Replace(e.Request.Path)
-		if e.As != "" && e.As != "root" || !strings.Contains(path, "/"+catalogName+"/") || strings.HasSuffix(path, "/credentials") ||
-			strings.Contains(e.Name, "nopriv") || strings.Contains(e.Name, "If-None-Match") || strings.Contains(e.Name, "cached") || strings.Contains(path, "generic-tables") {
-			continue
+		if prepare := r.before[e.Name]; prepare != nil {
+			prepare()
 		}
+		if r.skip != nil {
+			if why := r.skip(e); why != "" {
+				t.Logf("not compared: %s: %s", e.Name, why)
+				continue
+			}
+		}
+		client, found := r.clients[e.As]
+		require.True(t, found, "%s is asked as %q", e.Name, e.As)
+		path, header, body := e.Request.Path, http.Header{}, []byte(e.Request.Body)
 		if e.Request.Query != nil {
 			path += "?" + *e.Request.Query
 		}
-		answer, err := c.Do(t.Context(), e.Request.Method, path, e.Request.Body)
-		require.NoError(t, err)
-		require.Equal(t, e.Response.Status, answer.Status, "%s: %s", e.Name, answer.Body)
-		require.Equal(t, e.Response.Headers["Content-Type"], answer.Header.Get("Content-Type"), e.Name)
-		recorded, isError := e.Response.Body.(map[string]any)
-		if compared++; !isError || e.Request.Method == http.MethodPost && e.Response.Status < 300 {
-			continue
+		if string(body) == "null" {
+			body = nil
 		}
-		var got map[string]any
-		require.NoError(t, json.Unmarshal(answer.Body, &got), e.Name)
-		forgetLocations(recorded, got)
-		require.Equal(t, recorded, got, e.Name)
+		for _, name := range []string{"Content-Type", "If-None-Match"} {
+			if value := e.Request.Headers[name]; value != "" {
+				header.Set(name, value)
+			}
+		}
+		if header.Get("If-None-Match") != "" {
+			header.Set("If-None-Match", r.etag)
+		}
+		answer, err := client.send(t.Context(), e.Request.Method, path, header, body)
+		require.NoError(t, err)
+		require.NoError(t, r.likeness.check(e, answer), "%s: %s %s", e.Name, e.Request.Method, path)
+		r.answers = append(r.answers, answer)
+		compared++
 	}
-	require.GreaterOrEqual(t, compared, 6)
+	t.Logf("%d of %d recorded exchanges answered alike", compared, len(all))
+	return compared
 }
 
-func forgetLocations(bodies ...map[string]any) {
-	located := false
-	for _, body := range bodies {
-		text, _ := body["error"].(map[string]any)
-		message, _ := text["message"].(string)
-		located = located || strings.Contains(message, "s3://") || strings.Contains(message, "file:/")
+// bothWays plays a recording to the extension and to a stock server, and compares
+// also the headers that the recording has not.
+func bothWays(t *testing.T, r *ring, play func(*testing.T, *ring, bool) []Answer) {
+	got := play(t, r, false)
+	want := play(t, newRing(t, r.home, r.database != ""), true)
+	require.Len(t, got, len(want))
+	for i := range want {
+		require.NoError(t, equalHeaders(want[i].Header, got[i].Header, "Date"), "exchange %d: %s", i, want[i].Body)
 	}
-	for _, body := range bodies {
-		if text, ok := body["error"].(map[string]any); ok && located {
-			delete(text, "message")
+}
+
+func recordedDrops(t *testing.T, r *ring) { bothWays(t, r, playDrops) }
+
+func recordedRefusals(t *testing.T, r *ring) { bothWays(t, r, playRefusals) }
+
+func playDrops(t *testing.T, r *ring, stock bool) []Answer {
+	storage := newLake(t)
+	server, c := r.serve(t, func(o *Options) {
+		o.Stock = stock
+		storage.properties(o)
+	})
+	defer server.Stop()
+	ctx := t.Context()
+	require.NoError(t, c.createCatalog(ctx, s3Catalog, lakeRoot, storage.storage(), recordedProperties, recordedIn))
+	require.NoError(t, os.MkdirAll(r.warehouse, 0o750))
+	require.NoError(t, c.CreateCatalog(ctx, fileCatalog, r.warehouse, recordedIn))
+	prepare(t, c, s3Catalog, "a", "b", "c", "e", "f")
+	prepare(t, c, fileCatalog, "ff")
+	nobody, err := c.createUnprivileged(ctx, s3Catalog, unprivileged)
+	require.NoError(t, err)
+
+	all := recording(t, "06-drop.json", "<access-key>", vendedKey, "<secret-key>", vendedSecret, "<session-token>", vendedToken)
+	play := &replay{clients: map[string]*Client{"root": c, unprivileged: nobody}, likeness: newLikeness()}
+	spoil := func(table, data string) func() {
+		return func() {
+			prepare(t, c, s3Catalog, table)
+			answer, err := c.Must(ctx, http.StatusOK, http.MethodGet, tables(s3Catalog, recordedIn)+"/"+table, nil)
+			require.NoError(t, err)
+			play.etag = answer.Header.Get("ETag")
+			loaded, err := c.Load(ctx, s3Catalog, recordedIn, table)
+			require.NoError(t, err)
+			require.NoError(t, play.likeness.bind(recordedMetadata(t, all, table), madeUp.FindString(loaded.MetadataLocation)))
+			storage.damage(t, loaded.MetadataLocation, data)
 		}
 	}
+	play.before = map[string]func(){
+		"load, metadata file is missing in storage":             spoil("gone", ""),
+		"load, metadata file is not JSON (may still be cached)": spoil("corrupt", "this is not JSON"),
+	}
+	require.Equal(t, len(all), play.run(t, all))
+	return play.answers
+}
+
+func playRefusals(t *testing.T, r *ring, stock bool) []Answer {
+	storage := newLake(t)
+	server, c := r.serve(t, func(o *Options) {
+		o.Stock, o.PurgeRefused = stock, true
+		storage.properties(o)
+	})
+	defer server.Stop()
+	ctx := t.Context()
+	require.NoError(t, c.createCatalog(ctx, s3Catalog, lakeRoot, storage.storage(), recordedProperties, recordedIn))
+	prepare(t, c, s3Catalog, "a", "b")
+	all := recording(t, "06-drop-refused.json", "/warehouse", r.warehouse)
+	play := &replay{clients: map[string]*Client{"root": c}, likeness: newLikeness(), before: map[string]func(){
+		"catalog property polaris.config.drop-with-purge.enabled=true: purge allowed": func() {
+			require.NoError(t, c.createNamespace(ctx, "purgecat", recordedIn))
+			prepare(t, c, "purgecat", "a")
+		},
+		"catalog property polaris.config.purge-view-metadata-on-drop=false: drop view": func() {
+			require.NoError(t, c.createNamespace(ctx, "viewcat", recordedIn))
+			_, err := c.Must(ctx, http.StatusOK, http.MethodPost, "/api/catalog/v1/viewcat/namespaces/"+recordedIn+"/views", aView(recordedIn))
+			require.NoError(t, err)
+		},
+	}}
+	require.NoError(t, os.MkdirAll(r.warehouse+"/purgecat", 0o750))
+	require.NoError(t, os.MkdirAll(r.warehouse+"/viewcat", 0o750))
+	require.Equal(t, len(all), play.run(t, all))
+	return play.answers
+}
+
+// prepare makes tables in the recording's namespace.
+func prepare(t *testing.T, c *Client, catalog string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		_, err := c.CreateTable(t.Context(), catalog, recordedIn, name)
+		require.NoError(t, err)
+	}
+}
+
+// recordedMetadata is the UUID in the name of a table's metadata file, as the
+// recording has it.
+func recordedMetadata(t *testing.T, all []exchange, table string) string {
+	t.Helper()
+	location := regexp.MustCompile(`/` + table + `/metadata/00000-[^"]*\.metadata\.json`)
+	for _, e := range all {
+		if found := location.Find(e.Response.Body); found != nil {
+			return madeUp.FindString(string(found))
+		}
+	}
+	t.Fatalf("the recording has no metadata file of %s", table)
+	return ""
+}
+
+// createUnprivileged makes a principal, with a role <name>_role, that has a role
+// <name>_cr without privileges in a catalog.
+func (c *Client) createUnprivileged(ctx context.Context, catalog, name string) (*Client, error) {
+	const management = "/api/management/v1/"
+	answer, err := c.Must(ctx, http.StatusCreated, http.MethodPost, management+"principals", map[string]any{"principal": map[string]any{"name": name}})
+	if err != nil {
+		return nil, err
+	}
+	var made struct {
+		Credentials struct {
+			ID     string `json:"clientId"`
+			Secret string `json:"clientSecret"`
+		} `json:"credentials"`
+	}
+	if err := answer.decode(&made); err != nil {
+		return nil, err
+	}
+	role, inCatalog := map[string]any{"name": name + "_role"}, map[string]any{"name": name + "_cr"}
+	for _, step := range []struct {
+		method, path, key string
+		value             any
+	}{
+		{http.MethodPost, "principal-roles", "principalRole", role},
+		{http.MethodPut, "principals/" + name + "/principal-roles", "principalRole", role},
+		{http.MethodPost, "catalogs/" + catalog + "/catalog-roles", "catalogRole", inCatalog},
+		{http.MethodPut, "principal-roles/" + name + "_role/catalog-roles/" + catalog, "catalogRole", inCatalog},
+	} {
+		if _, err := c.Must(ctx, http.StatusCreated, step.method, management+step.path, map[string]any{step.key: step.value}); err != nil {
+			return nil, err
+		}
+	}
+	return Connect(ctx, c.url, c.realm, fmt.Sprintf("%s:%s", made.Credentials.ID, made.Credentials.Secret))
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -31,9 +32,12 @@ const catalogName = "lake"
 
 // ring is a place for one test: a warehouse, a queue, and what servers share.
 type ring struct {
-	home, warehouse, database, log string
-	nats                           *natstest.Server
-	js                             jetstream.JetStream
+	home, warehouse, log string
+	database             string // as servers want it; "" keeps everything in memory
+	databaseURL          string
+	session              *pgx.Conn // see sql
+	nats                 *natstest.Server
+	js                   jetstream.JetStream
 }
 
 func newRing(t *testing.T, home string, postgres bool) *ring {
@@ -41,7 +45,8 @@ func newRing(t *testing.T, home string, postgres bool) *ring {
 	r := &ring{home: home, warehouse: filepath.Join(t.TempDir(), "warehouse"), nats: natstest.Start(t, natstest.Config{})}
 	r.log = filepath.Join(t.TempDir(), "polaris.log")
 	if postgres {
-		address, err := url.Parse(pgtest.Database(t))
+		r.databaseURL = pgtest.Database(t)
+		address, err := url.Parse(r.databaseURL)
 		require.NoError(t, err)
 		r.database = address.Host + address.Path
 	}
@@ -56,11 +61,15 @@ func newRing(t *testing.T, home string, postgres bool) *ring {
 	return r
 }
 
+// publishTimeout is what a drop takes that waits for NATS.
+const publishTimeout = 20 * time.Second
+
 // serve starts a server until the test ends. Sweeps come quickly.
 func (r *ring) serve(t *testing.T, change func(*Options)) (*Server, *Client) {
 	t.Helper()
 	o := Options{Home: r.home, NATS: r.nats.URL(), Database: r.database, Log: r.log, Properties: map[string]string{
-		"deckhand.sweep.interval": "PT1S", "deckhand.sweep.min-age": "PT1S", "deckhand.sweep.lease": "PT5S", "deckhand.nats.publish-timeout": "PT30S",
+		"deckhand.sweep.interval": "PT1S", "deckhand.sweep.min-age": "PT1S", "deckhand.sweep.lease": "PT41S",
+		"deckhand.nats.publish-timeout": "PT20S",
 	}}
 	if change != nil {
 		change(&o)

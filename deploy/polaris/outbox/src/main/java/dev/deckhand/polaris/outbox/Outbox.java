@@ -108,6 +108,7 @@ public final class Outbox {
         nats.renew();
       }
       nats.renewIfDenied();
+      status.swept();
       return Optional.of(new Sweep(ids.size(), round.handedOver.get(), round.failed.get()));
     } finally {
       sweeping.set(false);

@@ -19,6 +19,7 @@ public final class OutboxStatus {
   private final Clock clock;
   private final Map<PublishAnswer, LongAdder> answers = new EnumMap<>(PublishAnswer.class);
   private final LongAdder failures = new LongAdder();
+  private final LongAdder sweeps = new LongAdder();
   private volatile LastError lastError;
 
   public OutboxStatus(Clock clock) {
@@ -38,6 +39,11 @@ public final class OutboxStatus {
     return failures.sum();
   }
 
+  /** How many sweeps looked at all rows of a realm. */
+  public long sweeps() {
+    return sweeps.sum();
+  }
+
   /** The last error, until the server ends. */
   public Optional<LastError> lastError() {
     return Optional.ofNullable(lastError);
@@ -48,6 +54,10 @@ public final class OutboxStatus {
     if (!published.answer().stored()) {
       error(published.answer() + ": " + published.detail());
     }
+  }
+
+  void swept() {
+    sweeps.increment();
   }
 
   /** Counts a failure of the metastore. */

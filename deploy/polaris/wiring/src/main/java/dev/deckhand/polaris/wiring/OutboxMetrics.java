@@ -50,6 +50,9 @@ public class OutboxMetrics {
           .description("Publishes by the answer of the stream")
           .register(to);
     }
+    FunctionCounter.builder("deckhand.outbox.sweeps", delegation, it -> it.status().sweeps())
+        .description("Sweeps that looked at all task rows of a realm; one that stands still while rows wait is stuck")
+        .register(to);
     FunctionCounter.builder("deckhand.outbox.failures", delegation, it -> it.status().failures())
         .description("Calls to the metastore that failed")
         .register(to);

@@ -151,6 +151,9 @@ class HandOverTest {
     assertThat(registry.get("deckhand.outbox.publishes").tag("answer", "no_stream").functionCounter().count()).isEqualTo(1);
     assertThat(registry.get("deckhand.nats.connected").gauge().value()).isEqualTo(1);
     assertThat(health.call().getData().orElseThrow().get("last_error").toString()).contains("worker setup");
+    double swept = registry.get("deckhand.outbox.sweeps").functionCounter().count();
+    timer.sweepAll();
+    await().atMost(SOON).until(() -> registry.get("deckhand.outbox.sweeps").functionCounter().count() > swept);
     admin.jetStreamManagement().addStream(NatsServer.jobs().build());
   }
 }
