@@ -54,6 +54,8 @@ func (r Rules) Due(a Applied, f Facts, h History, now time.Time) Verdict {
 		if v.Need == 0 {
 			v.Need = now.Sub(n.at).Hours() / day.Hours()
 		}
+	} else if !n.at.After(now) {
+		v.Why = n.why + "; " + why
 	}
 	return v
 }
@@ -112,12 +114,12 @@ func (r Rules) gates(a Applied, h History) []gate {
 		if h.ZeroChanges > 0 {
 			longest := max(r.MaxBackOff, interval)
 			gates = append(gates, gate{h.LastSuccess.Add(doubled(interval, h.ZeroChanges, longest)),
-				fmt.Sprintf("backs off: the last %s changed nothing", count(int64(h.ZeroChanges), "job"))})
+				fmt.Sprintf("backs off: the last %s changed nothing", count(h.ZeroChanges, "job"))})
 		}
 	}
 	if h.Failures > 0 && !h.LastFailure.IsZero() {
 		gates = append(gates, gate{h.LastFailure.Add(doubled(r.BackOff, h.Failures-1, r.MaxBackOff)),
-			fmt.Sprintf("backs off after %s", count(int64(h.Failures), "failure"))})
+			fmt.Sprintf("backs off after %s", count(h.Failures, "failure"))})
 	}
 	return gates
 }
@@ -183,7 +185,7 @@ func (r Rules) open(t Timing, h History, ready gate) (time.Time, string) {
 }
 
 // count writes "1 job" and "2 jobs".
-func count(n int64, noun string) string {
+func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -1,9 +1,9 @@
 package policy
 
 import (
-	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"deckhand/internal/table"
@@ -23,16 +23,19 @@ func expireNeed(own, effective Expire, f Facts, now time.Time) need {
 	// With time alone snapshots and refs only ever grow old: once something expires
 	// it goes on to, which is what makes searching by halves right.
 	turns := turningPoints(effective, f.History)
-	i := sort.Search(len(turns), func(i int) bool {
-		at, err := expired(time.UnixMilli(turns[i]))
+	expires := func(ms int64) bool {
+		at, err := expired(time.UnixMilli(ms))
 		return err == nil && !at.Empty()
-	})
+	}
+	i := sort.Search(len(turns), func(i int) bool { return expires(turns[i]) })
 	if !expiry.Empty() {
 		since := now
-		if i < len(turns) && turns[i] < now.UnixMilli() {
+		if i < len(turns) && turns[i] <= now.UnixMilli() && (i > 0 || !expires(turns[0]-1)) {
 			since = time.UnixMilli(turns[i])
+		} else if !f.LastUpdated.IsZero() && f.LastUpdated.Before(now) {
+			since = f.LastUpdated // not by age: explicit ids, a ref without its snapshot
 		}
-		return need{at: since, why: fmt.Sprintf("%s and %s expire", count(int64(len(expiry.Snapshots)), "snapshot"), count(int64(len(expiry.Refs)), "ref"))}
+		return need{at: since, why: whatExpires(expiry)}
 	}
 	if i == len(turns) {
 		return need{why: "nothing expires, and nothing will without another commit"}
@@ -77,4 +80,20 @@ func turningPoints(effective Expire, h table.History) []int64 {
 	}
 	slices.Sort(points)
 	return slices.Compact(points)
+}
+
+// whatExpires counts in words: "2 snapshots and 1 ref expire".
+func whatExpires(e table.Expiry) string {
+	var parts []string
+	if len(e.Snapshots) > 0 {
+		parts = append(parts, count(len(e.Snapshots), "snapshot"))
+	}
+	if len(e.Refs) > 0 {
+		parts = append(parts, count(len(e.Refs), "ref"))
+	}
+	verb := " expire"
+	if len(e.Snapshots)+len(e.Refs) == 1 {
+		verb = " expires"
+	}
+	return strings.Join(parts, " and ") + verb
 }
