@@ -29,6 +29,16 @@ func examineCatalog(ctx context.Context, catalog *config.Catalog, log *slog.Logg
 	if catalog.Realm != config.DefaultRealm {
 		area += " of " + catalog.Realm
 	}
+	if catalog.REST != nil {
+		examineREST(ctx, catalog, area, log, r)
+	}
+	if catalog.Purges() {
+		examineStorage(ctx, catalog, area, log, r)
+	}
+}
+
+// examineStorage tries what a purge does.
+func examineStorage(ctx context.Context, catalog *config.Catalog, area string, log *slog.Logger, r *report) {
 	settings := catalog.StorageConfig()
 	settings.Retries = -1 // a person waits
 	stores, err := storage.NewStores(settings, storage.NewLimiters())

@@ -24,17 +24,22 @@ func newExec() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec KIND",
 		Short: "Run one job now, without the queue",
-		Long: `Runs one job in this process and prints its receipt. KIND is purge,
-purge-view, or purge-files with --file. The catalog must be in the configuration, and the metadata file inside
-its locations. Nothing else is needed; if NATS answers, the table is locked for as
-long, else "not locked" is said.
+		Long: `Runs one job in this process and prints its receipt. KIND is expire, purge,
+purge-view, or purge-files with --file. The catalog must be in the configuration. If
+NATS answers, the table is locked for as long, else "not locked" is said.
 
-Give --table and --table-uuid as the catalog has them, so that the lock is the
-one that a queued purge of the table takes, and so that the table is checked to be
-the one that is meant.
+A purge needs the metadata file of the dropped table, which must lie inside the
+catalog's locations. Give --table and --table-uuid as the catalog had them, so that
+the lock is the one that a queued purge of the table takes, and so that the table is
+checked to be the one that is meant.
+
+An expiry needs a catalog with a rest section, and --table. --set gives settings by
+the names that policies have; what is not set is as the table's properties say.
 
 Exit codes: 0 done, 2 bad input, 3 failed for good, 4 try again.`,
-		Example: `  worker exec purge --config deckhand.yaml --catalog lake \
+		Example: `  worker exec expire --config deckhand.yaml --catalog lake --table sales.orders \
+      --set retain-last=5 --set older-than=7d --dry-run --list
+  worker exec purge --config deckhand.yaml --catalog lake \
       --metadata-location s3://warehouse/sales/orders/metadata/00012-a.metadata.json \
       --dry-run --list
   worker exec purge --config deckhand.yaml --file job.json --json`,
@@ -72,7 +77,7 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 		return command.Exit(command.BadInput, err)
 	}
 	defer func() { err = errors.Join(err, list.close()) }()
-	box, err := openStores([]*config.Catalog{catalog}, nil)
+	box, err := openCatalogs([]*config.Catalog{catalog}, nil, s.Log)
 	if err != nil {
 		return command.Exit(command.BadInput, err)
 	}
@@ -83,6 +88,11 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 		return command.Exit(command.BadInput, err)
 	}
 
+	handler := handlers[job.Kind]
+	if handler == nil {
+		return command.Exit(command.BadInput, fmt.Errorf("catalog %s: %w", catalog.Name, noHandler(job.Kind)))
+	}
+
 	lease, release, err := lock(ctx, s, job, name)
 	if err != nil {
 		return err
@@ -90,7 +100,7 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 	defer func() { err = errors.Join(err, release()) }()
 
 	started := time.Now()
-	receipt, runErr := handlers[job.Kind].Run(lease, job, &execProgress{log: s.Log})
+	receipt, runErr := handler.Run(lease, job, &execProgress{log: s.Log})
 	if cause := context.Cause(lease); runErr != nil && cause != nil {
 		runErr = fmt.Errorf("stopped, run it again to finish: %w", cause)
 	}

@@ -14,12 +14,14 @@ import (
 
 	"deckhand/internal/command"
 	"deckhand/internal/config"
+	"deckhand/internal/policy"
 	"deckhand/jobs"
 )
 
 // jobFlags describe the job of "worker exec".
 type jobFlags struct {
 	file, catalog, realm, table, tableUUID, metadataLocation string
+	set                                                      []string
 	dryRun                                                   bool
 }
 
@@ -30,7 +32,8 @@ func (f *jobFlags) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&f.table, "table", "", "namespace.table; a dot inside a name is written =2E")
 	flags.StringVar(&f.tableUUID, "table-uuid", "", "UUID that the table must have")
 	flags.StringVar(&f.file, "file", "", "read the job from this JSON file instead, - is standard input")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but delete")
+	flags.StringArrayVar(&f.set, "set", nil, "KEY=VALUE, a setting of the kind by its policy name; may be repeated")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but delete and commit")
 }
 
 // unknownName stands for a table whose name was not given.
@@ -54,8 +57,14 @@ func (f *jobFlags) build(cfg *config.Config, kind jobs.Kind, stdin io.Reader) (*
 	if kind == jobs.PurgeFiles {
 		return nil, fmt.Errorf("a %s names its manifests and files; give the whole job with --file", kind)
 	}
+	if kind.Known() && !kind.PurgesDropped() {
+		return f.maintenance(cfg, kind)
+	}
 	if f.metadataLocation == "" || f.catalog == "" {
 		return nil, errors.New("give --catalog and --metadata-location, or a job with --file")
+	}
+	if len(f.set) > 0 {
+		return nil, fmt.Errorf("--set: a %s has no settings that policies have", kind)
 	}
 	realm, err := realmOf(cfg, f.catalog, f.realm)
 	if err != nil {
@@ -82,9 +91,33 @@ func (f *jobFlags) build(cfg *config.Config, kind jobs.Kind, stdin io.Reader) (*
 	return job, nil
 }
 
+// maintenance makes a job on a table that lives.
+func (f *jobFlags) maintenance(cfg *config.Config, kind jobs.Kind) (*jobs.Job, error) {
+	if f.catalog == "" || f.table == "" {
+		return nil, errors.New("give --catalog and --table, or a job with --file")
+	}
+	if f.metadataLocation != "" {
+		return nil, fmt.Errorf("--metadata-location: a %s takes the table as the catalog has it; leave it out", kind)
+	}
+	realm, err := realmOf(cfg, f.catalog, f.realm)
+	if err != nil {
+		return nil, err
+	}
+	job := &jobs.Job{
+		Version: jobs.Version, ID: jobs.NewID(), Kind: kind, Realm: realm, Catalog: f.catalog, TableUUID: f.tableUUID, DryRun: f.dryRun,
+	}
+	if job.Namespace, job.Table, err = jobs.ParseTable(f.table); err != nil {
+		return nil, fmt.Errorf("--table: %w", err)
+	}
+	if job.Params, err = policy.ParseSet(kind, f.set); err != nil {
+		return nil, fmt.Errorf("--set: %w", err)
+	}
+	return job, job.Validate()
+}
+
 func (f *jobFlags) read(kind jobs.Kind, stdin io.Reader) (*jobs.Job, error) {
-	if given := cmp.Or(f.catalog, f.realm, f.table, f.tableUUID, f.metadataLocation); given != "" {
-		return nil, errors.New("--file holds the whole job; leave out --catalog, --realm, --table, --table-uuid and --metadata-location")
+	if given := cmp.Or(f.catalog, f.realm, f.table, f.tableUUID, f.metadataLocation); given != "" || len(f.set) > 0 {
+		return nil, errors.New("--file holds the whole job; leave out --catalog, --realm, --table, --table-uuid, --metadata-location and --set")
 	}
 	job, err := command.ReadJob(f.file, kind, stdin)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"deckhand/internal/command"
+	"deckhand/internal/receipt"
 	"deckhand/jobs"
-	"deckhand/jobs/purge"
 )
 
 // outputFlags say what "worker exec" prints.
@@ -51,7 +51,7 @@ func (f *outputFlags) open(stdout io.Writer) (*pathList, error) {
 }
 
 // record is what a handler is given; nil if no list is wanted.
-func (l *pathList) record() func(purge.PathRecord) {
+func (l *pathList) record() func(receipt.PathRecord) {
 	if l.out == nil {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (l *pathList) record() func(purge.PathRecord) {
 }
 
 // write leaves errors to flush: a bufio.Writer keeps its first one.
-func (l *pathList) write(path purge.PathRecord) {
+func (l *pathList) write(path receipt.PathRecord) {
 	if l.json {
 		encoder := json.NewEncoder(l.out)
 		encoder.SetEscapeHTML(false)
@@ -94,9 +94,9 @@ func (l *pathList) close() error {
 }
 
 // writeResult prints a result as JSON, on one line or indented.
-func writeResult(out io.Writer, result jobs.Result, receipt any, indent bool) error {
-	if receipt != nil {
-		encoded, err := json.Marshal(receipt)
+func writeResult(out io.Writer, result jobs.Result, record any, indent bool) error {
+	if record != nil {
+		encoded, err := json.Marshal(record)
 		if err != nil {
 			return fmt.Errorf("encode receipt: %w", err)
 		}

@@ -4,44 +4,90 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 
 	"deckhand/internal/config"
+	"deckhand/internal/polaris"
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/telemetry"
 	"deckhand/jobs"
+	"deckhand/jobs/expire"
 	"deckhand/jobs/purge"
 )
 
-// toolbox holds what the handlers work with: the stores of each catalog.
+// toolbox holds what the handlers work with: the stores of each catalog whose
+// dropped tables are purged, and the client of each that is maintained.
 type toolbox struct {
-	catalogs []purge.Catalog
+	purged     []purge.Catalog
+	maintained []expire.Catalog
+	clients    []*polaris.Client
 }
 
-// openStores opens the stores of the catalogs. They share their limiters, so
-// that catalogs in one bucket do not double the load on it. metrics may be nil.
-func openStores(catalogs []*config.Catalog, metrics *telemetry.Metrics) (*toolbox, error) {
-	box, limiters := &toolbox{}, storage.NewLimiters()
+// openCatalogs opens the stores and makes the clients of the catalogs. Stores share
+// their limiters, and so do clients, so that two catalogs in one bucket or on one
+// server do not double the load on it. metrics may be nil.
+func openCatalogs(catalogs []*config.Catalog, metrics *telemetry.Metrics, log *slog.Logger) (*toolbox, error) {
+	box, buckets, servers := &toolbox{}, storage.NewLimiters(), polaris.NewLimiters()
 	for _, catalog := range catalogs {
-		cfg := catalog.StorageConfig()
-		if metrics != nil {
-			cfg.OnRequest, cfg.OnThrottle = metrics.StorageRequest, metrics.StorageThrottled
-		}
-		stores, err := storage.NewStores(cfg, limiters)
+		err := errors.Join(box.openStores(catalog, metrics, buckets), box.makeClient(catalog, metrics, buckets, servers, log))
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open storage of catalog %s: %w", catalog.Name, err), box.close())
+			return nil, errors.Join(err, box.close())
 		}
-		box.catalogs = append(box.catalogs, purge.Catalog{
-			Realm: catalog.Realm, Name: catalog.Name, Stores: stores, Locations: catalog.Locations,
-			Policy: purge.Policy{Scope: purge.Scope(catalog.Purge.Scope), Outside: purge.Outside(catalog.Purge.Outside)},
-		})
 	}
 	return box, nil
 }
 
+func (b *toolbox) openStores(catalog *config.Catalog, metrics *telemetry.Metrics, limiters *storage.Limiters) error {
+	if !catalog.Purges() {
+		return nil
+	}
+	stores, err := storage.NewStores(storageConfig(catalog, metrics), limiters)
+	if err != nil {
+		return fmt.Errorf("open storage of catalog %s: %w", catalog.Name, err)
+	}
+	b.purged = append(b.purged, purge.Catalog{
+		Realm: catalog.Realm, Name: catalog.Name, Stores: stores, Locations: catalog.Locations,
+		Policy: purge.Policy{Scope: purge.Scope(catalog.Purge.Scope), Outside: purge.Outside(catalog.Purge.Outside)},
+	})
+	return nil
+}
+
+func (b *toolbox) makeClient(catalog *config.Catalog, metrics *telemetry.Metrics, buckets *storage.Limiters, servers *polaris.Limiters, log *slog.Logger) error {
+	if catalog.REST == nil {
+		return nil
+	}
+	cfg := catalog.ClientConfig()
+	cfg.Limiters, cfg.Logger = servers, log
+	if metrics != nil {
+		cfg.OnRequest = metrics.CatalogRequest
+	}
+	client, err := polaris.New(cfg)
+	if err != nil {
+		return fmt.Errorf("make client of catalog %s: %w", catalog.Name, err)
+	}
+	b.clients = append(b.clients, client)
+	b.maintained = append(b.maintained, expire.Catalog{
+		Realm: catalog.Realm, Name: catalog.Name, Client: client, Storage: storageConfig(catalog, metrics), Limiters: buckets,
+	})
+	return nil
+}
+
+func storageConfig(catalog *config.Catalog, metrics *telemetry.Metrics) storage.Config {
+	cfg := catalog.StorageConfig()
+	if metrics != nil {
+		cfg.OnRequest, cfg.OnThrottle = metrics.StorageRequest, metrics.StorageThrottled
+	}
+	return cfg
+}
+
 func (b *toolbox) close() error {
 	var errs []error
-	for _, catalog := range b.catalogs {
+	for _, catalog := range b.purged {
 		errs = append(errs, catalog.Stores.Close())
+	}
+	for _, client := range b.clients {
+		errs = append(errs, client.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -52,23 +98,64 @@ type handlerConfig struct {
 	dryRun bool
 	log    *slog.Logger
 	// list is told of every path; nil: nobody is.
-	list func(purge.PathRecord)
+	list func(receipt.PathRecord)
 }
 
-// handlers makes the handler of each kind. A new kind is a line here.
+// handlers makes the handlers of the kinds that some catalog allows.
 func (b *toolbox) handlers(cfg handlerConfig) (map[jobs.Kind]jobs.Handler, error) {
-	settings := purge.Config{Catalogs: b.catalogs, Worker: cfg.worker, DryRun: cfg.dryRun, Logger: cfg.log, List: cfg.list}
+	all := map[jobs.Kind]jobs.Handler{}
+	if len(b.purged) > 0 {
+		if err := b.purgeHandlers(cfg, all); err != nil {
+			return nil, err
+		}
+	}
+	if len(b.maintained) > 0 {
+		handler, err := expire.New(expire.Config{Catalogs: b.maintained, Worker: cfg.worker, DryRun: cfg.dryRun, Logger: cfg.log, List: cfg.list})
+		if err != nil {
+			return nil, fmt.Errorf("prepare expiries: %w", err)
+		}
+		all[jobs.Expire] = handler
+	}
+	return all, nil
+}
+
+func (b *toolbox) purgeHandlers(cfg handlerConfig, all map[jobs.Kind]jobs.Handler) error {
+	settings := purge.Config{Catalogs: b.purged, Worker: cfg.worker, DryRun: cfg.dryRun, Logger: cfg.log, List: cfg.list}
 	tables, err := purge.New(settings)
 	if err != nil {
-		return nil, fmt.Errorf("prepare purges: %w", err)
+		return fmt.Errorf("prepare purges: %w", err)
 	}
 	views, err := purge.NewViews(settings)
 	if err != nil {
-		return nil, fmt.Errorf("prepare purges of views: %w", err)
+		return fmt.Errorf("prepare purges of views: %w", err)
 	}
 	files, err := purge.NewFiles(settings)
 	if err != nil {
-		return nil, fmt.Errorf("prepare purges of files: %w", err)
+		return fmt.Errorf("prepare purges of files: %w", err)
 	}
-	return map[jobs.Kind]jobs.Handler{jobs.Purge: tables, jobs.PurgeView: views, jobs.PurgeFiles: files}, nil
+	all[jobs.Purge], all[jobs.PurgeView], all[jobs.PurgeFiles] = tables, views, files
+	return nil
+}
+
+// noHandler says why jobs of a kind cannot be run with this configuration.
+func noHandler(kind jobs.Kind) error {
+	if kind.PurgesDropped() {
+		return fmt.Errorf("no catalog has locations, so nothing may be deleted by a %s; name them under catalogs.….locations", kind)
+	}
+	return fmt.Errorf("no catalog has a rest section, so a %s has no catalog to ask; add catalogs.….rest: { uri: … }", kind)
+}
+
+// usableSlots are the slots of the kinds that have handlers. Slots that are the
+// default are for whatever can be run; others must be possible.
+func usableSlots(slots config.Slots, handlers map[jobs.Kind]jobs.Handler) (config.Slots, error) {
+	usable, isDefault := config.Slots{}, maps.Equal(slots, config.Default().Worker.Slots)
+	for kind, count := range slots {
+		switch {
+		case handlers[kind] != nil:
+			usable[kind] = count
+		case count > 0 && !isDefault:
+			return nil, fmt.Errorf("worker.slots: %s=%d: %w", kind, count, noHandler(kind))
+		}
+	}
+	return usable, nil
 }

@@ -19,8 +19,8 @@ import (
 	"deckhand/internal/command"
 	"deckhand/internal/config"
 	"deckhand/internal/queue"
+	"deckhand/internal/receipt"
 	"deckhand/internal/telemetry"
-	"deckhand/jobs/purge"
 )
 
 func newRun() *cobra.Command {
@@ -56,7 +56,7 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 	}
 	name, metrics := workerName(s), telemetry.NewMetrics(telemetry.ReadBuild(version))
 	log := s.Log.With(slog.String(telemetry.KeyWorker, name))
-	box, err := openStores(s.Config.CatalogsNamed(""), metrics)
+	box, err := openCatalogs(s.Config.CatalogsNamed(""), metrics, log)
 	if err != nil {
 		return command.Exit(command.BadInput, err)
 	}
@@ -64,6 +64,11 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 	handlers, err := box.handlers(handlerConfig{
 		worker: name, dryRun: s.Config.Worker.DryRun, log: log, list: countDeleted(metrics),
 	})
+	if err != nil {
+		return command.Exit(command.BadInput, err)
+	}
+
+	slots, err := usableSlots(s.Config.Worker.Slots, handlers)
 	if err != nil {
 		return command.Exit(command.BadInput, err)
 	}
@@ -94,15 +99,15 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 		return stopped(ctx, err)
 	}
 	worker, err := queue.NewWorker(q, queue.WorkerConfig{
-		Name: name, Slots: s.Config.Worker.Slots, Handlers: handlers, Logger: s.Log, Observer: metrics,
+		Name: name, Slots: slots, Handlers: handlers, Logger: s.Log, Observer: metrics,
 	})
 	if err != nil {
 		return command.Exit(command.BadInput, err)
 	}
-	for kind, slots := range s.Config.Worker.Slots {
-		metrics.Slots(kind, slots)
+	for kind, count := range slots {
+		metrics.Slots(kind, count)
 	}
-	metrics.Watch(worker, slices.Sorted(maps.Keys(s.Config.Worker.Slots)))
+	metrics.Watch(worker, slices.Sorted(maps.Keys(slots)))
 	state.working(worker)
 	log.InfoContext(ctx, "connected to the queue", slog.String("url", nc.ConnectedUrlRedacted()), slog.String("http", web.address()))
 	return work(ctx, worker, nc, metrics.WatchQueue(q.Status, log), log)
@@ -139,8 +144,8 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-func countDeleted(metrics *telemetry.Metrics) func(purge.PathRecord) {
-	return func(path purge.PathRecord) {
+func countDeleted(metrics *telemetry.Metrics) func(receipt.PathRecord) {
+	return func(path receipt.PathRecord) {
 		if path.Action == "deleted" {
 			metrics.FileDeleted(path.Bytes)
 		}
