@@ -11,11 +11,13 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/apache/iceberg-go/table"
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/s3test"
 	"deckhand/internal/standin"
 )
 
@@ -53,6 +55,40 @@ func TestOfWritersAtOnceNoneIsLost(t *testing.T) {
 	require.Positive(t, count)
 	log := body["metadata"].(map[string]any)["metadata-log"].([]any)
 	require.Len(t, log, count, "each commit has its own metadata file")
+}
+
+// TestAWriterThatIsSlowerLoses lets another commit through while one writes its
+// metadata.
+func TestAWriterThatIsSlowerLoses(t *testing.T) {
+	t.Parallel()
+	p := newReplay(t, recording{tables: []string{"s3cat/n/t"}})
+	commit := func(name string) error {
+		return p.server.Commit(context.Background(), tableAt("s3cat/n/t"), nil,
+			[]table.Update{table.NewSetPropertiesUpdate(map[string]string{name: "1"})})
+	}
+	var begun atomic.Bool
+	p.store.Fault(func(_ int64, op string, _ *http.Request) *s3test.Fault {
+		if op == "PutObject" && begun.CompareAndSwap(false, true) {
+			if err := commit("faster"); err != nil {
+				t.Errorf("the faster commit: %v", err)
+			}
+		}
+		return nil
+	})
+	err := commit("slower")
+	var refusal *standin.Refusal
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, http.StatusConflict, refusal.Status)
+	require.Equal(t, "CommitConflictException", refusal.Type)
+
+	var written []string
+	for _, key := range p.store.Keys("lab") {
+		written = append(written, "s3://lab/"+key)
+	}
+	require.Len(t, written, 2, "the metadata of the slower is removed: %v", written)
+	require.Contains(t, written, p.server.MetadataLocation(t.Context(), tableAt("s3cat/n/t")))
+	p.store.Fault(nil)
+	require.NoError(t, commit("slower"))
 }
 
 // TestWhatACommitDoesNotNameStaysAsOtherEnginesWroteIt sets a property on each
