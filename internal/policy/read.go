@@ -125,9 +125,11 @@ func (k *Key) allowed(value any) (any, error) {
 
 func (k *Key) durationInRange(d time.Duration) error {
 	return k.inRange(d.Seconds(), formatDuration(d), func(f float64) string {
-		return formatDuration(time.Duration(f * float64(time.Second)))
+		return formatDuration(secondsOf(f))
 	})
 }
+
+func secondsOf(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
 
 func (k *Key) inRange(value float64, shown string, format func(float64) string) error {
 	if value < k.Least {
