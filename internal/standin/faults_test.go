@@ -84,7 +84,9 @@ func TestAHangingRequestEndsWithItsClient(t *testing.T) {
 	p := stage(t)
 	p.as("root")
 	hanging := make(chan struct{})
-	p.server.Fault(standin.OnNth(1, standin.LoadTable, standin.Fault{Call: func() { close(hanging) }, Hang: true}))
+	p.server.Fault(standin.OnNth(1, standin.LoadTable, standin.Fault{
+		Call: func() { close(hanging) }, Hang: true, Status: http.StatusTeapot,
+	}))
 	ctx, leave := context.WithCancel(t.Context())
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(p.server.URI(), "/api/catalog")+orders, nil)
 	require.NoError(t, err)
@@ -100,6 +102,10 @@ func TestAHangingRequestEndsWithItsClient(t *testing.T) {
 	<-hanging
 	leave()
 	require.ErrorIs(t, <-failed, context.Canceled)
+	require.Eventually(t, func() bool {
+		return p.server.Count(standin.LoadTable, 0)+p.server.Count(standin.LoadTable, http.StatusTeapot) == 1
+	}, time.Minute, time.Millisecond)
+	require.Zero(t, p.server.Count(standin.LoadTable, http.StatusTeapot), "it was answered")
 }
 
 func TestAnotherWriterCanComeBetweenLoadAndCommit(t *testing.T) {
