@@ -53,7 +53,7 @@ func Evaluate(kind Kind, policies []Policy, facts Facts) Applied {
 		return a.stop(err)
 	}
 	a.Enabled, a.Settings, a.Effective = true, settings, effective
-	a.Values = append(list, a.timingValues(values)...)
+	a.Values = slices.Concat(list, timingValues(values))
 	dryRun, isSet := values["dry-run"].value.(bool)
 	a.DryRun = isSet && dryRun
 	return a
@@ -67,7 +67,7 @@ func (a Applied) stop(err error) Applied {
 }
 
 // timingValues lists when jobs may run, as far as the policy says.
-func (a Applied) timingValues(values map[string]given) []Setting {
+func timingValues(values map[string]given) []Setting {
 	var list []Setting
 	for i := range Keys {
 		key := &Keys[i]

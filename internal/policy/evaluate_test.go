@@ -94,6 +94,10 @@ func TestABadTablePropertyStopsThePolicyUnlessItSpeaksItself(t *testing.T) {
 		a = Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":true,"config":{"max-snapshot-age":"1d","retain-last":2}}`)}, facts)
 		require.NoError(t, a.Problem)
 	}
+	for size, good := range map[string]bool{"1": true, "10000": true, "0": false, "-1": false, "1.5": false, "9000000000000000000": true} {
+		a := Evaluate(CompactKind, []Policy{policyOf(CompactKind, `{"enable":true}`)}, Facts{Properties: map[string]string{"write.target-file-size-bytes": size}})
+		require.Equal(t, good, a.Problem == nil, "%s: %v", size, a.Problem)
+	}
 	a := Evaluate(CompactKind, []Policy{policyOf(CompactKind, `{"enable":true,"config":{"min-file-size-bytes":600000000}}`)}, Facts{})
 	require.ErrorContains(t, a.Problem, "each must be less than the next")
 }

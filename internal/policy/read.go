@@ -178,8 +178,9 @@ func readContent(kind Kind, text string) (content, error) {
 			r.mistake("key %s is there twice", quote(m.key))
 		case name == "enable":
 			found = true
-			isFlag := false
-			if enable, isFlag = m.value.(bool); !isFlag {
+			var isFlag bool
+			enable, isFlag = m.value.(bool)
+			if !isFlag {
 				r.mistake("key %s: want true or false, not %s", quote(m.key), describe(m.value))
 			}
 		case name == "version":
@@ -228,7 +229,8 @@ func readParams(kind Kind, params json.RawMessage) (*reading, error) {
 		return nil, err
 	}
 	r.members(members)
-	return r, r.err()
+	err = r.err()
+	return r, err
 }
 
 // ReadExpire reads the params of an expire job, see [Read].

@@ -57,7 +57,7 @@ func (k *Key) complete(field reflect.Value, properties map[string]string) (Origi
 			return "", fmt.Errorf("table property %s: want %s, not %s", k.Property, want[k.PropertyType], quote(text))
 		}
 		if err == nil {
-			_, err = k.allowed(value)
+			err = k.tolerable(value)
 		}
 		if err != nil {
 			return "", fmt.Errorf("table property %s: %w", k.Property, err)
@@ -79,6 +79,16 @@ func (k *Key) complete(field reflect.Value, properties map[string]string) (Origi
 	return FromDefault, nil
 }
 
+// tolerable is what a table property may be. The engines take sizes that a policy
+// may not ask for, since there they are most likely in the wrong unit.
+func (k *Key) tolerable(value any) error {
+	if n, isWhole := value.(int64); isWhole && n > 0 && n <= anInt {
+		return nil
+	}
+	_, err := k.allowed(value)
+	return err
+}
+
 // What Iceberg takes for too small and too large, in parts of the target size
 // (org.apache.iceberg.actions.SizeBasedFileRewritePlanner).
 const (
@@ -93,7 +103,7 @@ func (c Compact) derive() (Compact, error) {
 		c.MinFileSizeBytes = int64(target * minFileSizeRatio)
 	}
 	if c.MaxFileSizeBytes == 0 {
-		c.MaxFileSizeBytes = int64(min(target*maxFileSizeRatio, math.MaxInt64/2))
+		c.MaxFileSizeBytes = max(c.TargetFileSizeBytes+1, int64(min(target*maxFileSizeRatio, math.MaxInt64/2)))
 	}
 	if c.PartialProgressMaxFailed == nil {
 		failed := c.PartialProgressMaxCommits
