@@ -76,13 +76,15 @@ var endpoints = []string{
 	"GET /v1/{prefix}/namespaces/{namespace}/views", "GET /v1/{prefix}/namespaces/{namespace}/views/{view}",
 	"HEAD /v1/{prefix}/namespaces/{namespace}/views/{view}", "POST /v1/{prefix}/namespaces/{namespace}/views",
 	"DELETE /v1/{prefix}/namespaces/{namespace}/views/{view}",
+}
+
+// polarisEndpoints are those that other Iceberg REST catalogs do not have. The ones
+// of generic tables lack their first slash, as on the real server.
+var polarisEndpoints = []string{
 	"GET polaris/v1/{prefix}/namespaces/{namespace}/generic-tables",
 	"POST polaris/v1/{prefix}/namespaces/{namespace}/generic-tables",
 	"DELETE polaris/v1/{prefix}/namespaces/{namespace}/generic-tables/{generic-table}",
 	"GET polaris/v1/{prefix}/namespaces/{namespace}/generic-tables/{generic-table}",
-}
-
-var policyEndpoints = []string{
 	"GET /polaris/v1/{prefix}/namespaces/{namespace}/policies",
 	"POST /polaris/v1/{prefix}/namespaces/{namespace}/policies",
 	"GET /polaris/v1/{prefix}/namespaces/{namespace}/policies/{policy-name}",
@@ -116,7 +118,7 @@ func (s *Server) config(q *request) (*answer, error) {
 		Endpoints: slices.Clone(endpoints),
 	}
 	if !s.opts.Anonymous {
-		body.Endpoints = append(body.Endpoints, policyEndpoints...)
+		body.Endpoints = append(body.Endpoints, polarisEndpoints...)
 	}
 	if s.opts.Idempotency {
 		body.Idempotency = "PT5M"

@@ -3,6 +3,7 @@ package standin_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"syscall"
@@ -143,7 +144,23 @@ func TestAnonymousServersAskForNoToken(t *testing.T) {
 	p := newReplay(t, recording{opts: standin.Options{Anonymous: true}, tables: nil})
 	status, _, body := p.send(http.MethodGet, "/api/catalog/v1/config", "warehouse=filecat", nil, "")
 	require.Equal(t, http.StatusOK, status)
-	require.NotContains(t, body.(map[string]any)["endpoints"], "GET /polaris/v1/{prefix}/applicable-policies")
+	require.NotContains(t, fmt.Sprint(body.(map[string]any)["endpoints"]), "polaris/v1")
+	status, _, _ = p.send(http.MethodGet, "/api/catalog/polaris/v1/filecat/applicable-policies", "", nil, "")
+	require.Equal(t, http.StatusNotFound, status)
+}
+
+func TestAfterRunsOnceTheCommitTookEffect(t *testing.T) {
+	t.Parallel()
+	p := stage(t)
+	p.as("root")
+	before := p.server.MetadataLocation(t.Context(), tableAt("filecat/n/orders"))
+	var seen string
+	p.server.Fault(standin.Once(1, standin.Fault{Delay: time.Nanosecond, After: func() {
+		seen = p.server.MetadataLocation(context.Background(), tableAt("filecat/n/orders"))
+	}}))
+	require.Equal(t, http.StatusOK, p.set("a", "1"))
+	require.NotEmpty(t, seen)
+	require.NotEqual(t, before, seen)
 }
 
 func TestVendedKeysNameTheirEnd(t *testing.T) {

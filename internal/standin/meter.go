@@ -33,6 +33,11 @@ const (
 	Other              Kind = "Other"
 )
 
+// ofPolaris is true for what other Iceberg REST catalogs do not have.
+func (k Kind) ofPolaris() bool {
+	return k == GenericTable || k == PolicyRequest || k == ApplicablePolicies || k == Management
+}
+
 // meter counts requests by kind and status, and waits for those that run.
 type meter struct {
 	mu      sync.Mutex

@@ -25,7 +25,7 @@ type Options struct {
 	// RequireRealm refuses requests without the header Polaris-Realm.
 	RequireRealm bool
 	// Anonymous serves every request as root, without a token, as many Iceberg
-	// REST catalogs do; policies and management are not there then.
+	// REST catalogs do; policies, generic tables and management are not there then.
 	Anonymous bool
 	// Catalogs to make at the start; see also [Server.CreateCatalog].
 	Catalogs []Catalog

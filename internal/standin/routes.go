@@ -76,7 +76,7 @@ func (s *Server) serve(q *request) (*answer, error) {
 		}
 		q.caller = caller
 	}
-	if q.handle == nil {
+	if q.handle == nil || s.opts.Anonymous && q.kind.ofPolaris() {
 		return nil, notFoundPath(q.Request)
 	}
 	return q.handle(s, q)
