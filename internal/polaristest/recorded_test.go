@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,13 +38,14 @@ type replay struct {
 // run compares all that are not skipped, and counts them.
 func (r *replay) run(t *testing.T, all []exchange) (compared int) {
 	t.Helper()
+	skipped := map[string][]string{}
 	for _, e := range all {
 		if prepare := r.before[e.Name]; prepare != nil {
 			prepare()
 		}
 		if r.skip != nil {
 			if why := r.skip(e); why != "" {
-				t.Logf("not compared: %s: %s", e.Name, why)
+				skipped[why] = append(skipped[why], e.Name)
 				continue
 			}
 		}
@@ -71,6 +73,9 @@ func (r *replay) run(t *testing.T, all []exchange) (compared int) {
 		compared++
 	}
 	t.Logf("%d of %d recorded exchanges answered alike", compared, len(all))
+	for why, names := range skipped {
+		t.Logf("%d not compared, since %s: %s", len(names), why, strings.Join(names, "; "))
+	}
 	return compared
 }
 
