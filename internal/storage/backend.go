@@ -49,11 +49,15 @@ type target struct {
 // allowed by the guard.
 var backends = map[string]func(ctx context.Context, s *Session, l Location, g *Guard) (target, error){
 	"s3": func(ctx context.Context, s *Session, l Location, _ *Guard) (target, error) {
-		b, err := s.stores.s3Bucket(ctx, l.Bucket)
+		name, cfg, err := s.stores.s3For(l)
 		if err != nil {
 			return target{}, err
 		}
-		id := bucketID{endpoint: s.stores.cfg.S3.Endpoint, bucket: l.Bucket}
+		b, err := s.stores.s3Bucket(ctx, name, cfg)
+		if err != nil {
+			return target{}, err
+		}
+		id := bucketID{endpoint: cfg.Endpoint, bucket: l.Bucket}
 		return target{backend: b, limiter: s.stores.limiters.get(id, s.stores.cfg.MaxInFlight), bucket: l.Bucket}, nil
 	},
 	"file": func(_ context.Context, s *Session, _ Location, g *Guard) (target, error) {

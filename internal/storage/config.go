@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,8 +27,11 @@ type Config struct {
 	// Locations are the catalog's allowed locations; what lies below them may
 	// be read and listed by default. Required.
 	Locations []string
-	// S3 applies to all s3:// locations of the catalog.
+	// S3 applies to all s3:// locations of the catalog, unless Vended is set.
 	S3 S3Config
+	// Vended says how each s3:// location is reached with what a catalog vends. May
+	// be nil.
+	Vended Vended
 
 	// MaxInFlight is the largest number of requests in flight per bucket.
 	// Default 32. Of several catalogs on
@@ -114,6 +118,9 @@ type S3Config struct {
 	AccessKeyID, SecretAccessKey string
 	// SessionToken belongs to temporary static credentials.
 	SessionToken string
+	// Renew is asked for temporary credentials before the last ones expire, in place
+	// of the static ones. May be nil.
+	Renew func(ctx context.Context) (S3Credentials, error)
 }
 
 // Validate reports every mistake at once; no message holds a secret.

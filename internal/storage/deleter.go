@@ -60,7 +60,10 @@ type Deleter struct {
 }
 
 // storeID is what the keys of one batch share.
-type storeID struct{ scheme, bucket string }
+type storeID struct {
+	scheme string
+	name   storeName
+}
 
 // deleteBatch is full when the capacity of its items is used up, or its keys
 // have batchBytes.
@@ -117,7 +120,14 @@ func (d *Deleter) put(item Deletion) (*deleteBatch, error) {
 	if d.closed {
 		return nil, errDeleterClosed
 	}
-	id := storeID{item.Location.Scheme, item.Location.Bucket}
+	id := storeID{scheme: item.Location.Scheme}
+	if id.scheme == "s3" {
+		name, _, err := d.session.stores.s3For(item.Location)
+		if err != nil {
+			return nil, locate(err, "delete", item.Location)
+		}
+		id.name = name
+	}
 	batch := d.open[id]
 	if batch == nil {
 		t, err := d.session.target(d.ctx, "delete", item.Location, d.session.guard)

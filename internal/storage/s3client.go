@@ -30,7 +30,7 @@ const defaultRegion = "us-east-1"
 func newS3Client(ctx context.Context, cfg S3Config, transport http.RoundTripper) (*s3.Client, error) {
 	var base aws.Config
 	static := cfg.AccessKeyID != ""
-	if !static || cfg.Region == "" {
+	if !static && cfg.Renew == nil || cfg.Region == "" {
 		var err error
 		if base, err = config.LoadDefaultConfig(ctx); err != nil {
 			return nil, fmt.Errorf("read the AWS configuration: %w", err)
@@ -42,7 +42,10 @@ func newS3Client(ctx context.Context, cfg S3Config, transport http.RoundTripper)
 	if base.Region == "" {
 		base.Region = defaultRegion
 	}
-	if static {
+	switch {
+	case cfg.Renew != nil:
+		base.Credentials = renewing(cfg.Renew)
+	case static:
 		base.Credentials = credentials.NewStaticCredentialsProvider(cfg.AccessKeyID, cfg.SecretAccessKey, cfg.SessionToken)
 	}
 	return s3.NewFromConfig(base, func(o *s3.Options) {

@@ -17,7 +17,7 @@ type Stores struct {
 
 	mu      sync.Mutex
 	closed  bool
-	buckets map[string]*s3Bucket
+	buckets map[storeName]*s3Bucket
 }
 
 // NewStores checks the configuration. Buckets are opened when they are first
@@ -34,7 +34,7 @@ func NewStores(cfg Config, limiters *Limiters) (*Stores, error) {
 	if limiters == nil {
 		limiters = NewLimiters()
 	}
-	return &Stores{cfg: cfg, limiters: limiters, readable: readable, buckets: map[string]*s3Bucket{}}, nil
+	return &Stores{cfg: cfg, limiters: limiters, readable: readable, buckets: map[storeName]*s3Bucket{}}, nil
 }
 
 // Guard allows the catalog's locations.
@@ -54,7 +54,7 @@ func (s *Stores) Close() error {
 }
 
 // s3Bucket opens a bucket the first time.
-func (s *Stores) s3Bucket(ctx context.Context, name string) (*s3Bucket, error) {
+func (s *Stores) s3Bucket(ctx context.Context, name storeName, settings S3Config) (*s3Bucket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -63,7 +63,9 @@ func (s *Stores) s3Bucket(ctx context.Context, name string) (*s3Bucket, error) {
 	if b, ok := s.buckets[name]; ok {
 		return b, nil
 	}
-	b, err := openS3(ctx, s.cfg, name)
+	cfg := s.cfg
+	cfg.S3 = settings
+	b, err := openS3(ctx, cfg, name.bucket)
 	if err != nil {
 		return nil, err
 	}
