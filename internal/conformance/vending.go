@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,6 +25,10 @@ func (s *suite) vended(t *testing.T) {
 
 	stores, err := s.client.Stores(t.Context(), w.id(), loaded, storage.Config{}, nil)
 	require.NoError(t, err)
-	_ = io.Discard
-	_ = stores
+	t.Cleanup(func() { _ = stores.Close() })
+	at, err := storage.Parse(loaded.MetadataLocation)
+	require.NoError(t, err)
+	data, err := stores.Session(storage.SessionConfig{}).ReadAll(t.Context(), at, 1<<20)
+	require.NoError(t, err)
+	require.Contains(t, string(data), w.location)
 }
