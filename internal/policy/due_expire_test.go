@@ -131,6 +131,30 @@ func TestAgeAloneMakesAnUnchangedTableDue(t *testing.T) {
 	require.InDelta(t, 3, rules().Due(a, f, History{}, first.Add(3*day)).Need, 1e-9)
 }
 
+func TestARefThatIsKeptForEverHasNoLastDay(t *testing.T) {
+	t.Parallel()
+	f := Facts{GCEnabled: true, History: table.History{
+		Current: 1, Snapshots: []table.HistorySnapshot{{ID: 1, Timestamp: noon.UnixMilli()}},
+		Refs: map[string]table.Ref{table.MainBranch: {SnapshotID: 1, Type: table.Branch}, "release": {SnapshotID: 1, Type: table.Tag}},
+	}}
+	a := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":true}`)}, f)
+	require.Equal(t, Verdict{Why: "nothing expires, and nothing will without another commit"}, rules().Due(a, f, History{}, noon))
+}
+
+func TestARetentionIsNeverLaterThanNow(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Time{
+		"2030-01-01T00:00:00Z": noon, "2026-11-25T11:00:00Z": noon.Add(-time.Hour), "0s": noon, "36h": noon.Add(-36 * time.Hour),
+	} {
+		params, err := ParseSet(ExpireKind, []string{"older-than=" + text, "retain-last=3", "max-ref-age=1d", "snapshot-ids=4"})
+		require.NoError(t, err)
+		e, err := ReadExpire(params)
+		require.NoError(t, err)
+		require.Equal(t, table.Retention{OlderThan: want, MinSnapshotsToKeep: 3, MaxRefAge: day, SnapshotIDs: []int64{4}}, e.Retention(noon))
+	}
+	require.Equal(t, table.Retention{}, Expire{}.Retention(noon), "what is open stays open")
+}
+
 func TestFactsAreSmallAndComplete(t *testing.T) {
 	t.Parallel()
 	m := &table.Metadata{
@@ -140,6 +164,7 @@ func TestFactsAreSmallAndComplete(t *testing.T) {
 		Snapshots: []table.Snapshot{
 			{ID: 1, Timestamp: noon, Summary: map[string]string{"total-data-files": "1"}},
 			{ID: 2, ParentID: 1, Timestamp: noon, Summary: map[string]string{"total-data-files": "12", "total-files-size": "3400", "total-records": "x", "total-delete-files": "-5"}},
+			{ID: 3, ParentID: 1, Timestamp: noon, Summary: map[string]string{"total-data-files": "3"}},
 		},
 	}
 	f := FactsOf(m, "s3://b/t/metadata/9.json")

@@ -110,6 +110,7 @@ func TestATableIsDueOnceAtEachInstantOfItsSchedule(t *testing.T) {
 	require.True(t, dueWith(t, ExpireKind, daily, expiring(), History{}, three.Add(59*time.Minute)).Due)
 	requireNext(t, ExpireKind, daily, expiring(), History{}, three.Add(time.Hour), three.Add(day))
 	requireNext(t, ExpireKind, daily, expiring(), History{LastSuccess: three.Add(time.Minute)}, three.Add(2*time.Minute), three.Add(day))
+	requireNext(t, ExpireKind, daily+`,"min-interval":"1m"`, expiring(), History{LastSuccess: three.Add(time.Minute)}, three.Add(10*time.Minute), three.Add(day))
 	// A failure is made good within the hour.
 	requireNext(t, ExpireKind, daily, expiring(), History{LastFailure: three, Failures: 1}, three, three.Add(15*time.Minute))
 	// Both must let it through.
@@ -168,7 +169,7 @@ func TestATableOfSmallFilesIsCompactedOnceUnlessItGrows(t *testing.T) {
 	require.True(t, v.Due, v.Why)
 	require.Equal(t, "100 files of 1048576 bytes on average, less than 402653184", v.Why)
 	require.InDelta(t, 100, v.Need, 1e-9)
-	require.False(t, dueWith(t, CompactKind, `"target-file-size-bytes":1048577,"min-file-size-bytes":1048576`, f, History{}, noon).Due)
+	require.False(t, dueWith(t, CompactKind, `"min-file-size-bytes":1048576`, f, History{}, noon).Due)
 	require.False(t, dueWith(t, CompactKind, ``, f, History{LastSuccess: noon.Add(-day), DataFiles: 96}, noon).Due)
 	require.True(t, dueWith(t, CompactKind, ``, f, History{LastSuccess: noon.Add(-day), DataFiles: 95}, noon).Due)
 	require.False(t, dueWith(t, CompactKind, `"min-input-files":200`, f, History{}, noon).Due)
