@@ -1,26 +1,10 @@
 package policy
 
 import (
-	"strings"
 	"time"
+
+	"deckhand/internal/polaris"
 )
-
-// Policy as Polaris answers which apply to a table.
-type Policy struct {
-	Type, Name, Description string
-	// Content is the policy's JSON, as it was written.
-	Content string
-	Version int
-	// Inherited: it is attached to the catalog or a namespace, not to the table.
-	Inherited bool
-	// Namespace in which the policy lives, not where it is attached.
-	Namespace []string
-}
-
-// String names the policy: "ns.name", version and all.
-func (p Policy) String() string {
-	return strings.Join(append(append([]string(nil), p.Namespace...), p.Name), ".")
-}
 
 // Timing says when a job may run.
 type Timing struct {
@@ -51,7 +35,7 @@ type Setting struct {
 type Applied struct {
 	Kind Kind
 	// Policy that applies; nil: none.
-	Policy *Policy
+	Policy *polaris.Policy
 	// Enabled: the policy asks for the maintenance, and nothing is wrong with it.
 	Enabled bool
 	// Settings of the policy alone, what a job gets as its params; nil when there is

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"deckhand/internal/polaris"
 	"deckhand/internal/table"
 )
 
@@ -66,7 +67,7 @@ func TestATableIsDueForExpiryExactlyWhenSomethingExpires(t *testing.T) {
 		f := Facts{GCEnabled: true, History: drawHistory(t)}
 		content, properties := drawExpirePolicy(t)
 		f.Properties = properties
-		a := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, content)}, f)
+		a := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, content)}, f)
 		require.NoError(t, a.Problem)
 		now := noon.Add(time.Duration(rapid.IntRange(0, 100).Draw(t, "hours later"))*time.Hour + time.Duration(rapid.IntRange(0, 2).Draw(t, "ms"))*time.Millisecond)
 		expires := func(at time.Time) (bool, error) {
@@ -118,7 +119,7 @@ func TestAgeAloneMakesAnUnchangedTableDue(t *testing.T) {
 		Snapshots: []table.Snapshot{{ID: 1, Timestamp: noon.Add(-time.Hour)}, {ID: 2, ParentID: 1, Timestamp: noon}},
 	}
 	f := FactsOf(m, "s3://b/t/metadata/1.json")
-	a := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":true,"config":{"max_snapshot_age_days":2}}`)}, f)
+	a := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"enable":true,"config":{"max_snapshot_age_days":2}}`)}, f)
 	v := rules().Due(a, f, History{}, noon)
 	require.False(t, v.Due, v.Why)
 	first := noon.Add(47*time.Hour + time.Millisecond)
@@ -137,7 +138,7 @@ func TestARefThatIsKeptForEverHasNoLastDay(t *testing.T) {
 		Current: 1, Snapshots: []table.HistorySnapshot{{ID: 1, Timestamp: noon.UnixMilli()}},
 		Refs: map[string]table.Ref{table.MainBranch: {SnapshotID: 1, Type: table.Branch}, "release": {SnapshotID: 1, Type: table.Tag}},
 	}}
-	a := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":true}`)}, f)
+	a := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"enable":true}`)}, f)
 	require.Equal(t, Verdict{Why: "nothing expires, and nothing will without another commit"}, rules().Due(a, f, History{}, noon))
 }
 
@@ -186,7 +187,7 @@ func BenchmarkDue(b *testing.B) {
 		b.Run(fmt.Sprint(snapshots, " snapshots"), func(b *testing.B) {
 			b.ReportAllocs()
 			for range b.N {
-				a := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, polarisExamples[ExpireKind])}, f)
+				a := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, polarisExamples[ExpireKind])}, f)
 				rules().Due(a, f, History{}, noon)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/polaris"
 	"deckhand/internal/table"
 )
 
@@ -24,7 +25,7 @@ func expiring() Facts {
 
 func dueWith(t *testing.T, kind Kind, config string, f Facts, h History, now time.Time) Verdict {
 	t.Helper()
-	a := Evaluate(kind, []Policy{policyOf(kind, `{"enable":true,"config":{`+config+`}}`)}, f)
+	a := Evaluate(kind, []polaris.Policy{policyOf(kind, `{"enable":true,"config":{`+config+`}}`)}, f)
 	require.NoError(t, a.Problem)
 	return rules().Due(a, f, h, now)
 }
@@ -63,8 +64,8 @@ func TestATableBacksOffAfterFailuresAndJobsWithoutChange(t *testing.T) {
 
 func TestWhatOnlyAPersonCanChangeIsNotDue(t *testing.T) {
 	t.Parallel()
-	on := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":true}`)}, expiring())
-	off := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":false}`)}, expiring())
+	on := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"enable":true}`)}, expiring())
+	off := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"enable":false}`)}, expiring())
 	foreignFiles, newer := expiring(), expiring()
 	foreignFiles.GCEnabled, newer.FormatVersion = false, table.MaxFormatVersion+1
 	require.True(t, rules().Due(on, expiring(), History{}, noon).Due)
@@ -87,7 +88,7 @@ func TestOnlyExpireHasAWorkerUnlessTheRulesSayMore(t *testing.T) {
 	for _, kind := range Kinds() {
 		f := expiring()
 		f.Totals = Totals{DataFiles: 1000, Bytes: 1000, Records: 1000}
-		a := Evaluate(kind, []Policy{policyOf(kind, `{"enable":true}`)}, f)
+		a := Evaluate(kind, []polaris.Policy{policyOf(kind, `{"enable":true}`)}, f)
 		require.Equal(t, kind == ExpireKind, Rules{}.WithDefaults().Due(a, f, History{}, noon).Due)
 	}
 }

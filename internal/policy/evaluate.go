@@ -5,14 +5,17 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"deckhand/internal/polaris"
+	"deckhand/jobs"
 )
 
 // Evaluate what the policies that apply to a table say about a kind, for a table
 // of these facts. Polaris answers at most one policy per type, the nearest; two are
 // a problem, and so is a policy that is not understood: no other takes its place.
-func Evaluate(kind Kind, policies []Policy, facts Facts) Applied {
+func Evaluate(kind Kind, policies []polaris.Policy, facts Facts) Applied {
 	a := Applied{Kind: kind}
-	var found []Policy
+	var found []polaris.Policy
 	for _, p := range policies {
 		if p.Type == Type(kind) {
 			found = append(found, p)
@@ -26,7 +29,7 @@ func Evaluate(kind Kind, policies []Policy, facts Facts) Applied {
 	default:
 		names := make([]string, len(found))
 		for i, p := range found {
-			names[i] = p.String()
+			names[i] = jobs.FormatTable(p.Namespace, p.Name)
 		}
 		slices.Sort(names)
 		a.Problem = fmt.Errorf("%d policies of type %s apply at once: %s; detach all but one", len(found), Type(kind), strings.Join(names, ", "))
@@ -62,7 +65,7 @@ func Evaluate(kind Kind, policies []Policy, facts Facts) Applied {
 // stop the policy for this table.
 func (a Applied) stop(err error) Applied {
 	a.Timing = Timing{}
-	a.Problem = fmt.Errorf("policy %s, version %d: %w", a.Policy, a.Policy.Version, err)
+	a.Problem = fmt.Errorf("policy %s, version %d: %w", jobs.FormatTable(a.Policy.Namespace, a.Policy.Name), a.Policy.Version, err)
 	return a
 }
 

@@ -5,16 +5,18 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/polaris"
 )
 
-func policyOf(kind Kind, content string) Policy {
-	return Policy{Type: Type(kind), Name: "nightly", Namespace: []string{"ops", "policies"}, Version: 3, Content: content, Inherited: true}
+func policyOf(kind Kind, content string) polaris.Policy {
+	return polaris.Policy{Type: Type(kind), Name: "nightly", Namespace: []string{"ops", "policies"}, Version: 3, Content: content, Inherited: true}
 }
 
 func TestAPolicyIsAppliedWithTheOriginOfEachSetting(t *testing.T) {
 	t.Parallel()
 	facts := Facts{Properties: map[string]string{"history.expire.min-snapshots-to-keep": "7", "history.expire.max-snapshot-age-ms": "1000"}}
-	a := Evaluate(ExpireKind, []Policy{
+	a := Evaluate(ExpireKind, []polaris.Policy{
 		policyOf(CompactKind, `broken`),
 		policyOf(ExpireKind, `{"enable":true,"config":{"older_than":"2d","dry-run":true,"schedule":"@daily","min-interval":"6h","window":"22:00-06:00","stream-results":true}}`),
 	}, facts)
@@ -52,7 +54,7 @@ func TestDefaultsOfEveryKindAreInForce(t *testing.T) {
 			RewriteJobOrder: "none", UseStartingSequenceNumber: &yes,
 		},
 	} {
-		a := Evaluate(want.Kind(), []Policy{policyOf(want.Kind(), `{"enable":true}`)}, facts)
+		a := Evaluate(want.Kind(), []polaris.Policy{policyOf(want.Kind(), `{"enable":true}`)}, facts)
 		require.NoError(t, a.Problem)
 		require.Equal(t, want, a.Effective)
 		require.Equal(t, emptySettings[want.Kind()], a.Settings, "a job gets what the policy says, and no more")
@@ -63,24 +65,24 @@ func TestABrokenPolicyYieldsToNoOther(t *testing.T) {
 	t.Parallel()
 	near := policyOf(ExpireKind, `{"enable":true,"config":{"retain-lost":1}}`)
 	near.Inherited = false
-	a := Evaluate(ExpireKind, []Policy{near}, Facts{})
+	a := Evaluate(ExpireKind, []polaris.Policy{near}, Facts{})
 	require.EqualError(t, a.Problem, `policy ops.policies.nightly, version 3: unknown key "retain-lost"; did you mean "retain-last"?`)
 	require.False(t, a.Enabled)
 	require.Nil(t, a.Settings)
 
 	far := policyOf(ExpireKind, `{"enable":true}`)
 	far.Name = "far"
-	a = Evaluate(ExpireKind, []Policy{near, far}, Facts{})
+	a = Evaluate(ExpireKind, []polaris.Policy{near, far}, Facts{})
 	require.ErrorContains(t, a.Problem, "2 policies of type system.snapshot-expiry apply at once: ops.policies.far, ops.policies.nightly")
 	require.False(t, a.Enabled)
 }
 
 func TestNoPolicyOrOneThatIsOffAsksForNothing(t *testing.T) {
 	t.Parallel()
-	a := Evaluate(ExpireKind, []Policy{policyOf(OrphansKind, `{"enable":true}`)}, Facts{})
+	a := Evaluate(ExpireKind, []polaris.Policy{policyOf(OrphansKind, `{"enable":true}`)}, Facts{})
 	require.Nil(t, a.Policy)
 	require.False(t, a.Enabled)
-	a = Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":false}`)}, Facts{})
+	a = Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"enable":false}`)}, Facts{})
 	require.NoError(t, a.Problem)
 	require.False(t, a.Enabled)
 }
@@ -89,16 +91,16 @@ func TestABadTablePropertyStopsThePolicyUnlessItSpeaksItself(t *testing.T) {
 	t.Parallel()
 	for property, bad := range map[string]string{"history.expire.max-snapshot-age-ms": "5d", "history.expire.min-snapshots-to-keep": "0"} {
 		facts := Facts{Properties: map[string]string{property: bad}}
-		a := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":true}`)}, facts)
+		a := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"enable":true}`)}, facts)
 		require.ErrorContains(t, a.Problem, "table property "+property)
-		a = Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":true,"config":{"max-snapshot-age":"1d","retain-last":2}}`)}, facts)
+		a = Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"enable":true,"config":{"max-snapshot-age":"1d","retain-last":2}}`)}, facts)
 		require.NoError(t, a.Problem)
 	}
 	for size, good := range map[string]bool{"1": true, "10000": true, "0": false, "-1": false, "1.5": false, "9000000000000000000": true} {
-		a := Evaluate(CompactKind, []Policy{policyOf(CompactKind, `{"enable":true}`)}, Facts{Properties: map[string]string{"write.target-file-size-bytes": size}})
+		a := Evaluate(CompactKind, []polaris.Policy{policyOf(CompactKind, `{"enable":true}`)}, Facts{Properties: map[string]string{"write.target-file-size-bytes": size}})
 		require.Equal(t, good, a.Problem == nil, "%s: %v", size, a.Problem)
 	}
-	a := Evaluate(CompactKind, []Policy{policyOf(CompactKind, `{"enable":true,"config":{"min-file-size-bytes":600000000}}`)}, Facts{})
+	a := Evaluate(CompactKind, []polaris.Policy{policyOf(CompactKind, `{"enable":true,"config":{"min-file-size-bytes":600000000}}`)}, Facts{})
 	require.ErrorContains(t, a.Problem, "each must be less than the next")
 }
 
@@ -121,7 +123,7 @@ func TestOnlyLocationsInsideTheTableAreSearched(t *testing.T) {
 		{locations: `["file:///"]`, problem: "whole bucket"},
 		{locations: `["nowhere"]`, problem: `key "locations"`},
 	} {
-		a := Evaluate(OrphansKind, []Policy{policyOf(OrphansKind, `{"enable":true,"locations":`+c.locations+`}`)}, facts)
+		a := Evaluate(OrphansKind, []polaris.Policy{policyOf(OrphansKind, `{"enable":true,"locations":`+c.locations+`}`)}, facts)
 		if c.problem != "" {
 			require.ErrorContains(t, a.Problem, c.problem)
 			continue
@@ -139,7 +141,7 @@ func TestOnlyLocationsInsideTheTableAreSearched(t *testing.T) {
 		require.Equal(t, c.want, a.Effective.(Orphans).Locations)
 	}
 	whole := Facts{Locations: []string{"s3://b"}}
-	a := Evaluate(OrphansKind, []Policy{policyOf(OrphansKind, `{"enable":true,"locations":["s3://b/"]}`)}, whole)
+	a := Evaluate(OrphansKind, []polaris.Policy{policyOf(OrphansKind, `{"enable":true,"locations":["s3://b/"]}`)}, whole)
 	require.NoError(t, a.Problem)
 	require.Equal(t, []string{"s3://b/"}, a.Settings.(Orphans).Locations)
 }

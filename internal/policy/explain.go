@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"deckhand/jobs"
 )
 
 // Explanation says for one kind of maintenance on one table what applies, and
@@ -73,7 +74,7 @@ func (e Explanation) WriteText(w io.Writer) error {
 		if p.From == "inherited" {
 			from = "inherited"
 		}
-		fmt.Fprintf(t, "  policy\t%s, version %d, %s\n", oneLine(strings.Join(append(slices.Clone(p.Namespace), p.Name), ".")), p.Version, from)
+		fmt.Fprintf(t, "  policy\t%s, version %d, %s\n", oneLine(jobs.FormatTable(p.Namespace, p.Name)), p.Version, from)
 	}
 	for _, s := range e.Settings {
 		fmt.Fprintf(t, "  %s\t%s\t(%s)\n", s.Name, oneLine(s.Value), s.Origin)

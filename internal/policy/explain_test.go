@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/polaris"
 )
 
 func explained(t *testing.T, a Applied, f Facts, h History) (text, document string) {
@@ -22,7 +24,7 @@ func TestAnExplanationTellsPolicySettingsOriginsAndTheNextTime(t *testing.T) {
 	t.Parallel()
 	f := expiring()
 	f.Properties = map[string]string{"history.expire.min-snapshots-to-keep": "1"}
-	a := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, `{"enable":true,"config":{"max_snapshot_age_days":2,"window":"22:00-06:00","stream-results":true}}`)}, f)
+	a := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"enable":true,"config":{"max_snapshot_age_days":2,"window":"22:00-06:00","stream-results":true}}`)}, f)
 	text, document := explained(t, a, f, History{})
 	require.Equal(t, `expire: not due
   policy                  ops.policies.nightly, version 3, inherited
@@ -49,7 +51,7 @@ func TestAnExplanationTellsPolicySettingsOriginsAndTheNextTime(t *testing.T) {
 
 func TestAnExplanationOfAProblemNamesItAndShowsNoSettings(t *testing.T) {
 	t.Parallel()
-	a := Evaluate(ExpireKind, []Policy{policyOf(ExpireKind, "{\"enable\":true,\"config\":{\"a\u001bb\":1}}")}, expiring())
+	a := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, "{\"enable\":true,\"config\":{\"a\u001bb\":1}}")}, expiring())
 	text, document := explained(t, a, expiring(), History{})
 	require.Contains(t, text, "expire: not due\n  policy   ops.policies.nightly, version 3, inherited\n  problem  policy ops.policies.nightly, version 3: it is not JSON")
 	require.Contains(t, document, `"problem":"policy ops.policies.nightly`)
@@ -67,7 +69,7 @@ func TestAnExplanationOfWhatIsDueSaysNow(t *testing.T) {
 	t.Parallel()
 	p := policyOf(ExpireKind, `{"enable":true,"config":{"dry-run":true}}`)
 	p.Inherited, p.Name = false, "evil\nname"
-	text, _ := explained(t, Evaluate(ExpireKind, []Policy{p}, expiring()), expiring(), History{})
+	text, _ := explained(t, Evaluate(ExpireKind, []polaris.Policy{p}, expiring()), expiring(), History{})
 	require.Contains(t, text, "expire: due, dry run\n  policy                  ops.policies.evil?name, version 3, attached to the table\n")
 	require.Contains(t, text, "why                     1 snapshot expires\n  next                    now\n")
 }
