@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,6 +65,46 @@ func metadataOf(t *testing.T, y *yard, table *icebergtable.Table) []byte {
 	encoded, err := json.Marshal(json.RawMessage(data)) // compact
 	require.NoError(t, err)
 	return encoded
+}
+
+// What a guard says may change while a purge is cut off, at whatever level.
+func TestGuardsAreAskedAtEveryClaim(t *testing.T) {
+	t.Parallel()
+	const another = "00000000-0000-0000-0000-000000000001"
+	y := newYard(t)
+	table, neighbours := y.write(icebergtable.Everything())
+	root := table.Objects[table.MetadataLocation]
+	key := strings.TrimPrefix(table.MetadataLocation, "s3://warehouse/")
+	job, progress := jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{}
+	claims := 0
+	for done := false; !done; claims++ {
+		var deletes atomic.Int64
+		y.server.Fault(func(_ int64, op string, _ *http.Request) *s3test.Fault {
+			if strings.HasPrefix(op, "Delete") && deletes.Add(1) > 1 {
+				return &s3test.Fault{Status: 500, Code: "InternalError"}
+			}
+			return nil
+		})
+		_, err := run(t, y.tables(purge.Policy{}), job, progress)
+		if done = err == nil; done {
+			break
+		}
+		require.ErrorIs(t, err, jobs.ErrUnavailable)
+		y.server.Fault(nil)
+
+		y.server.Put("warehouse", key, []byte(strings.ReplaceAll(string(root), table.UUID, another)))
+		before, saved := y.keys(), progress.Checkpoint()
+		refused, err := run(t, y.tables(purge.Policy{}), job, progress)
+		require.ErrorContains(t, err, "UUID "+another)
+		require.True(t, jobs.IsPermanent(err))
+		require.Equal(t, "none", refused.Verified)
+		require.Empty(t, refused.Deleted)
+		require.Equal(t, before, y.keys())
+		require.JSONEq(t, string(saved), string(progress.Checkpoint()))
+		y.server.Put("warehouse", key, root)
+	}
+	require.Greater(t, claims, 3, "cut off at several levels")
+	require.Equal(t, neighbours, y.keys())
 }
 
 func TestATableWithoutUUIDIsNotPurgedForAJobThatHasOne(t *testing.T) {
