@@ -35,14 +35,14 @@ func (s *suite) forbidden(t *testing.T) {
 	_, err := firstOf(nobody.Namespaces(t.Context(), nil))
 	missing(err, "LIST_NAMESPACES", "NAMESPACE_LIST")
 	_, err = firstOf(nobody.Tables(t.Context(), w.namespace))
-	missing(err, "LIST_TABLES", "TABLE_LIST")
-	missing(load(nobody, polaris.LoadOptions{}), "LOAD_TABLE", "TABLE_READ_PROPERTIES")
+	missing(err, "LIST_TABLES", "TABLE_WRITE_DATA")
+	missing(load(nobody, polaris.LoadOptions{}), "LOAD_TABLE", "TABLE_WRITE_DATA")
 
 	reader := as("reader", "TABLE_READ_PROPERTIES")
 	require.NoError(t, load(reader, polaris.LoadOptions{}))
-	missing(load(reader, polaris.LoadOptions{Vend: true}), "LOAD_TABLE_WITH_READ_DELEGATION", "TABLE_READ_DATA")
+	missing(load(reader, polaris.LoadOptions{Vend: true}), "LOAD_TABLE_WITH_READ_DELEGATION", "TABLE_WRITE_DATA")
 	_, err = reader.Commit(t.Context(), w.id(), nil, setProperty("a", "b"))
-	require.ErrorIs(t, err, polaris.ErrForbidden)
+	missing(err, "SET_TABLE_PROPERTIES", "TABLE_WRITE_DATA")
 	_, err = reader.Policies(t.Context(), w.id())
 	require.NoError(t, err)
 }

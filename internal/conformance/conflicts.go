@@ -41,7 +41,8 @@ func (s *suite) conflicts(t *testing.T) {
 	}
 	require.ErrorIs(t, commit(main(ref(2)), iceberg_table.NewAddSnapshotUpdate(old)), polaris.ErrConflict, "a stale sequence number")
 
-	require.ErrorIs(t, commit(nil, iceberg_table.NewSetSnapshotRefUpdate("t", 77, iceberg_table.TagRef, 0, 0, 0)), polaris.ErrRejected)
+	downgrade := iceberg_table.NewUpgradeFormatVersionUpdate(1)
+	require.ErrorIs(t, commit(nil, downgrade), polaris.ErrRejected, "no commit of anyone makes it possible")
 
 	loaded, err := s.client.Commit(t.Context(), w.id(), main(ref(2)), []iceberg_table.Update{iceberg_table.NewRemoveSnapshotsUpdate([]int64{1}, false)})
 	require.NoError(t, err)
