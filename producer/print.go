@@ -8,6 +8,7 @@ import (
 
 	"deckhand/internal/command"
 	"deckhand/jobs"
+	"deckhand/jobs/expire"
 	"deckhand/jobs/purge"
 )
 
@@ -53,14 +54,26 @@ func (p printer) result(result *jobs.Result) error {
 	if _, err := fmt.Fprintf(p.out, "%s%s  %s\n", result.Outcome, took, command.Clean(jobs.FormatTable(result.Namespace, result.Table))); err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
-	if len(result.Receipt) == 0 || !result.Kind.PurgesDropped() {
+	if len(result.Receipt) == 0 {
 		return nil
 	}
-	var receipt purge.Receipt
-	if err := json.Unmarshal(result.Receipt, &receipt); err != nil {
+	switch {
+	case result.Kind == jobs.Expire:
+		return printReceipt(p.out, result.Receipt, &expire.Receipt{})
+	case result.Kind.PurgesDropped():
+		return printReceipt(p.out, result.Receipt, &purge.Receipt{})
+	}
+	return nil
+}
+
+// receipt of a kind, for people.
+type receipt interface{ WriteText(out io.Writer) error }
+
+func printReceipt(out io.Writer, data json.RawMessage, into receipt) error {
+	if err := json.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("read receipt: %w", err)
 	}
-	return receipt.WriteText(p.out)
+	return into.WriteText(out)
 }
 
 func (p printer) encode(value any) error {

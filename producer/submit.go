@@ -22,9 +22,12 @@ func newSubmit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "submit KIND",
 		Short: "Queue one job",
-		Long: `Queues one job. KIND is purge, purge-view or purge-files. There is at most one job
-for a table and kind (of purge-files: for the same files): submitting it again while
-it waits or runs is harmless, and says "already queued".
+		Long: `Queues one job. KIND is expire, purge, purge-view or purge-files. There is at most
+one job for a table and kind (of purge-files: for the same files): submitting it again
+while it waits or runs is harmless, and says "already queued".
+
+An expire is of a table that lives. --set gives settings by the names that policies
+have; what is not set is as the table's properties say.
 
 Exit codes: 0 queued, already queued, or with --wait completed; 2 bad input; 3 with
 --wait: the job died, was canceled, or was removed by hand; 4 the queue is full,
@@ -33,7 +36,8 @@ denied or cannot be reached, or --timeout has passed: try again.`,
       --table-uuid 6f1c2c1e-9f3c-4a5e-8d7f-0b1d5c1a2b3c \
       --metadata-location s3://warehouse/sales/orders/metadata/00012-a.metadata.json
   producer submit purge --file job.json --wait --json
-  producer submit purge … --not-before 24h`,
+  producer submit purge … --not-before 24h
+  producer submit expire --catalog lake --table sales.orders --set retain-last=5 --wait`,
 		Args: command.OneKind,
 		RunE: command.Action(func(cmd *cobra.Command, s *command.Session, args []string) error {
 			built, err := job.build(s.Config, jobs.Kind(args[0]), cmd.InOrStdin(), time.Now())

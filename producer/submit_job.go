@@ -14,13 +14,14 @@ import (
 
 	"deckhand/internal/command"
 	"deckhand/internal/config"
+	"deckhand/internal/policy"
 	"deckhand/jobs"
 )
 
 // jobFlags describe the job to submit.
 type jobFlags struct {
 	file, catalog, realm, table, tableUUID, metadataLocation string
-	locations                                                []string
+	locations, set                                           []string
 	notBefore, params                                        string
 	dryRun                                                   bool
 }
@@ -28,13 +29,14 @@ type jobFlags struct {
 func (f *jobFlags) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&f.catalog, "catalog", "", "name of the catalog")
 	flags.StringVar(&f.table, "table", "", "namespace.table, levels joined by dots; a dot inside a name is written =2E")
-	flags.StringVar(&f.tableUUID, "table-uuid", "", "UUID of the dropped table or view")
-	flags.StringVar(&f.metadataLocation, "metadata-location", "", "URI of its root metadata file")
+	flags.StringVar(&f.tableUUID, "table-uuid", "", "UUID of the table or view; an expire may do without")
+	flags.StringVar(&f.metadataLocation, "metadata-location", "", "URI of the root metadata file of a dropped table or view")
 	flags.StringArrayVar(&f.locations, "location", nil, "narrow the job to this location; may be repeated")
 	flags.StringVar(&f.realm, "realm", "", "realm of the catalog (default: as configured, else "+config.DefaultRealm+")")
 	flags.StringVar(&f.notBefore, "not-before", "", "do not run it before this time (RFC 3339), or for so long (24h)")
 	flags.StringVar(&f.params, "params", "", "settings of the kind, a JSON object")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but delete")
+	flags.StringArrayVar(&f.set, "set", nil, "KEY=VALUE, a setting of the kind by its policy name; may be repeated")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but delete and commit")
 	flags.StringVar(&f.file, "file", "", "read the whole job from this JSON file instead, - is standard input")
 }
 
@@ -50,16 +52,43 @@ func (f *jobFlags) build(cfg *config.Config, kind jobs.Kind, stdin io.Reader, no
 			return nil, fmt.Errorf("--not-before: %w", err)
 		}
 	}
-	if f.params != "" {
-		if !json.Valid([]byte(f.params)) {
-			return nil, errors.New("--params: is not JSON")
-		}
-		job.Params = json.RawMessage(f.params)
+	if err := f.setParams(job); err != nil {
+		return nil, err
 	}
 	if err := job.Validate(); err != nil {
 		return nil, err
 	}
 	return job, nil
+}
+
+// setParams from what was given. Those of maintenance are read strictly here, so
+// that a misspelt key is found before the job is queued.
+func (f *jobFlags) setParams(job *jobs.Job) (err error) {
+	maintains := job.Kind.Known() && !job.Kind.PurgesDropped()
+	switch {
+	case f.params != "" && len(f.set) > 0:
+		return errors.New("--params and --set: give one of them")
+	case f.params != "":
+		if !json.Valid([]byte(f.params)) {
+			return errors.New("--params: is not JSON")
+		}
+		job.Params = json.RawMessage(f.params)
+	case len(f.set) > 0 && f.file != "":
+		return errors.New("--file holds the whole job; leave out --set")
+	case len(f.set) > 0 && !maintains:
+		return fmt.Errorf("--set: a %s has no settings that policies have", job.Kind)
+	case len(f.set) > 0:
+		if job.Params, err = policy.ParseSet(job.Kind, f.set); err != nil {
+			return fmt.Errorf("--set: %w", err)
+		}
+		return nil
+	}
+	if job.Kind == jobs.Expire {
+		if _, err := policy.ReadExpire(job.Params); err != nil {
+			return fmt.Errorf("settings of the job: %w", err)
+		}
+	}
+	return nil
 }
 
 func (f *jobFlags) base(cfg *config.Config, kind jobs.Kind, stdin io.Reader) (*jobs.Job, error) {
@@ -71,6 +100,9 @@ func (f *jobFlags) base(cfg *config.Config, kind jobs.Kind, stdin io.Reader) (*j
 	}
 	if f.catalog == "" || f.table == "" {
 		return nil, errors.New("give --catalog and --table, or a whole job with --file")
+	}
+	if kind.Known() && !kind.PurgesDropped() && f.metadataLocation != "" {
+		return nil, fmt.Errorf("--metadata-location: a %s takes the table as the catalog has it; leave it out", kind)
 	}
 	if kind.PurgesDropped() && (f.tableUUID == "" || f.metadataLocation == "") {
 		return nil, fmt.Errorf("a %s needs --table-uuid and --metadata-location, which tell this table from others of its name", kind)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"deckhand/internal/polaris"
 	"deckhand/jobs"
 )
 
@@ -49,7 +50,7 @@ func (p *pass) publish(ctx context.Context, c candidate) (bool, error) {
 	}
 	job := p.job(c.id, c.kind)
 	job.ID, job.TableUUID, job.RequestedAt = jobs.NewID(), c.state.facts.UUID, jobs.At(p.cfg.Now())
-	job.RequestedBy = "policy " + applied.Policy.String()
+	job.RequestedBy = "policy " + policyName(applied.Policy)
 	job.DryRun, job.Params = applied.DryRun, applied.Settings.Params()
 	publication, err := p.cfg.Publish(ctx, job)
 	if err != nil {
@@ -61,6 +62,8 @@ func (p *pass) publish(ctx context.Context, c candidate) (bool, error) {
 	}
 	p.tally.kind(c.kind, func(k *KindCounts) { k.Published++ })
 	p.log.InfoContext(ctx, "published job", slog.String("tail", job.Tail()), slog.String("job", job.ID),
-		slog.String("policy", applied.Policy.String()), slog.String("why", verdict.Why), slog.Bool("dry_run", job.DryRun))
+		slog.String("policy", policyName(applied.Policy)), slog.String("why", verdict.Why), slog.Bool("dry_run", job.DryRun))
 	return true, nil
 }
+
+func policyName(p *polaris.Policy) string { return jobs.FormatTable(p.Namespace, p.Name) }

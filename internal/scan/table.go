@@ -18,7 +18,7 @@ type tableState struct {
 	etag  string
 	facts policy.Facts
 	// policies as they were asked for last; they are good until policiesUntil.
-	policies      []policy.Policy
+	policies      []polaris.Policy
 	policiesUntil time.Time
 	// seen is the round that saw it last.
 	seen uint64
@@ -103,15 +103,15 @@ func (p *pass) askPolicies(ctx context.Context, id polaris.Identifier, state *ta
 }
 
 // kept shares the texts of policies that thousands of tables inherit.
-func kept(found []polaris.Policy) []policy.Policy {
-	policies := make([]policy.Policy, 0, len(found))
+func kept(found []polaris.Policy) []polaris.Policy {
+	policies := make([]polaris.Policy, 0, len(found))
 	for _, each := range found {
 		each.Content, each.Description = unique.Make(each.Content).Value(), ""
 		each.Name, each.Type = unique.Make(each.Name).Value(), unique.Make(each.Type).Value()
 		for i, level := range each.Namespace {
 			each.Namespace[i] = unique.Make(level).Value()
 		}
-		policies = append(policies, policy.Policy(each))
+		policies = append(policies, each)
 	}
 	return policies
 }
