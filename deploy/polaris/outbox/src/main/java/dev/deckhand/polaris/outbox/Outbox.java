@@ -11,7 +11,9 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongFunction;
@@ -103,7 +105,9 @@ public final class Outbox {
       for (int i = 0; i < Math.min(settings.parallel(), ids.size()); i++) {
         parts.add(round);
       }
-      threads.invokeAll(parts);
+      for (Future<Void> part : threads.invokeAll(parts)) {
+        round.ended(part);
+      }
       if (round.silent.get() > 0 && round.handedOver.get() == 0 && nats.ready()) {
         nats.renew();
       }
@@ -175,6 +179,17 @@ public final class Outbox {
         }
       }
       return null;
+    }
+
+    /** Tells of a part that ended before its time; the rows that it left are in the next sweep. */
+    void ended(Future<Void> part) throws InterruptedException {
+      try {
+        part.get();
+      } catch (ExecutionException e) {
+        failed.incrementAndGet();
+        status.failed("sweep: " + e.getCause());
+        LOG.warn("a part of the sweep of realm {} ended early, the next sweep goes on: {}", store.realm(), e.toString());
+      }
     }
 
     private boolean isWorthReading(long id) {

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.LongFunction;
+import java.util.stream.Stream;
 import org.apache.polaris.core.entity.AsyncTaskType;
 import org.apache.polaris.core.entity.PolarisBaseEntity;
 import org.apache.polaris.core.entity.PolarisEntitySubType;
@@ -26,6 +27,10 @@ public final class PurgeJobMapper {
           IcebergTableLikeEntity.USER_SPECIFIED_WRITE_DATA_LOCATION_KEY,
           IcebergTableLikeEntity.USER_SPECIFIED_WRITE_METADATA_LOCATION_KEY);
   private static final String BY_HAND = "queue the purge with \"producer submit purge\" and delete the row";
+
+  // without the exception's text, which quotes the row, table properties included
+  private static final Mapped UNREADABLE =
+      new Mapped.Unusable("the row is not the JSON that Polaris writes", BY_HAND);
 
   private PurgeJobMapper() {}
 
@@ -54,8 +59,7 @@ public final class PurgeJobMapper {
       dropped = PolarisObjectMapperUtil.deserialize(data, PolarisBaseEntity.class);
       cleanup = row.getInternalPropertiesAsMap();
     } catch (RuntimeException e) {
-      // not the exception's text: it quotes the row, table properties included
-      return new Mapped.Unusable("the row is not the JSON that Polaris writes", BY_HAND);
+      return UNREADABLE;
     }
     if (dropped == null || dropped.getType() != PolarisEntityType.TABLE_LIKE) {
       return new Mapped.Foreign("clean-up of a " + (dropped == null ? "null" : dropped.getType()));
@@ -64,8 +68,16 @@ public final class PurgeJobMapper {
     if (!view && dropped.getSubType() != PolarisEntitySubType.ICEBERG_TABLE) {
       return new Mapped.Foreign("clean-up of a " + dropped.getSubType());
     }
+    IcebergTableLikeEntity table;
+    Map<String, String> internal;
     try {
-      return job(realm, row, requestedBy, catalogName, IcebergTableLikeEntity.of(dropped), cleanup, view);
+      table = IcebergTableLikeEntity.of(dropped);
+      internal = table.getInternalPropertiesAsMap();
+    } catch (RuntimeException e) {
+      return UNREADABLE;
+    }
+    try {
+      return job(realm, row, requestedBy, catalogName, table, internal, cleanup, view);
     } catch (IllegalArgumentException e) {
       return new Mapped.Unusable(e.getMessage(), BY_HAND);
     }
@@ -77,14 +89,21 @@ public final class PurgeJobMapper {
       String requestedBy,
       LongFunction<Optional<String>> catalogName,
       IcebergTableLikeEntity table,
+      Map<String, String> internal,
       Map<String, String> cleanup,
       boolean view) {
-    Map<String, String> internal = table.getInternalPropertiesAsMap();
     String metadata = table.getMetadataLocation();
     if (metadata == null || metadata.isEmpty()) {
       return new Mapped.Unusable(
           "the row has no metadata location, so that nothing says which files the table had",
           "delete the table's files by hand, then the row");
+    }
+    Set<String> locations = locations(cleanup, internal);
+    if (Stream.concat(Stream.of(metadata), locations.stream()).anyMatch(StorageUrls::mayHoldLogin)) {
+      // not the location itself, here or in a job
+      return new Mapped.Unusable(
+          "a location of the table may hold a login, and jobs are no place for one",
+          "delete the table's files by hand, then the row, and change that password");
     }
     List<String> namespace = List.of(table.getParentNamespace().levels());
     if (namespace.isEmpty() || namespace.contains("")) {
@@ -109,7 +128,7 @@ public final class PurgeJobMapper {
             // ids are random numbers of 63 bits: a string, since many JSON readers go through doubles
             uuid == null ? Long.toString(table.getId()) : null,
             metadata,
-            locations(cleanup, internal),
+            List.copyOf(locations),
             gc == null ? null : Boolean.valueOf(gc),
             storage == null ? null : StorageFields.read(storage),
             requestedBy,
@@ -119,7 +138,7 @@ public final class PurgeJobMapper {
   }
 
   // the table's own, never the catalog's: a job's locations bound what the worker may delete
-  private static List<String> locations(Map<String, String> cleanup, Map<String, String> internal) {
+  private static Set<String> locations(Map<String, String> cleanup, Map<String, String> internal) {
     Set<String> locations = new LinkedHashSet<>();
     for (String key : LOCATIONS) {
       String location = cleanup.getOrDefault(key, internal.get(key));
@@ -127,7 +146,7 @@ public final class PurgeJobMapper {
         locations.add(location);
       }
     }
-    return List.copyOf(locations);
+    return locations;
   }
 
   // releases up to 1.7 never set the drop time of the entity; the row is written right after the drop

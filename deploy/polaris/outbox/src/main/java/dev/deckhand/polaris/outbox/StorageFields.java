@@ -3,7 +3,6 @@ package dev.deckhand.polaris.outbox;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.util.regex.Pattern;
 
 /**
  * What may leave the server of a catalog's storage configuration. The list is closed: a field that a later Polaris adds,
@@ -23,9 +22,6 @@ public record StorageFields(
     String gcpServiceAccount) {
 
   private static final ObjectMapper MAPPER = new ObjectMapper();
-  // user:password@ of an endpoint, and what follows a question mark, can be secrets
-  private static final Pattern USER_INFO = Pattern.compile("(?<=//)[^/?#]*@");
-  private static final Pattern QUERY = Pattern.compile("[?#].*$", Pattern.DOTALL);
 
   /**
    * Reads {@code storage_configuration_info} of a TASK row.
@@ -74,7 +70,7 @@ public record StorageFields(
 
   private static String endpoint(JsonNode node, String field) {
     String url = text(node, field);
-    return url == null ? null : QUERY.matcher(USER_INFO.matcher(url).replaceFirst("")).replaceFirst("");
+    return url == null ? null : StorageUrls.endpoint(url);
   }
 
   private static String text(JsonNode node, String field) {

@@ -10,6 +10,8 @@ import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The connection while servers come and go. */
 class NatsLinkTest extends NatsTest {
@@ -86,12 +88,16 @@ class NatsLinkTest extends NatsTest {
     }
   }
 
-  @Test
-  void whoIsToldOfTheConnectionMayFail() {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoIsToldOfTheConnectionMayFail(boolean error) {
     var told = new AtomicInteger();
     Runnable fails =
         () -> {
           told.incrementAndGet();
+          if (error) {
+            throw new NoClassDefFoundError("missing");
+          }
           throw new IllegalStateException("no sweep");
         };
     try (NatsLink failing = new NatsLink(NatsSettings.of(server.url()), fails)) {

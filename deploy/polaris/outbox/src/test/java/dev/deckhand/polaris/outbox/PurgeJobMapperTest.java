@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.polaris.core.entity.PolarisBaseEntity;
@@ -94,6 +95,41 @@ class PurgeJobMapperTest {
     String json = new String(ours(row("1", TABLE, cleanup)).json(), StandardCharsets.UTF_8);
 
     assertThat(json).doesNotContain("hunter2").contains("\"endpoint\":\"https://s3.example:9000/path\"");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"key:hunter2", "key:hun/ter2", "key:hun@ter2", "key:hun%2Fter2", "key:hun?ter2", "hunter2"})
+  void aLocationWithALoginIsInNoJobAndInNoMessage(String login) {
+    String location = "s3a://" + login + "@lab/t";
+    for (PolarisBaseEntity row :
+        List.of(
+            row("1", TABLE.replace("s3://lab/m.json", location), Map.of()),
+            row("1", TABLE, Map.of("storageLocation", location)),
+            row("1", TABLE, Map.of("storageLocation", "s3://lab/t", "write.data.path", location)),
+            row("1", TABLE, Map.of("storageLocation", "s3://lab/t", "write.metadata.path", location)))) {
+      Mapped mapped = map(row);
+      assertThat(mapped).isInstanceOf(Mapped.Unusable.class);
+      assertThat(mapped.toString()).contains("may hold a login").doesNotContain("hun").doesNotContain("ter2");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"key:hun/ter2", "key:hun@ter2", "key:hun%2Fter2", "key:hun//ter2", "key:hun?ter2", "hunter2"})
+  void aLoginOfAnEndpointIsInNoJob(String login) {
+    String storage =
+        "{\"storageType\":\"S3\",\"endpoint\":\"https://%1$s@one\",\"endpointInternal\":\"%1$s@two\",\"stsEndpoint\":\"https://%1$s@three/p\"}";
+    PurgeJob job = ours(row("1", TABLE, Map.of("storage_configuration_info", storage.formatted(login))));
+    for (String text : List.of(new String(job.json(), StandardCharsets.UTF_8), job.toString())) {
+      assertThat(text).contains("S3").doesNotContain("hun").doesNotContain("ter2");
+    }
+  }
+
+  @Test
+  void propertiesOfTheTableThatAreNotJsonAreNotQuoted() {
+    Mapped mapped = map(row("1", TABLE.replace("{\\\"parent", "{hunter2 \\\"parent"), Map.of()));
+    assertThat(mapped).isInstanceOf(Mapped.Unusable.class);
+    assertThat(mapped.toString()).contains("not the JSON that Polaris writes").doesNotContain("hunter2");
   }
 
   @Test

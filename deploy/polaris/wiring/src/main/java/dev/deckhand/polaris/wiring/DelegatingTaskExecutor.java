@@ -46,7 +46,8 @@ public class DelegatingTaskExecutor implements TaskExecutor {
       // the context is the request's, and ends with it
       PolarisCallContext context = callContext.copy().getPolarisCallContext();
       delegation.handOver(context, taskEntityId, requestedBy());
-    } catch (RuntimeException e) {
+    } catch (Throwable e) {
+      // also a class that is missing: the table is dropped, and the client must hear so
       LOG.warn("task {} was not handed over, the next sweep tries again: {}", taskEntityId, e.toString());
     }
   }

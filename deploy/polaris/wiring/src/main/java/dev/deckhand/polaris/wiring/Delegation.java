@@ -25,10 +25,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.ToLongFunction;
 import org.apache.polaris.core.PolarisCallContext;
 import org.apache.polaris.core.persistence.MetaStoreManagerFactory;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The outboxes of all realms of this server, with the connection and the threads that they share. */
 @ApplicationScoped
 public class Delegation {
+  private static final Logger LOG = LoggerFactory.getLogger(Delegation.class);
   private static final Duration DRAIN = Duration.ofSeconds(5);
 
   private final DeckhandConfig config;
@@ -55,6 +58,7 @@ public class Delegation {
     if (!enabled()) {
       return;
     }
+    ConfigCheck.check(config);
     DeckhandConfig.Sweep sweep = config.sweep();
     settings = new OutboxSettings(sweep.minAge(), sweep.lease(), sweep.lookAgain(), sweep.parallel());
     settings.checkLease(config.nats().publishTimeout());
@@ -84,14 +88,23 @@ public class Delegation {
           () -> {
             try {
               outbox.handOver(store(context), taskId, requestedBy);
+            } catch (Throwable e) {
+              // no one waits for this thread, and what leaves it is seen by no one
+              leave(outbox, taskId, requestedBy, e);
             } finally {
               inFlight.release();
             }
           });
-    } catch (RuntimeException e) {
+    } catch (Throwable e) {
       inFlight.release();
-      throw e;
+      leave(outbox, taskId, requestedBy, e);
     }
+  }
+
+  private void leave(Outbox outbox, long taskId, String requestedBy, Throwable e) {
+    outbox.remember(taskId, requestedBy);
+    status.failed("task row " + taskId + ": " + e);
+    LOG.warn("task {} was not handed over, the next sweep tries again: {}", taskId, e.toString());
   }
 
   /** One sweep of one realm; empty if one is under way. */

@@ -97,6 +97,22 @@ class HandOverTest {
   }
 
   @Test
+  void anErrorBeforeTheHandOverIsToldAndTheNextSweepHasTheRow() {
+    long row = polaris.dropWithPurge("orders", "u-1");
+    when(factory.getOrCreateMetaStoreManager(any()))
+        .thenThrow(new NoClassDefFoundError("missing"))
+        .thenReturn(polaris.manager());
+
+    executor.addTaskHandlerContext(row, polaris.context());
+
+    await().atMost(SOON).until(() -> delegation.status().lastError().isPresent());
+    assertThat(delegation.status().lastError().orElseThrow().text()).contains("task row " + row, "NoClassDefFoundError");
+    assertThat(delegation.sum(Outbox::waiting)).isEqualTo(1);
+    timer.sweepAll();
+    assertThat(polaris.taskRow(row)).as("at once, since it is known to be this server's").isNull();
+  }
+
+  @Test
   void aDropWithPurgeIsHandedOverOffTheRequestThread() throws Exception {
     long row = polaris.dropWithPurge("orders", "u-1");
 
