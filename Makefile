@@ -45,6 +45,12 @@ test-polaris: ## Test a real Polaris with the extension (POLARIS_HOME=folder of 
 bench-polaris: ## Time the drops of a real Polaris, stock and with the extension, and a backlog (POLARIS_HOME)
 	BENCH_POLARIS=1 $(GO) test -count=1 -timeout 30m -v -run '^TestFiguresOfARealPolaris$$' ./internal/polaristest
 
+test-rest: ## Test against Iceberg's own REST server (Maven, a JDK 17), with tables by PyIceberg where Python is there
+	@test -x $(BUILD)/python/bin/pyiceberg || { python3 -m venv $(BUILD)/python && \
+		$(BUILD)/python/bin/pip install -q --disable-pip-version-check pyiceberg==$(PYICEBERG_VERSION) pyarrow; } >/dev/null 2>&1 || \
+		echo "PyIceberg cannot be installed here (python3 with venv, pip): its tables are left out"
+	TEST_REST=1 $(GO) test -count=1 -timeout 5m -run Iceberg ./internal/conformance
+
 # The server of go.mod, as a process, for tests that are not written in Go.
 $(BIN)/nats-server: go.mod
 	$(GO) build -o $@ github.com/nats-io/nats-server/v2

@@ -21,9 +21,9 @@ func (s *suite) walk(t *testing.T, parent []string) [][]string {
 
 // namespaces looks for some of many depths and of odd names.
 func (s *suite) namespaces(t *testing.T) {
-	made := [][]string{{"deep"}, {"deep", "er"}, {"deep", "er", "est"}, {"deep", "er", "est", "of"}, {"größe_数据"}, {"a&b=c"}, {"per%41cent"}}
-	if s.Management != "" { // other servers join levels by a dot
-		made = append(made, []string{"dot.ted"}, []string{"dot.ted", "in.ner"})
+	made := [][]string{{"deep"}, {"deep", "er"}, {"deep", "er", "est"}, {"deep", "er", "est", "of"}, {"größe_数据"}, {"a&b=c"}}
+	if s.Management != "" { // other servers join levels by a dot, and take no percent
+		made = append(made, []string{"dot.ted"}, []string{"dot.ted", "in.ner"}, []string{"per%41cent"})
 	}
 	for _, levels := range made {
 		s.root.createNamespace(t, levels...)

@@ -93,7 +93,9 @@ type caller struct {
 	roles  []string
 }
 
-// caller gives nil when there is no such principal any more.
+// caller gives nil when there is no such principal any more, and when the token's
+// scope names a role that it does not have: such a token is handed out, and no call
+// takes it.
 func (s *Server) caller(name string, only []string) *caller {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -101,13 +103,15 @@ func (s *Server) caller(name string, only []string) *caller {
 	if p == nil {
 		return nil
 	}
-	c := &caller{server: s, name: name}
-	for _, role := range p.roles {
-		if only == nil || slices.Contains(only, role) {
-			c.roles = append(c.roles, role)
+	if only == nil {
+		return &caller{server: s, name: name, roles: slices.Clone(p.roles)}
+	}
+	for _, role := range only {
+		if !slices.Contains(p.roles, role) {
+			return nil
 		}
 	}
-	return c
+	return &caller{server: s, name: name, roles: only}
 }
 
 // allowed refuses, in the words of the server, unless the roles of the caller

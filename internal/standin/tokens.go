@@ -61,8 +61,9 @@ func refuseToken(status int, kind, description string) (*answer, error) {
 	return &answer{status: status, body: oauthRefusal{Error: kind, Description: description}}, nil
 }
 
-// issueToken answers client credentials. A scope that names a role which nobody
-// has gets a token all the same, as on the real server.
+// issueToken answers client credentials. A scope that names a role which the
+// principal does not have gets a token all the same, as on the real server: one
+// that no call takes.
 func (s *Server) issueToken(q *request) (*answer, error) {
 	media, _, _ := strings.Cut(q.Header.Get("Content-Type"), ";")
 	if media != "application/x-www-form-urlencoded" {
