@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"deckhand/jobs"
 )
@@ -67,6 +68,9 @@ type Error struct {
 	Hint string
 	// Err is the cause; nil when the answer says it all.
 	Err error
+
+	retryAfter time.Duration
+	catalog    string // in management calls
 }
 
 func (e *Error) Error() string {

@@ -1,0 +1,63 @@
+package polaris
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	iceberg "github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+// Commit changes the table if it meets the requirements, and gives it as it then
+// is. The error wraps ErrConflict when another commit came first, ErrStateUnknown
+// when the commit may have taken place or yet take place; after any other it has
+// not.
+//
+// Where the server remembers Idempotency-Keys, a commit without an answer is sent
+// again under the same key; the key is new for each call, since a server takes
+// another commit under an old key for done.
+func (c *Client) Commit(ctx context.Context, id Identifier, requirements []iceberg.Requirement, updates []iceberg.Update) (*Loaded, error) {
+	s, err := c.settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := id.check(s.separator); err != nil {
+		return nil, err
+	}
+	r := &request{op: opCommit, method: http.MethodPost, path: s.table(id), header: http.Header{}, unsafe: true}
+	r.body, err = json.Marshal(struct {
+		Identifier struct {
+			Namespace []string `json:"namespace"`
+			Name      string   `json:"name"`
+		} `json:"identifier"`
+		Requirements []iceberg.Requirement `json:"requirements"`
+		Updates      []iceberg.Update      `json:"updates"`
+	}{
+		Identifier: struct {
+			Namespace []string `json:"namespace"`
+			Name      string   `json:"name"`
+		}{id.Namespace, id.Name},
+		Requirements: requirements, Updates: updates,
+	})
+	if err != nil {
+		return nil, r.fail(0, ErrRejected, "", err)
+	}
+	if s.idempotency > 0 {
+		r.header.Set("Idempotency-Key", uuid.NewString())
+	}
+	got, err := c.call(ctx, r)
+	for again := 0; s.idempotency > 0 && errors.Is(err, ErrStateUnknown) && again < c.cfg.Retries && ctx.Err() == nil; again++ {
+		got, err = c.call(ctx, r)
+	}
+	if err != nil {
+		return nil, c.about(err)
+	}
+	loaded, err := r.loaded(got, false)
+	if err != nil {
+		// It took place, and what it made cannot be read.
+		return nil, r.fail(got.status, ErrStateUnknown, "", err)
+	}
+	return loaded, nil
+}

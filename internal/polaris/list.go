@@ -1,0 +1,120 @@
+package polaris
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// pageSize is what is asked for at once; a server may answer with everything.
+const pageSize = 500
+
+// Namespaces yields those right below parent; nil: the topmost. The first error
+// ends it.
+func (c *Client) Namespaces(ctx context.Context, parent []string) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		query := url.Values{}
+		pages(ctx, c, "listNamespaces", func(s *settings) string {
+			if len(parent) > 0 {
+				query.Set("parent", s.namespace(parent))
+			}
+			return s.path("", "namespaces")
+		}, query, func(page struct {
+			Namespaces [][]string `json:"namespaces"`
+			Next       string     `json:"next-page-token"`
+		},
+		) (string, bool) {
+			for _, found := range page.Namespaces {
+				if len(found) == len(parent)+1 && !yield(found, nil) {
+					return "", false
+				}
+			}
+			return page.Next, true
+		}, func(err error) { yield(nil, err) })
+	}
+}
+
+// Tables yields the Iceberg tables of a namespace. The first error ends it.
+func (c *Client) Tables(ctx context.Context, namespace []string) iter.Seq2[Identifier, error] {
+	return c.identifiers(ctx, "listTables", "", "tables", namespace, nil)
+}
+
+// Views yields the views of a namespace; none where the server has none. The first
+// error ends it.
+func (c *Client) Views(ctx context.Context, namespace []string) iter.Seq2[Identifier, error] {
+	return c.identifiers(ctx, "listViews", "", "views", namespace, func(e Endpoints) bool { return e.Views })
+}
+
+// GenericTables yields the tables of other formats; none where the server has none.
+// The first error ends it.
+func (c *Client) GenericTables(ctx context.Context, namespace []string) iter.Seq2[Identifier, error] {
+	return c.identifiers(ctx, "listGenericTables", "/polaris", "generic-tables", namespace, func(e Endpoints) bool { return e.GenericTables })
+}
+
+func (c *Client) identifiers(ctx context.Context, op, root, what string, namespace []string, offered func(Endpoints) bool) iter.Seq2[Identifier, error] {
+	return func(yield func(Identifier, error) bool) {
+		if offered != nil {
+			endpoints, err := c.Endpoints(ctx)
+			if err != nil {
+				yield(Identifier{}, err)
+				return
+			}
+			if !offered(endpoints) {
+				return
+			}
+		}
+		pages(ctx, c, op, func(s *settings) string {
+			return s.path(root, "namespaces", s.namespace(namespace), what)
+		}, url.Values{}, func(page struct {
+			Identifiers []struct {
+				Namespace []string `json:"namespace"`
+				Name      string   `json:"name"`
+			} `json:"identifiers"`
+			Next string `json:"next-page-token"`
+		},
+		) (string, bool) {
+			for _, found := range page.Identifiers {
+				if !yield(Identifier{Namespace: namespace, Name: found.Name}.clone(), nil) {
+					return "", false
+				}
+			}
+			return page.Next, true
+		}, func(err error) { yield(Identifier{}, err) })
+	}
+}
+
+// pages asks for one page after the other, as long as take wants more. fail gets
+// the error that ended it.
+func pages[Page any](ctx context.Context, c *Client, op string, path func(*settings) string, query url.Values, take func(Page) (next string, more bool), fail func(error)) {
+	s, err := c.settings(ctx)
+	if err != nil {
+		fail(err)
+		return
+	}
+	query.Set("pageSize", strconv.Itoa(pageSize))
+	query.Set("pageToken", "")
+	for {
+		r := &request{op: op, method: http.MethodGet, path: path(s), query: query}
+		got, err := c.call(ctx, r)
+		if err != nil {
+			fail(c.about(err))
+			return
+		}
+		var page Page
+		if err := r.decode(got, &page); err != nil {
+			fail(err)
+			return
+		}
+		next, more := take(page)
+		if !more || next == "" {
+			return
+		}
+		if next == query.Get("pageToken") {
+			fail(r.fail(got.status, ErrRejected, "the server gives the same page again and again", nil))
+			return
+		}
+		query.Set("pageToken", next)
+	}
+}

@@ -1,0 +1,84 @@
+package polaris
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+)
+
+// refusal is an error in the protocol's form.
+type refusal struct {
+	Message string `json:"message"`
+	Type    string `json:"type"`
+	Code    int    `json:"code"`
+}
+
+// readRefusal gives the zero refusal for a body in another form.
+func readRefusal(body []byte) refusal {
+	var shaped struct {
+		Error json.RawMessage `json:"error"`
+	}
+	var found refusal
+	if json.Unmarshal(body, &shaped) != nil || json.Unmarshal(shaped.Error, &found) != nil {
+		return refusal{}
+	}
+	return found
+}
+
+// refused makes the error of an answer.
+func (r *request) refused(a *answer) *Error {
+	said := readRefusal(a.body)
+	e := r.fail(a.status, ErrRejected, "", nil)
+	e.Type, e.Message, e.retryAfter, e.catalog = said.Type, said.Message, retryAfter(a.header), r.catalog
+	switch {
+	case a.status == http.StatusUnauthorized:
+		e.Reason, e.Hint = ErrUnauthorized, "the server does not take the token; check rest.token_uri, and that the principal was not removed"
+	case said.Type == "MissingOrInvalidRealm":
+		e.Reason, e.Hint = ErrNoRealm, "write the catalog's realm as the server has it"
+	case a.status == http.StatusForbidden:
+		e.forbidden()
+	case a.status == http.StatusNotFound:
+		e.notFound()
+	case r.op == opCommit:
+		e.commitRefused()
+	case a.status == http.StatusTooManyRequests:
+		e.Reason, e.Hint = ErrUnavailable, "the server wants fewer requests; lower rest.requests_per_second"
+	case a.status >= 500:
+		e.Reason = ErrUnavailable
+	case said.Type == "NotFoundException":
+		e.Hint = "the table's metadata file is missing, so that no engine can read the table; register an earlier one or drop the table"
+	case a.status < 400 || said.Type == "" && a.status != http.StatusBadRequest:
+		e.Hint = "this is no answer of an Iceberg REST catalog; check rest.uri, which for Polaris ends in /api/catalog"
+	}
+	return e
+}
+
+// notFound tells what is gone. A 404 in another form is not the catalog's word.
+func (e *Error) notFound() {
+	switch e.Type {
+	case "NoSuchTableException", "NoSuchViewException", "NoSuchGenericTableException":
+		e.Reason = ErrNotFound
+	case "NoSuchNamespaceException":
+		e.Reason = ErrNoNamespace
+	case "NoSuchWarehouseException", "NotFoundException":
+		e.Reason = ErrNoCatalog
+	case "":
+		e.Reason, e.Hint = ErrUnavailable, "this 404 is not a catalog's; check rest.uri, which for Polaris ends in /api/catalog, and the proxies before it"
+	}
+}
+
+// conflicts are errors of a commit that another one caused: Polaris up to 1.7
+// answers some with 400.
+var conflicts = []string{"CommitFailedException", "CommitConflictException", "RetryableValidationException", "ValidationException"}
+
+// commitRefused tells a commit that did not take place from one that may have.
+func (e *Error) commitRefused() {
+	switch {
+	case e.Type == "CommitStateUnknownException", e.Status >= 500:
+		e.Reason = ErrStateUnknown
+	case e.Status == http.StatusTooManyRequests:
+		e.Reason = ErrUnavailable
+	case e.Status == http.StatusConflict, slices.Contains(conflicts, e.Type):
+		e.Reason = ErrConflict
+	}
+}

@@ -1,0 +1,252 @@
+package polaris
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/google/uuid"
+)
+
+// maxAnswer bounds an answer in bytes: the metadata of a table with very many
+// snapshots.
+const maxAnswer = 1 << 30
+
+// maxPause is the longest that a Retry-After is waited for.
+const maxPause = time.Minute
+
+// request is one call of the protocol, which may be sent several times.
+type request struct {
+	// op names it in metrics and logs.
+	op, method string
+	// path below the URI, escaped.
+	path   string
+	query  url.Values
+	header http.Header
+	body   []byte
+	// unsafe: sending it twice may do it twice, so that only a request which was
+	// surely not carried out is sent again.
+	unsafe bool
+
+	// catalog as management calls name it.
+	catalog string
+	// id of the last attempt, as the server calls it where it says so.
+	id string
+}
+
+// answer of the server with a status below 400.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// identify gives the request the realm and an id of its own.
+func (c *Client) identify(q *http.Request, r *request) {
+	r.id = uuid.NewString()
+	q.Header.Set("X-Request-ID", r.id)
+	if c.cfg.Realm != "" {
+		q.Header.Set(c.cfg.RealmHeader, c.cfg.Realm)
+	}
+}
+
+func (r *request) note(answer *http.Response) {
+	if id := answer.Header.Get("X-Request-ID"); id != "" {
+		r.id = id
+	}
+}
+
+func (r *request) fail(status int, reason error, hint string, cause error) *Error {
+	return &Error{Reason: reason, Method: r.method, Path: r.path, Status: status, RequestID: r.id, Hint: hint, Err: cause}
+}
+
+// call sends a request until it is answered or must be given up.
+func (c *Client) call(ctx context.Context, r *request) (*answer, error) {
+	r.catalog = c.cfg.Warehouse
+	var got *answer
+	err := c.repeat(ctx, r, func(ctx context.Context) error {
+		var err error
+		got, err = c.attempt(ctx, r)
+		return err
+	})
+	return got, err
+}
+
+// repeat makes attempts while they fail for a passing reason.
+func (c *Client) repeat(ctx context.Context, r *request, attempt func(context.Context) error) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval, wait.MaxElapsedTime = c.retryWait, 20*time.Second, 0
+	began := time.Now()
+	for failed := 0; ; failed++ {
+		err := attempt(ctx)
+		var e *Error
+		if err == nil || !errors.As(err, &e) {
+			return err
+		}
+		throttled := e.Status == http.StatusTooManyRequests
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case e.Reason != ErrUnavailable, c.cfg.Retries < 0:
+			return err
+		case throttled && time.Since(began) < c.cfg.ThrottleFor:
+		case failed >= c.cfg.Retries:
+			return err
+		}
+		pause := max(wait.NextBackOff(), min(e.retryAfter, maxPause))
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// attempt sends the request once, and once more with a new token when the old one
+// is refused.
+func (c *Client) attempt(ctx context.Context, r *request) (*answer, error) {
+	token := ""
+	if c.tokens != nil {
+		var err error
+		if token, err = c.tokens.get(ctx, ""); err != nil {
+			return nil, err
+		}
+	}
+	got, err := c.send(ctx, r, token)
+	var e *Error
+	if c.tokens != nil && errors.As(err, &e) && e.Status == http.StatusUnauthorized {
+		if token, err = c.tokens.get(ctx, token); err != nil {
+			return nil, err
+		}
+		got, err = c.send(ctx, r, token)
+	}
+	return got, err
+}
+
+func (c *Client) send(ctx context.Context, r *request, token string) (*answer, error) {
+	release, err := c.limiter.acquire(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("wait for a turn: %w", err)
+	}
+	defer release()
+	bounded, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
+	defer cancel()
+	q, err := http.NewRequestWithContext(bounded, r.method, c.cfg.URI+r.path, bytes.NewReader(r.body))
+	if err != nil {
+		return nil, r.fail(0, ErrRejected, "", hideURL(err))
+	}
+	q.URL.RawQuery = strings.ReplaceAll(r.query.Encode(), "+", "%20")
+	for name, values := range r.header {
+		q.Header[name] = values
+	}
+	q.Header.Set("Accept", "application/json")
+	if len(r.body) > 0 {
+		q.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		q.Header.Set("Authorization", "Bearer "+token)
+	}
+	c.identify(q, r)
+	sent := time.Now()
+	got, err := c.exchange(q, r)
+	status := 0
+	if got != nil {
+		status = got.status
+	}
+	c.observe(ctx, r, status, err)
+	switch {
+	case err != nil && ctx.Err() != nil && (!r.unsafe || errors.Is(err, errNotSent)):
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, r.unanswered(status, err)
+	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+		c.limiter.overloaded(sent)
+	case status < 400:
+		c.limiter.answered()
+		return got, nil
+	}
+	return nil, r.refused(got)
+}
+
+// errNotSent: no connection could be had, so that the server knows nothing of the
+// request.
+var errNotSent = errors.New("no connection")
+
+// exchange sends a request and reads the whole answer.
+func (c *Client) exchange(q *http.Request, r *request) (*answer, error) {
+	response, err := c.http.Do(q)
+	if err != nil {
+		var dial *net.OpError
+		if errors.As(err, &dial) && dial.Op == "dial" {
+			return nil, fmt.Errorf("%w: %w", errNotSent, hideURL(err))
+		}
+		return nil, hideURL(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	r.note(response)
+	got := &answer{status: response.StatusCode, header: response.Header}
+	got.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err == nil && len(got.body) > maxAnswer {
+		err = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	}
+	return got, err
+}
+
+func (c *Client) observe(ctx context.Context, r *request, status int, err error) {
+	if c.cfg.OnRequest != nil {
+		c.cfg.OnRequest(r.op, status)
+	}
+	attrs := []slog.Attr{
+		slog.String("op", r.op), slog.String("method", r.method), slog.String("path", r.path),
+		slog.Int("status", status), slog.String("request_id", r.id),
+	}
+	if err != nil && status == 0 {
+		attrs = append(attrs, slog.Any("error", hideURL(err)))
+	}
+	c.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "asked the catalog", attrs...)
+}
+
+// unanswered is a request without a whole answer.
+func (r *request) unanswered(status int, err error) *Error {
+	if r.unsafe && !errors.Is(err, errNotSent) {
+		return r.fail(status, ErrStateUnknown, "", err)
+	}
+	return r.fail(status, ErrUnavailable, "check that the server runs, and rest.uri", err)
+}
+
+// hideURL takes the address out of an error of net/http: it may hold what only the
+// configuration should.
+func hideURL(err error) error {
+	var e *url.Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// retryAfter reads the header's seconds or date, 0 without one.
+func retryAfter(header http.Header) time.Duration {
+	text := header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}

@@ -1,0 +1,146 @@
+package polaris
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// settings are what the server said about the catalog.
+type settings struct {
+	prefix, separator string
+	endpoints         []string
+	idempotency       time.Duration
+}
+
+// Endpoints is what a server offers.
+type Endpoints struct {
+	// Policies, Views and GenericTables can be asked for.
+	Policies, Views, GenericTables bool
+	// Idempotency is how long the server remembers an Idempotency-Key; 0: it takes
+	// none.
+	Idempotency time.Duration
+}
+
+// Endpoints of the server, which are asked for once.
+func (c *Client) Endpoints(ctx context.Context) (Endpoints, error) {
+	s, err := c.settings(ctx)
+	if err != nil {
+		return Endpoints{}, err
+	}
+	return Endpoints{
+		Policies: s.offers("GET /polaris/v1/{prefix}/applicable-policies"),
+		// A server without a list has what the first version of the protocol had.
+		Views:         len(s.endpoints) == 0 || s.offers("GET /v1/{prefix}/namespaces/{namespace}/views"),
+		GenericTables: s.offers("GET /polaris/v1/{prefix}/namespaces/{namespace}/generic-tables"),
+		Idempotency:   s.idempotency,
+	}, nil
+}
+
+// offers compares without the leading slash, which Polaris leaves out of some.
+func (s *settings) offers(endpoint string) bool {
+	return slices.ContainsFunc(s.endpoints, func(has string) bool {
+		method, path, _ := strings.Cut(has, " ")
+		return method+" /"+strings.TrimPrefix(path, "/") == endpoint
+	})
+}
+
+// settings of the catalog, asked for once.
+func (c *Client) settings(ctx context.Context) (*settings, error) {
+	select {
+	case <-c.settling:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { c.settling <- struct{}{} }()
+	if c.known != nil {
+		return c.known, nil
+	}
+	s, err := c.askSettings(ctx)
+	if err == nil {
+		c.known = s
+	}
+	return s, err
+}
+
+func (c *Client) askSettings(ctx context.Context) (*settings, error) {
+	r := &request{op: "config", method: http.MethodGet, path: "/v1/config", query: url.Values{}}
+	if c.cfg.Warehouse != "" {
+		r.query.Set("warehouse", c.cfg.Warehouse)
+	}
+	got, err := c.call(ctx, r)
+	if err != nil {
+		return nil, c.about(err)
+	}
+	var said struct {
+		Defaults    map[string]string `json:"defaults"`
+		Overrides   map[string]string `json:"overrides"`
+		Endpoints   []string          `json:"endpoints"`
+		Idempotency string            `json:"idempotency-key-lifetime"`
+	}
+	if err := r.decode(got, &said); err != nil {
+		return nil, err
+	}
+	s := &settings{prefix: said.Overrides["prefix"], separator: said.Overrides["namespace-separator"], endpoints: said.Endpoints}
+	if s.prefix == "" {
+		s.prefix = said.Defaults["prefix"]
+	}
+	if s.separator == "" {
+		s.separator = said.Defaults["namespace-separator"]
+	}
+	if separator, err := url.PathUnescape(s.separator); err == nil && separator != "" {
+		s.separator = separator
+	} else {
+		s.separator = unitSeparator
+	}
+	s.idempotency = isoDuration(said.Idempotency)
+	return s, nil
+}
+
+// unitSeparator joins the levels of a namespace in paths.
+const unitSeparator = "\x1f"
+
+// isoDuration reads the PT5M of java.time, 0 for what is none.
+func isoDuration(text string) time.Duration {
+	rest, found := strings.CutPrefix(strings.ToUpper(text), "PT")
+	if !found {
+		return 0
+	}
+	d, err := time.ParseDuration(strings.ToLower(rest))
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+// decode reads the body of an answer.
+func (r *request) decode(a *answer, into any) error {
+	if err := json.Unmarshal(a.body, into); err != nil {
+		return r.fail(a.status, ErrUnavailable, "this is no answer of an Iceberg REST catalog; check rest.uri, which for Polaris ends in /api/catalog", err)
+	}
+	return nil
+}
+
+// path of something in the catalog; the parts are raw.
+func (s *settings) path(root string, parts ...string) string {
+	path := root + "/v1"
+	if s.prefix != "" {
+		path += "/" + escapePath(s.prefix)
+	}
+	for _, part := range parts {
+		path += "/" + escapePath(part)
+	}
+	return path
+}
+
+// escapePath writes a name so that it is one step of a path, a "+" too, which some
+// servers read as a blank.
+func escapePath(name string) string {
+	return strings.ReplaceAll(url.PathEscape(name), "+", "%2B")
+}
+
+func (s *settings) namespace(levels []string) string { return strings.Join(levels, s.separator) }

@@ -1,0 +1,140 @@
+package polaris
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+// renewToken is how long before it expires a token is renewed, at most a fifth of
+// its life.
+const renewToken = time.Minute
+
+// tokens keeps one token and asks for the next. One request is under way at a time.
+type tokens struct {
+	client *Client
+	config clientcredentials.Config
+	turn   chan struct{} // holds one element while nobody asks
+
+	token *oauth2.Token
+	renew time.Time // zero: never
+}
+
+func newTokens(c *Client) *tokens {
+	id, password, _ := strings.Cut(c.cfg.Credential.Reveal(), ":")
+	t := &tokens{
+		client: c, turn: make(chan struct{}, 1),
+		config: clientcredentials.Config{
+			ClientID: id, ClientSecret: password, TokenURL: c.cfg.TokenURI, Scopes: strings.Fields(c.cfg.Scope),
+			AuthStyle: oauth2.AuthStyleInParams,
+		},
+	}
+	if t.config.TokenURL == "" {
+		t.config.TokenURL = c.cfg.URI + tokenPath
+	}
+	t.turn <- struct{}{}
+	return t
+}
+
+const tokenPath = "/v1/oauth/tokens"
+
+// get a token that is good for a while. refused is one that the server did not
+// take; "" for none.
+func (t *tokens) get(ctx context.Context, refused string) (string, error) {
+	select {
+	case <-t.turn:
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	defer func() { t.turn <- struct{}{} }()
+	if t.token != nil && t.token.AccessToken != refused && (t.renew.IsZero() || t.client.cfg.Now().Before(t.renew)) {
+		return t.token.AccessToken, nil
+	}
+	began := t.client.cfg.Now()
+	token, err := t.ask(ctx)
+	if err != nil {
+		return "", err
+	}
+	t.token, t.renew = token, time.Time{}
+	if !token.Expiry.IsZero() {
+		life := time.Until(token.Expiry)
+		t.renew = began.Add(life - min(renewToken, life/5))
+	}
+	return token.AccessToken, nil
+}
+
+// ask for a token, again while the endpoint is away.
+func (t *tokens) ask(ctx context.Context) (*oauth2.Token, error) {
+	var token *oauth2.Token
+	r := &request{op: "token", method: http.MethodPost, path: t.path()}
+	err := t.client.repeat(ctx, r, func(ctx context.Context) error {
+		var status int
+		hc := &http.Client{Timeout: t.client.cfg.RequestTimeout, Transport: roundTrip(func(q *http.Request) (*http.Response, error) {
+			q.Header.Set("Accept", "application/json")
+			t.client.identify(q, r)
+			answer, err := t.client.transport.RoundTrip(q)
+			if answer != nil {
+				status = answer.StatusCode
+				r.note(answer)
+			}
+			return answer, err
+		}), CheckRedirect: noRedirect}
+		var err error
+		token, err = t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, hc))
+		t.client.observe(ctx, r, status, err)
+		if err == nil {
+			return nil
+		}
+		return t.refused(ctx, r, err)
+	})
+	return token, err
+}
+
+// path for errors, without the query that an address may have.
+func (t *tokens) path() string {
+	path := strings.TrimPrefix(t.config.TokenURL, t.client.cfg.URI)
+	return path
+}
+
+// refused never repeats what the endpoint or the library wrote but the two fields
+// that the protocol has for it: a body may repeat what was sent.
+func (t *tokens) refused(ctx context.Context, r *request, err error) error {
+	var answer *oauth2.RetrieveError
+	if !errors.As(err, &answer) || answer.Response == nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return r.fail(0, ErrUnavailable, "the token endpoint does not answer", hideURL(err))
+	}
+	status := answer.Response.StatusCode
+	e := r.fail(status, ErrUnauthorized, "", nil)
+	e.Type, e.Message = answer.ErrorCode, answer.ErrorDescription
+	refusal := readRefusal(answer.Body)
+	switch {
+	case status == http.StatusTooManyRequests || status >= 500:
+		e.Reason, e.Hint, e.Type = ErrUnavailable, "the token endpoint is down or overloaded", refusal.Type
+		e.retryAfter = retryAfter(answer.Response.Header)
+	case refusal.Type == "MissingOrInvalidRealm":
+		e.Reason, e.Type, e.Message = ErrNoRealm, refusal.Type, refusal.Message
+		e.Hint = "write the catalog's realm as the server has it"
+	case answer.ErrorCode == "invalid_scope":
+		e.Hint = "write rest.scope as PRINCIPAL_ROLE:ALL, or PRINCIPAL_ROLE: and the name of a role"
+	case status == http.StatusNotFound || answer.ErrorCode == "" && refusal.Type == "":
+		e.Hint = "this is no token endpoint; check rest.uri and rest.token_uri"
+	default:
+		e.Hint = "check the client id and the secret in rest.credential_file; after a rotation the old secret is refused"
+	}
+	return e
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements [http.RoundTripper].
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
