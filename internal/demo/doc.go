@@ -1,5 +1,6 @@
 // Command demo is `make demo`: it drops a real Iceberg table and shows how its
-// files are purged, twice: undisturbed, and with the worker killed half-way.
+// files are purged, twice: undisturbed, and with the worker killed half-way. Then a
+// policy shrinks a table that lives.
 //
 // The worker and the producer are the real binaries, built first and run as
 // processes of their own; NATS is the server inside the worker. Everything lies

@@ -29,7 +29,7 @@ func main() {
 }
 
 func run(ctx context.Context, up bool, files int) (err error) {
-	say("Deckhand: a dropped Iceberg table's files are deleted, end to end.")
+	say("Deckhand: a dropped Iceberg table's files are deleted, and a living one is maintained, end to end.")
 	stage, err := newStage(ctx)
 	if err != nil {
 		return err
@@ -44,9 +44,12 @@ func run(ctx context.Context, up bool, files int) (err error) {
 	if err := purgeAcrossAKill(ctx, stage, files); err != nil {
 		return err
 	}
+	if err := maintainByPolicy(ctx, stage); err != nil {
+		return err
+	}
 	say("")
-	say("Both tables are gone and their neighbours untouched. `make up` keeps a worker")
-	say("running and prints its address; then look into it with the nats CLI:")
+	say("Both dropped tables are gone, their neighbours are untouched, and a living table is smaller.")
+	say("`make up` keeps a worker running and prints its address; then look into it with the nats CLI:")
 	printTour("ADDRESS", "worker", "FILE")
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"deckhand/internal/polaristest"
 	"deckhand/internal/tabletest/icebergtable"
+	"deckhand/jobs/purge"
 )
 
 // throughPolaris is the demo with a real Polaris: the table is dropped by a
@@ -93,7 +94,7 @@ func (s *stage) purgeThrough(ctx context.Context, server *polaristest.Server, ta
 	detail("gone after: %s", seen.timeline())
 
 	step("The receipt lies in the stream RESULTS")
-	if err := s.showResult(ctx, table.tail()); err != nil {
+	if err := s.showResult(ctx, table.tail(), &purge.Receipt{}); err != nil {
 		return err
 	}
 	return s.verify(ctx, table)

@@ -34,7 +34,7 @@ type producing struct {
 func (s *stage) startProducer(ctx context.Context, args ...string) (*producing, error) {
 	output, input := io.Pipe()
 	producer := exec.CommandContext(ctx, filepath.Join(s.bin, "producer"), args...) //nolint:gosec // fixed arguments
-	producer.Env = append(os.Environ(), "DECKHAND_NATS_URL="+s.nats)
+	producer.Env = append(os.Environ(), "DECKHAND_NATS_URL="+s.nats, "DECKHAND_LOG_LEVEL=warn")
 	producer.Stdout, producer.Stderr = input, input
 	if err := producer.Start(); err != nil {
 		return nil, fmt.Errorf("run producer: %w", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"deckhand/jobs"
-	"deckhand/jobs/purge"
 )
 
 // withQueue connects to NATS as the nats CLI does and hands over JetStream.
@@ -91,9 +91,12 @@ func (s *stage) queueIsEmpty(ctx context.Context) error {
 	})
 }
 
+// textReceipt is a receipt of some kind, to be read and shown.
+type textReceipt interface{ WriteText(io.Writer) error }
+
 // showResult prints the record of a job's end, and fails when there is none or
 // when it tells of a failure.
-func (s *stage) showResult(ctx context.Context, tail string) error {
+func (s *stage) showResult(ctx context.Context, tail string, receipt textReceipt) error {
 	subject := "results." + tail
 	command("nats stream get RESULTS --last-for " + subject)
 	return s.withQueue(ctx, func(ctx context.Context, js jetstream.JetStream) error {
@@ -116,8 +119,7 @@ func (s *stage) showResult(ctx context.Context, tail string) error {
 		if err := json.Unmarshal(message.Data, &result); err != nil {
 			return fmt.Errorf("decode result: %w", err)
 		}
-		var receipt purge.Receipt
-		if err := json.Unmarshal(result.Receipt, &receipt); err != nil {
+		if err := json.Unmarshal(result.Receipt, receipt); err != nil {
 			return fmt.Errorf("decode receipt: %w", err)
 		}
 		var text bytes.Buffer

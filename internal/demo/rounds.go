@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"deckhand/internal/tabletest/icebergtable"
+	"deckhand/jobs/purge"
 )
 
 // patience is how long a purge of the demo may take on a busy machine.
@@ -90,7 +91,7 @@ func purgeAcrossAKill(ctx context.Context, s *stage, files int) error {
 	detail("gone %s after the kill", brief(time.Since(seen.from)))
 
 	step("Its receipt counts what both workers did, and lies in the stream RESULTS")
-	if err := s.showResult(ctx, table.tail()); err != nil {
+	if err := s.showResult(ctx, table.tail(), &purge.Receipt{}); err != nil {
 		return err
 	}
 	return s.verify(ctx, table)

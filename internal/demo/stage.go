@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"deckhand/internal/natstest"
+	"deckhand/internal/standin"
 )
 
 // ackWait is how long a job waits for a worker that died. The default is two
@@ -26,6 +27,7 @@ type stage struct {
 	bin       string // folder of the binaries
 	nats      string // URL
 	http      string // host:port of /metrics
+	catalog   *standin.Server
 	worker    *exec.Cmd
 	exited    chan struct{} // closed when worker has ended
 }
@@ -44,6 +46,10 @@ func newStage(ctx context.Context) (*stage, error) {
 		log: filepath.Join(folder, "worker.log"), bin: filepath.Join(folder, "bin"),
 		nats: fmt.Sprintf("nats://127.0.0.1:%d", ports[0]), http: fmt.Sprintf("127.0.0.1:%d", ports[1]),
 	}
+	rest, err := s.openCatalog()
+	if err != nil {
+		return nil, err
+	}
 	config := fmt.Sprintf(`nats: { url: %s }
 worker:
   http: %s
@@ -53,7 +59,7 @@ catalogs:
   lake:
     realm: POLARIS
     locations: ["file://%s/"]
-`, s.nats, s.http, ackWait, filepath.Join(folder, "nats"), s.warehouse)
+%s`, s.nats, s.http, ackWait, filepath.Join(folder, "nats"), s.warehouse, rest)
 	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
@@ -79,6 +85,9 @@ func (s *stage) end(err error) {
 // close stops the worker and removes the folder, if it is not to be looked at.
 func (s *stage) close(remove bool) {
 	s.stop()
+	if s.catalog != nil {
+		_ = s.catalog.Close()
+	}
 	if remove {
 		_ = os.RemoveAll(s.folder)
 	}
