@@ -10,7 +10,7 @@ import (
 
 // Explain says of each kind of maintenance what applies to a table of a catalog,
 // and whether and why it is due. Nothing is published, and everything is asked
-// anew. The error wraps those of package polaris.
+// anew. The error wraps those of package polaris, or [ErrQueue].
 func (s *Scanner) Explain(ctx context.Context, realm, name string, id polaris.Identifier) ([]policy.Explanation, error) {
 	for _, c := range s.catalogs {
 		if c.Realm == realm && c.Name == name {

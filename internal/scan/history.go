@@ -34,15 +34,15 @@ func (h *histories) refresh(ctx context.Context, q Queue, kinds []policy.Kind, r
 		// twice rather than not at all.
 		queued, err := q.QueuedTails(ctx, kind, realm, catalog)
 		if err != nil {
-			return fmt.Errorf("read the queue: %w", err)
+			return fmt.Errorf("%w: read what is queued: %w", ErrQueue, err)
 		}
 		dead, err := q.DeadTails(ctx, kind, realm, catalog)
 		if err != nil {
-			return fmt.Errorf("read dead letters: %w", err)
+			return fmt.Errorf("%w: read dead letters: %w", ErrQueue, err)
 		}
 		for result, err := range q.Results(ctx, queue.CatalogTails(kind, realm, catalog), h.after[kind]) {
 			if err != nil {
-				return fmt.Errorf("read the history: %w", err)
+				return fmt.Errorf("%w: read the history: %w", ErrQueue, err)
 			}
 			h.after[kind] = result.Sequence
 			h.byTail[result.Tail] = after(h.byTail[result.Tail], result)

@@ -3,13 +3,17 @@ package scan
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 
-	"deckhand/internal/polaris"
 	"deckhand/jobs"
 )
+
+// ErrQueue is in the error of a scan whose jobs the queue did not take, or whose
+// history it did not tell.
+var ErrQueue = errors.New("the queue is of no use now")
 
 // publishDue publishes jobs for the candidates, the most needy first, as far as
 // the budgets go. The error ends the pass: the queue takes no jobs now.
@@ -50,11 +54,15 @@ func (p *pass) publish(ctx context.Context, c candidate) (bool, error) {
 	}
 	job := p.job(c.id, c.kind)
 	job.ID, job.TableUUID, job.RequestedAt = jobs.NewID(), c.state.facts.UUID, jobs.At(p.cfg.Now())
-	job.RequestedBy = "policy " + policyName(applied.Policy)
+	job.RequestedBy = "policy " + applied.Policy.String()
 	job.DryRun, job.Params = applied.DryRun, applied.Settings.Params()
 	publication, err := p.cfg.Publish(ctx, job)
-	if err != nil {
-		return false, fmt.Errorf("publish %s: %w", job.Tail(), err)
+	var field *jobs.FieldError
+	switch {
+	case errors.As(err, &field):
+		return false, p.tableFailed(ctx, c.id, "no job can be made for the table", err)
+	case err != nil:
+		return false, fmt.Errorf("%w: %w", ErrQueue, err)
 	}
 	if publication.State == jobs.AlreadyQueued {
 		p.tally.kind(c.kind, func(k *KindCounts) { k.Queued++ })
@@ -62,8 +70,6 @@ func (p *pass) publish(ctx context.Context, c candidate) (bool, error) {
 	}
 	p.tally.kind(c.kind, func(k *KindCounts) { k.Published++ })
 	p.log.InfoContext(ctx, "published job", slog.String("tail", job.Tail()), slog.String("job", job.ID),
-		slog.String("policy", policyName(applied.Policy)), slog.String("why", verdict.Why), slog.Bool("dry_run", job.DryRun))
+		slog.String("policy", applied.Policy.String()), slog.String("why", verdict.Why), slog.Bool("dry_run", job.DryRun))
 	return true, nil
 }
-
-func policyName(p *polaris.Policy) string { return jobs.FormatTable(p.Namespace, p.Name) }

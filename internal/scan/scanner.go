@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 
@@ -55,6 +56,8 @@ type catalog struct {
 	log        *slog.Logger
 	histories  histories
 	complaints complaints
+	// seed of what spreads the questions for policies.
+	seed maphash.Seed
 
 	// round numbers the scans; a table that was not seen in the last one is gone.
 	round uint64
@@ -68,6 +71,7 @@ func newCatalog(c Catalog, cfg Config) *catalog {
 		Catalog: c, cfg: cfg, tables: map[string]*tableState{},
 		log:        cfg.Logger.With(slog.String("realm", c.Realm), slog.String("catalog", c.Name)),
 		histories:  newHistories(),
+		seed:       maphash.MakeSeed(),
 		complaints: complaints{said: map[string]complaint{}},
 	}
 }
@@ -97,24 +101,32 @@ func (c *catalog) scan(ctx context.Context) CatalogSummary {
 	started := c.cfg.Now()
 	c.round++
 	p := &pass{catalog: c, tally: newTally(c.Realm, c.Name)}
-	err := c.histories.refresh(ctx, c.cfg.Queue, c.cfg.Rules.Runnable, c.Realm, c.Name)
-	if err == nil {
-		if err = p.walk(ctx); err == nil && !p.incomplete {
-			c.forgetUnseen()
-		}
-		// What was found so far is due whether or not the rest could be seen.
-		err = errors.Join(err, p.publishDue(ctx))
-	}
+	err := p.run(ctx)
 	if err != nil && ctx.Err() == nil {
 		p.complain(ctx, "", "catalog could not be looked through", err)
 	}
 	p.tally.end(err, c.cfg.Now().Sub(started))
-	if ctx.Err() == nil {
+	if err == nil {
 		c.complaints.endRound(c.round)
 	}
 	summary := p.tally.summary()
 	c.log.InfoContext(ctx, "scanned catalog", summary.attrs()...)
 	return summary
+}
+
+func (p *pass) run(ctx context.Context) error {
+	if err := p.histories.refresh(ctx, p.cfg.Queue, p.cfg.Rules.Runnable, p.Realm, p.Name); err != nil {
+		return err
+	}
+	err := p.walk(ctx)
+	switch {
+	case err == nil && !p.incomplete:
+		p.forgetUnseen()
+	case errors.Is(err, errGivenUp), hopeless(err):
+		return err // it would not tell the policies either
+	}
+	// What was found so far is due whether or not the rest could be seen.
+	return errors.Join(err, p.publishDue(ctx))
 }
 
 // walk looks at every table of every namespace.

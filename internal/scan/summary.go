@@ -9,6 +9,7 @@ import (
 
 	"deckhand/internal/polaris"
 	"deckhand/internal/policy"
+	"deckhand/jobs"
 )
 
 // maxNamed is how many skipped tables a summary names.
@@ -19,9 +20,16 @@ type Summary struct {
 	Catalogs []CatalogSummary `json:"catalogs"`
 }
 
-// Failed says whether anything did not go as it should.
-func (s *Summary) Failed() bool {
-	return slices.ContainsFunc(s.Catalogs, func(c CatalogSummary) bool { return c.Failed > 0 || c.Problems > 0 || c.Error != "" })
+// NeedsPerson says whether anything will not be better at the next scan.
+func (s *Summary) NeedsPerson() bool {
+	return slices.ContainsFunc(s.Catalogs, func(c CatalogSummary) bool {
+		return c.Failed > c.Unavailable || c.Problems > 0 || c.Error != "" && !c.Passing
+	})
+}
+
+// Passing says whether a catalog or the queue was of no use, which is for now.
+func (s *Summary) Passing() bool {
+	return slices.ContainsFunc(s.Catalogs, func(c CatalogSummary) bool { return c.Passing || c.Unavailable > 0 })
 }
 
 // CatalogSummary is what a scan did in one catalog.
@@ -36,6 +44,9 @@ type CatalogSummary struct {
 	Unchanged int `json:"unchanged"`
 	Gone      int `json:"gone,omitempty"`
 	Failed    int `json:"failed"`
+	// Unavailable are those of Failed for which the catalog, or its storage, did not
+	// answer.
+	Unavailable int `json:"unavailable,omitempty"`
 	// Views and GenericTables are not maintained; the first 100 of the latter are
 	// named.
 	Views         int      `json:"views"`
@@ -48,6 +59,9 @@ type CatalogSummary struct {
 	Kinds    map[policy.Kind]KindCounts `json:"kinds"`
 	// Error says why the catalog was not looked through to its end.
 	Error string `json:"error,omitempty"`
+	// Passing: the error is one of the moment, since the catalog or the queue does
+	// not answer.
+	Passing bool `json:"passing,omitempty"`
 	// Seconds it took.
 	Seconds float64 `json:"seconds"`
 }
@@ -128,6 +142,7 @@ func (t *tally) end(err error, took time.Duration) {
 		s.Seconds = took.Round(time.Millisecond).Seconds()
 		if err != nil {
 			s.Error = err.Error()
+			s.Passing = passing(err)
 		}
 	})
 }
@@ -137,6 +152,9 @@ func (t *tally) summary() CatalogSummary {
 	defer t.mu.Unlock()
 	return t.s
 }
+
+// passing errors are gone once a server answers again.
+func passing(err error) bool { return errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, ErrQueue) }
 
 // stable is an error's text without what differs each time.
 func stable(err error) string {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"hash/maphash"
 	"time"
 	"unique"
 
@@ -95,9 +95,8 @@ func (p *pass) askPolicies(ctx context.Context, id polaris.Identifier, state *ta
 		return err
 	}
 	state.policies = kept(found)
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(id.String()))
-	spread := time.Duration(float64(p.cfg.PoliciesRefresh) / 2 * float64(hash.Sum32()) / (1 << 32))
+	part := float64(maphash.String(p.seed, id.String())) / (1 << 64)
+	spread := time.Duration(part * float64(p.cfg.PoliciesRefresh) / 2)
 	state.policiesUntil = p.cfg.Now().Add(p.cfg.PoliciesRefresh + spread)
 	return nil
 }
@@ -146,9 +145,15 @@ func (p *pass) tableFailed(ctx context.Context, id polaris.Identifier, message s
 	case hopeless(err):
 		return fmt.Errorf("look at %s: %w", id, err)
 	}
-	p.tally.add(func(s *CatalogSummary) { s.Failed++ })
+	unavailable := errors.Is(err, polaris.ErrUnavailable)
+	p.tally.add(func(s *CatalogSummary) {
+		s.Failed++
+		if unavailable {
+			s.Unavailable++
+		}
+	})
 	p.complain(ctx, id.String(), message, err)
-	if !errors.Is(err, polaris.ErrUnavailable) {
+	if !unavailable {
 		return nil
 	}
 	p.mu.Lock()
