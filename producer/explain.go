@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"deckhand/internal/broker"
 	"deckhand/internal/command"
 	"deckhand/internal/config"
 	"deckhand/internal/polaris"
@@ -64,28 +66,58 @@ func explain(ctx context.Context, s *command.Session, catalog, text string, out 
 		return command.Exit(command.BadInput, err)
 	}
 	defer func() { err = errors.Join(err, clients.close()) }()
-	cfg, history := clients.scanConfig(s.Config, s.Log), "known"
-	if nc, js, err := connect(ctx, s); err != nil {
-		history = "unknown: " + command.OneLine(err)
-	} else {
-		defer nc.Close()
-		if q, err := queue.Open(ctx, js, queue.Config{}); err != nil {
-			history = "unknown: " + command.OneLine(err)
-		} else {
-			cfg.Queue = q
-		}
+	cfg, known := clients.scanConfig(s.Config, s.Log), "known"
+	q, end, err := openHistory(ctx, s)
+	switch {
+	case errors.Is(err, broker.ErrSettings):
+		return err
+	case err != nil:
+		known = unknownHistory(err)
+	default:
+		defer end()
+		cfg.Queue = q
 	}
-	scanner, err := scan.New(cfg)
-	if err != nil {
-		return command.Exit(command.BadInput, err)
+	kinds, err := explainTable(ctx, cfg, found, id)
+	if errors.Is(err, scan.ErrQueue) {
+		cfg.Queue, known = nil, unknownHistory(err)
+		kinds, err = explainTable(ctx, cfg, found, id)
 	}
-	kinds, err := scanner.Explain(ctx, found.Realm, found.Name, id)
 	if err != nil {
 		return command.Exit(catalogCode(err), err)
 	}
 	return out.explanation(explained{
-		Realm: found.Realm, Catalog: found.Name, Namespace: id.Namespace, Table: id.Name, History: history, Kinds: kinds,
+		Realm: found.Realm, Catalog: found.Name, Namespace: id.Namespace, Table: id.Name, History: known, Kinds: kinds,
 	})
+}
+
+// historyTimeout is how long NATS may take to answer before a table is explained
+// without its history.
+const historyTimeout = 5 * time.Second
+
+// openHistory opens the queue, for reading.
+func openHistory(ctx context.Context, s *command.Session) (*queue.Queue, func(), error) {
+	attempt, cancel := context.WithTimeout(ctx, historyTimeout)
+	defer cancel()
+	nc, js, err := connect(attempt, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	q, err := queue.Open(attempt, js, queue.Config{})
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return q, nc.Close, nil
+}
+
+func unknownHistory(err error) string { return "unknown: " + command.OneLine(err) }
+
+func explainTable(ctx context.Context, cfg scan.Config, catalog *config.Catalog, id polaris.Identifier) ([]policy.Explanation, error) {
+	scanner, err := scan.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return scanner.Explain(ctx, catalog.Realm, catalog.Name, id)
 }
 
 // findTable splits the name of a table that may begin with its catalog's.

@@ -33,7 +33,7 @@ goes on. It waits for no other producer; a job that is queued already is not que
 again.
 
 Exit codes: 0 done; 2 bad input; 3 done, but tables, policies or catalogs need a
-person; 4 the queue cannot be reached or takes no jobs, try again.`,
+person; 4 a catalog or the queue does not answer, or the queue takes no jobs: try again.`,
 		Example: `  producer once --config deckhand.yaml
   producer once --config deckhand.yaml --catalog lake --json`,
 		Args: cobra.NoArgs,
@@ -76,8 +76,11 @@ func once(ctx context.Context, s *command.Session, catalog string, out printer) 
 	if err := out.scan(summary); err != nil {
 		return err
 	}
-	if summary.Failed() {
+	switch {
+	case summary.NeedsPerson():
 		return command.Printed(command.Exit(command.Dead, errors.New("some tables, policies or catalogs need a person; the log says which")))
+	case summary.Passing():
+		return command.Printed(command.Exit(command.TryAgain, errors.New("a catalog or the queue does not answer; try again")))
 	}
 	return nil
 }
