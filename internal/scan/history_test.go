@@ -70,7 +70,7 @@ func TestATableBacksOffAfterFailures(t *testing.T) {
 	y.pass(2 * time.Minute)
 	require.Equal(t, 1, y.scan().Published())
 	y.end(subject, jobs.Dead, "") // and its letter was dropped
-	y.pass(13 * time.Minute) // 29 after it: results have the real time
+	y.pass(13 * time.Minute)      // 29 after it: results have the real time
 	require.Zero(t, y.scan().Published(), "twice as long")
 	y.pass(2 * time.Minute)
 	require.Equal(t, 1, y.scan().Published())
