@@ -10,7 +10,7 @@ import dev.deckhand.polaris.outbox.RealMetaStore;
 import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.StartupEvent;
 import java.time.Duration;
-import java.util.Set;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.polaris.core.config.RealmConfigurationSource;
 import org.apache.polaris.core.context.RealmContext;
@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 /** The timer while the metastore fails; NATS is away, so that sweeps only count. */
 class SweepTimerTest {
   private static final Duration SOON = Duration.ofSeconds(20);
-  private static final Set<String> BOTH = Set.of("broken", RealMetaStore.REALM);
+  private static final List<String> BOTH = List.of("broken", RealMetaStore.REALM);
 
   private final DeckhandConfig config = ConfigCheckTest.config("sweep.interval=PT0.1S", "nats.servers=nats://127.0.0.1:1");
   private final RealMetaStore polaris = Server.metaStore();
@@ -48,7 +48,7 @@ class SweepTimerTest {
 
   @Test
   void anErrorOfTheMetastoreIsToldAndTheNextSweepComesAtItsTime() {
-    when(realms.realms()).thenReturn(Set.of(RealMetaStore.REALM));
+    when(realms.realms()).thenReturn(List.of(RealMetaStore.REALM));
     var calls = new AtomicInteger();
     when(factory.getOrCreateSession(any()))
         .thenAnswer(
@@ -77,7 +77,7 @@ class SweepTimerTest {
               if (Thread.currentThread().getName().equals("deckhand-sweep") && failures.incrementAndGet() <= 2) {
                 throw new StackOverflowError("deep");
               }
-              return Set.of(RealMetaStore.REALM);
+              return List.of(RealMetaStore.REALM);
             });
 
     timer.start(new StartupEvent());
