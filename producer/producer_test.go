@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -263,16 +264,26 @@ func (handler) Run(ctx context.Context, job *jobs.Job, _ jobs.Progress) (any, er
 
 func startWorker(t *testing.T, js jetstream.JetStream) *queue.Queue {
 	t.Helper()
+	q, stop := runWorker(t, js, map[jobs.Kind]jobs.Handler{jobs.Purge: handler{}})
+	t.Cleanup(stop)
+	return q
+}
+
+// runWorker runs a worker until stop, which may be called twice.
+func runWorker(t *testing.T, js jetstream.JetStream, handlers map[jobs.Kind]jobs.Handler) (q *queue.Queue, stop func()) {
+	t.Helper()
 	q, err := queue.Open(t.Context(), js, queue.Config{Drain: time.Millisecond})
 	require.NoError(t, err)
-	worker, err := queue.NewWorker(q, queue.WorkerConfig{Name: "w", Slots: map[jobs.Kind]int{jobs.Purge: 2}, Handlers: map[jobs.Kind]jobs.Handler{jobs.Purge: handler{}},
-		Logger: slog.New(slog.DiscardHandler)})
+	slots := map[jobs.Kind]int{}
+	for kind := range handlers {
+		slots[kind] = 2
+	}
+	worker, err := queue.NewWorker(q, queue.WorkerConfig{Name: "w", Slots: slots, Handlers: handlers, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- worker.Run(ctx) }()
-	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
-	return q
+	return q, sync.OnceFunc(func() { cancel(); require.NoError(t, <-done) })
 }
 
 func TestWaitingPrintsTheReceiptAndExitsByTheOutcome(t *testing.T) {

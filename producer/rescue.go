@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
-	"deckhand/internal/broker"
 	"deckhand/internal/command"
 	"deckhand/internal/metastore"
 )
@@ -16,7 +16,8 @@ import (
 type rescueFlags struct {
 	database, realm string
 	olderThan       time.Duration
-	adopt, json     bool
+	adopt, again    bool
+	json            bool
 }
 
 // defaultOlderThan is far above what a purge of the stock executor takes that
@@ -33,10 +34,16 @@ says what would become of each. Nothing is published or changed without --adopt.
 
 With --adopt, the purge of each table or view whose metadata file still exists is
 queued. Where that is gone, since the stock executor deletes it first, the manifests
-and files that its sub-tasks name are queued as purge-files jobs. Where the manifests
-fill several jobs, the files wait: run it again when those have ended. A row is deleted once
-NATS has stored its job, and only if it still is what was read. Running it again at
-any point is safe. Rows of other things, rows that cannot be understood and those of
+and files that its sub-tasks name are queued as purge-files jobs. A row is deleted once
+NATS has stored its job, and only if it still is what was read.
+
+Two things wait for others of their table to complete, with all of its rows: the
+sub-tasks for a purge whose metadata file exists, and the listed files for manifests
+that fill several jobs. Run it again then. It finds the jobs by their ids: one that
+is dead or was canceled is said and keeps the table waiting, one of which nothing is
+known (any more) is queued, which is harmless.
+
+Running it again at any point is safe. Rows of other things, rows that cannot be understood and those of
 the same table, and rows whose purge would hit a table that lives stay.
 
 Metadata files are looked for through the storage of the catalogs in --config. What
@@ -61,6 +68,7 @@ again.`,
 	cmd.Flags().StringVar(&flags.realm, "realm", "", "only tasks of this realm")
 	cmd.Flags().DurationVar(&flags.olderThan, "older-than", defaultOlderThan, "leave younger tasks alone: the server may still work on them")
 	cmd.Flags().BoolVar(&flags.adopt, "adopt", false, "queue the purges and delete their rows")
+	cmd.Flags().BoolVar(&flags.again, "again", false, "queue jobs once more that others wait for and that were canceled, dropped from the dead letters, or a dry run")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print JSON")
 	return cmd
 }
@@ -85,16 +93,14 @@ func rescue(ctx context.Context, s *command.Session, flags rescueFlags) (err err
 	judge := newJudge(s, found, flags.olderThan)
 	defer judge.close()
 	log := newRescueLog(s, flags)
-	r := rescuer{store: store, log: log}
+	r := rescuer{store: store, log: log, again: flags.again, streams: map[string]jetstream.Stream{}}
 	if flags.adopt {
-		nc, err := broker.Connect(ctx, s.Config.NATS, "producer", s.Log)
+		nc, js, err := connect(ctx, s)
 		if err != nil {
-			return command.Exit(command.TryAgain, err)
+			return err
 		}
 		defer nc.Close()
-		if r.js, err = broker.JetStream(nc, s.Config.NATS); err != nil {
-			return command.Exit(command.TryAgain, err)
-		}
+		r.js = js
 	}
 	for _, table := range found.tables {
 		if err := r.rescue(ctx, judge.judge(ctx, table)); err != nil {

@@ -15,12 +15,29 @@ import (
 type rescuer struct {
 	store *metastore.Store
 	js    jetstream.JetStream
-	log   *rescueLog
+	// streams that were looked at, by name.
+	streams map[string]jetstream.Stream
+	log     *rescueLog
+	// again queues once more what was canceled, died and left no letter, or was a
+	// dry run.
+	again bool
 }
 
 // rescue queues a table's jobs, and deletes the rows of each once it is stored.
 // The error ends the rescue: what is needed cannot be reached.
 func (r *rescuer) rescue(ctx context.Context, s sentence) error {
+	if s.kept == nil {
+		var err error
+		if s.kept, err = r.others(ctx, s); err != nil {
+			return err
+		}
+	}
+	if s.kept == nil && len(s.first) > 0 {
+		var err error
+		if s.kept, err = r.prepare(ctx, s); err != nil {
+			return err
+		}
+	}
 	if s.kept != nil {
 		r.log.kept(s.table.rows(), s.table.name(), *s.kept)
 		return nil
@@ -33,7 +50,7 @@ func (r *rescuer) rescue(ctx context.Context, s sentence) error {
 		publication, err := r.publish(ctx, batch.Job)
 		var field *jobs.FieldError
 		if errors.As(err, &field) {
-			rest := s.later
+			var rest []*metastore.Task
 			for _, batch := range s.batches[i:] {
 				rest = append(rest, batch.Rows...)
 			}
@@ -43,17 +60,37 @@ func (r *rescuer) rescue(ctx context.Context, s sentence) error {
 		if err != nil {
 			return err
 		}
+		if v, err := r.another(ctx, batch.Job, publication); v != nil || err != nil {
+			if v != nil {
+				r.log.kept(batch.Rows, s.table.name(), *v)
+			}
+			return err
+		}
 		lost, err := r.forget(ctx, batch.Rows)
 		r.log.queued(publication, batch, lost)
 		if err != nil {
 			return fmt.Errorf("%s is queued, but its rows are not all deleted (running this again is safe): %w", publication.Subject, err)
 		}
 	}
-	if len(s.later) > 0 {
-		r.log.kept(s.later, s.table.name(), verdict{"its manifests do not leave room for them in the same job, and they must not go before those",
-			"run rescue again when the jobs of its manifests have ended", needsTime})
-	}
 	return nil
+}
+
+// another keeps the row of a purge that found its subject taken by the purge of
+// other metadata: a table that was registered again and dropped again has the same
+// UUID. Deleting the row would lose what only its metadata name.
+func (r *rescuer) another(ctx context.Context, job *jobs.Job, publication jobs.Publication) (*verdict, error) {
+	if publication.State != jobs.AlreadyQueued || job.MetadataLocation == "" {
+		return nil, nil
+	}
+	queued, err := r.queuedJob(ctx, publication.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if queued != nil && queued.MetadataLocation == job.MetadataLocation {
+		return nil, nil
+	}
+	return &verdict{"an earlier purge of the same table, with another metadata file, is still queued",
+		"run rescue again when that has ended", needsTime}, nil
 }
 
 func (r *rescuer) publish(ctx context.Context, job *jobs.Job) (jobs.Publication, error) {

@@ -28,12 +28,15 @@ type verdict struct {
 	needs       needs
 }
 
-// sentence is the verdict of one table: the jobs to queue and the rows that have
-// to wait until those have ended; or why all of it is kept.
+// sentence is the verdict of one table: the jobs to queue, in two steps, or why
+// all of it is kept.
 type sentence struct {
-	table   *stranded
+	table *stranded
+	// first have to have completed before anything else of the table is queued. All
+	// rows stay until then: they alone say which jobs those are.
+	first []metastore.Batch
+	// batches are the jobs whose rows go once they are queued.
 	batches []metastore.Batch
-	later   []*metastore.Task
 	kept    *verdict
 }
 
@@ -91,27 +94,36 @@ func (j *judge) judge(ctx context.Context, t *stranded) sentence {
 				"its metadata file %s is gone, and no sub-task says what is left", t.dropped.MetadataLocation())
 		}
 	}
-	batches, later, err := metastore.Batches(name, t.dropped, t.remains)
-	if err != nil {
-		return keep(needsPerson, `queue the purge with "producer submit" and delete the rows`, "%v", err)
-	}
-	switch {
-	case t.dropped == nil:
-	case len(later) > 0:
-		// It knows the UUID and the catalog, and its purge deletes lists too.
-		later = append(later, t.dropped.Task)
-	case gone:
-		// The row has said all it can; it goes with the last of its sub-tasks.
-		last := &batches[len(batches)-1]
-		last.Rows = append(last.Rows, t.dropped.Task)
-	default:
+	byHand := `queue the purge with "producer submit" and delete the rows`
+	if t.dropped != nil && !gone {
 		job, err := t.dropped.Job(name)
 		if err != nil {
-			return keep(needsPerson, `queue the purge with "producer submit" and delete the row`, "%v", err)
+			return keep(needsPerson, byHand, "%v", err)
 		}
-		batches = append(batches, metastore.Batch{Job: job, Rows: []*metastore.Task{t.dropped.Task}})
+		out.batches = []metastore.Batch{{Job: job, Rows: []*metastore.Task{t.dropped.Task}}}
+		if len(t.remains) > 0 {
+			// It reads the lists that sub-tasks would delete. What it cannot find, since
+			// the executor had begun, they know when the metadata file is gone.
+			out.first, out.batches = out.batches, nil
+		}
+		return out
 	}
-	out.batches, out.later = batches, later
+	batches, later, err := metastore.Batches(name, t.dropped, t.remains)
+	if err != nil {
+		return keep(needsPerson, byHand, "%v", err)
+	}
+	out.batches = batches
+	if len(later) > 0 {
+		out.first, out.batches = batches, later
+		for _, batch := range batches {
+			later[0].Rows = append(later[0].Rows, batch.Rows...)
+		}
+	}
+	if t.dropped != nil {
+		// The row has said all it can; it goes with the last of its sub-tasks.
+		last := &out.batches[len(out.batches)-1]
+		last.Rows = append(last.Rows, t.dropped.Task)
+	}
 	return out
 }
 

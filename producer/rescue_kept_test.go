@@ -1,15 +1,10 @@
 package main
 
 import (
-	"fmt"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"deckhand/internal/pgtest"
 )
 
 func TestAnUnusableRowKeepsTheWholeTable(t *testing.T) {
@@ -35,43 +30,10 @@ func TestAnUnusableRowKeepsTheWholeTable(t *testing.T) {
 			w.store.Exec(t, `DELETE FROM polaris_schema.entities WHERE id = $1`, broken)
 			got = w.rescue(t, "--adopt")
 			require.Equal(t, 0, got.Code, got.Stdout)
-			require.Empty(t, w.store.TaskIDs(t))
+			require.Contains(t, got.Stdout, "queued  jobs.purge.POLARIS.lake.db.t.uuid-t")
+			require.Len(t, w.queued(t), 2)
 		})
 	}
-}
-
-func TestListedFilesWaitForManifestsThatFillSeveralJobs(t *testing.T) {
-	t.Parallel()
-	w := newWreck(t)
-	id := map[string]any{"namespace": []string{"db"}, "name": "t"}
-	own := w.drop(t, 4711, "t", "uuid-t", "s3://warehouse/db/t/metadata/1.metadata.json", 2*time.Hour)
-	list := w.task(t, "3", "entityCleanup_4711_l", map[string]any{"tableId": id, "batchFiles": []string{"s3://warehouse/db/t/l.avro"}}, "s3://warehouse/db/t", 2*time.Hour)
-	for i := range 5 {
-		path := fmt.Sprintf("s3://warehouse/db/t/%s/%d.avro", strings.Repeat("x", 60<<10), i)
-		w.task(t, "2", fmt.Sprint("entityCleanup_4711_", i), map[string]any{"tableId": id, "manifestFileData": pgtest.ManifestFileData(path)}, "s3://warehouse/db/t", 2*time.Hour)
-	}
-	for _, adopt := range []bool{false, true} {
-		got := w.rescue(t, fmt.Sprint("--adopt=", adopt))
-		require.Equal(t, 0, got.Code, got.Stderr)
-		require.Contains(t, got.Stdout, "kept  db.t  realm POLARIS, 2 rows: its manifests do not leave room")
-		require.Contains(t, got.Stdout, "run rescue again when the jobs of its manifests have ended")
-		require.Contains(t, got.Stdout, "7 task rows: 5 ")
-	}
-	require.Equal(t, []int64{int64(own), int64(list)}, w.store.TaskIDs(t))
-	before := w.queued(t)
-	require.Len(t, before, 2)
-	for _, subject := range before {
-		require.NotContains(t, string(queuedJob(t, w.js, subject).Params), "l.avro")
-	}
-
-	got := w.rescue(t, "--adopt")
-	require.Equal(t, 0, got.Code, got.Stderr)
-	require.Empty(t, w.store.TaskIDs(t))
-	after := slices.DeleteFunc(w.queued(t), func(subject string) bool { return slices.Contains(before, subject) })
-	require.Len(t, after, 1)
-	job := queuedJob(t, w.js, after[0])
-	require.JSONEq(t, `{"files":["s3://warehouse/db/t/l.avro"]}`, string(job.Params))
-	require.Equal(t, "uuid-t", job.TableUUID)
 }
 
 // live stores the entity of a table that was not dropped.

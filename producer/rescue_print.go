@@ -19,8 +19,9 @@ type rescueLog struct {
 	adopt bool
 	// entries are kept for JSON only.
 	entries []rescued
-	adopted int
-	keptFor map[needs]int
+	// jobs that are or would be queued, and rows that are or would be deleted.
+	jobs, adopted int
+	keptFor       map[needs]int
 }
 
 // rescued is one job, or rows of one table that were kept.
@@ -32,6 +33,9 @@ type rescued struct {
 	Subject string `json:"subject,omitempty"`
 	// Rows are the ids of the task rows, as text: they have 63 bits.
 	Rows []string `json:"rows"`
+	// RowsStay: the rows are not deleted before the job has completed, and are also
+	// among those of a "kept" entry.
+	RowsStay bool `json:"rows_stay,omitempty"`
 	// Lost are those that somebody else changed or removed meanwhile.
 	Lost   []string  `json:"lost,omitempty"`
 	Job    *jobs.Job `json:"job,omitempty"`
@@ -61,11 +65,13 @@ func (l *rescueLog) add(entry rescued, line string) {
 }
 
 func (l *rescueLog) would(batch metastore.Batch) {
+	l.jobs++
 	l.adopted += len(batch.Rows)
 	l.add(entryOf("would queue", batch), "would queue  "+describe(batch))
 }
 
 func (l *rescueLog) queued(publication jobs.Publication, batch metastore.Batch, lost []*metastore.Task) {
+	l.jobs++
 	l.adopted += len(batch.Rows)
 	entry := entryOf(string(publication.State), batch)
 	line := string(publication.State) + "  " + describe(batch)
@@ -76,10 +82,18 @@ func (l *rescueLog) queued(publication jobs.Publication, batch metastore.Batch, 
 	l.add(entry, line)
 }
 
+// ahead tells of a job whose rows stay until it has completed.
+func (l *rescueLog) ahead(state string, batch metastore.Batch) {
+	l.jobs++
+	entry := entryOf(state, batch)
+	entry.RowsStay = true
+	l.add(entry, state+"  "+describe(batch)+"; the rows stay until it has completed")
+}
+
 // kept tells of the rows of one table; there is at least one.
 func (l *rescueLog) kept(rows []*metastore.Task, name string, v verdict) {
 	l.keptFor[v.needs] += len(rows)
-	line := fmt.Sprintf("kept  %s  realm %s, %s: %s", name, rows[0].Realm, rowsOf(rows), v.reason)
+	line := fmt.Sprintf("kept  %s  realm %s, %s: %s", command.Clean(name), command.Clean(rows[0].Realm), rowsOf(rows), command.Clean(v.reason))
 	if v.fix != "" {
 		line += "; " + v.fix
 	}
@@ -108,7 +122,7 @@ func (l *rescueLog) end(f *found) error {
 			return fmt.Errorf("print sum: %w", err)
 		}
 	}
-	if !l.adopt && l.adopted > 0 {
+	if !l.adopt && l.jobs > 0 {
 		if _, err := fmt.Fprintln(l.out, "nothing was published or changed; do it with --adopt"); err != nil {
 			return fmt.Errorf("print sum: %w", err)
 		}
@@ -135,7 +149,7 @@ func entryOf(state string, batch metastore.Batch) rescued {
 }
 
 func describe(batch metastore.Batch) string {
-	of := cmp.Or(batch.Job.MetadataLocation, "its sub-tasks")
+	of := command.Clean(cmp.Or(batch.Job.MetadataLocation, "its sub-tasks"))
 	return fmt.Sprintf("%s  %s, %s", batch.Job.Subject(), rowsOf(batch.Rows), of)
 }
 

@@ -20,11 +20,7 @@ import (
 	"deckhand/internal/pgtest"
 	"deckhand/internal/queue"
 	"deckhand/internal/s3test"
-	"deckhand/internal/storage"
-	"deckhand/internal/tabletest"
-	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
-	"deckhand/jobs/purge"
 )
 
 // wreck is a metastore with stuck tasks, the storage they speak of, and a queue.
@@ -37,7 +33,7 @@ type wreck struct {
 	nextID int
 }
 
-const lakeID = 900
+const lakeID = 900_000
 
 func newWreck(t *testing.T) *wreck {
 	t.Helper()
@@ -179,25 +175,7 @@ func TestATableWithoutMetadataIsRescuedByItsSubTasks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWreck(t)
-			table, err := icebergtable.Write(t.Context(), icebergtable.Options{Location: "s3://warehouse/db/t", Files: 12, Snapshots: 4})
-			require.NoError(t, err)
-			require.NoError(t, table.Objects.Load(w.s3))
-			w.s3.Put("warehouse", "db/t2/neighbour", []byte("x"))
-			id := map[string]any{"namespace": []string{"db"}, "name": "t"}
-			for i, f := range table.Files {
-				name := fmt.Sprintf("entityCleanup_4711_%s_%d", f.Path, i)
-				switch f.Kind {
-				case tabletest.KindMetadata:
-					_, key, err := tabletest.SplitS3(f.Path)
-					require.NoError(t, err)
-					w.s3.Remove("warehouse", key)
-				case tabletest.KindManifest:
-					w.task(t, "2", name, map[string]any{"tableId": id, "manifestFileData": pgtest.ManifestFileData(f.Path)}, table.Location, 2*time.Hour)
-				case tabletest.KindManifestList:
-					w.task(t, "3", name, map[string]any{"tableId": id, "batchFiles": []string{f.Path}}, table.Location, 2*time.Hour)
-				default:
-				}
-			}
+			table := w.strand(t, false)
 			if withRow {
 				w.drop(t, 4711, "t", table.UUID, table.MetadataLocation, 2*time.Hour)
 			}
@@ -210,58 +188,11 @@ func TestATableWithoutMetadataIsRescuedByItsSubTasks(t *testing.T) {
 			job := queuedJob(t, w.js, subjects[0])
 			require.Equal(t, withRow, job.TableUUID == table.UUID)
 
-			runFiles(t, w, job)
+			w.work(t, false)
 			require.Equal(t, []string{"db/t2/neighbour"}, w.s3.Keys("warehouse"))
 		})
 	}
 }
-
-// The metadata file is still there, but the stock executor has begun: it may have
-// deleted the lists that name the manifests.
-func TestASubTaskIsRescuedBesideThePurgeOfItsTable(t *testing.T) {
-	t.Parallel()
-	w := newWreck(t)
-	w.s3.Put("warehouse", "db/t/metadata/1.metadata.json", []byte("{}"))
-	w.drop(t, 4711, "t", "uuid-t", "s3://warehouse/db/t/metadata/1.metadata.json", 2*time.Hour)
-	id := map[string]any{"namespace": []string{"db"}, "name": "t"}
-	w.task(t, "2", "entityCleanup_4711_x", map[string]any{"tableId": id, "manifestFileData": pgtest.ManifestFileData("s3://warehouse/db/t/m.avro")}, "s3://warehouse/db/t", 2*time.Hour)
-	young := w.task(t, "3", "entityCleanup_4711_y", map[string]any{"tableId": id, "metadataFiles": []string{"s3://warehouse/db/t/l.avro"}}, "s3://warehouse/db/t", time.Minute)
-
-	got := w.rescue(t, "--adopt")
-	require.Equal(t, 0, got.Code, got.Stderr)
-	require.Contains(t, got.Stdout, "kept  db.t  realm POLARIS, 3 rows: it is 1m", "the youngest row speaks for all of the table")
-	w.store.Exec(t, `UPDATE polaris_schema.entities SET create_timestamp = 0, last_update_timestamp = 0 WHERE id = $1`, young)
-	got = w.rescue(t, "--adopt")
-	require.Equal(t, 0, got.Code, got.Stderr)
-	subjects := w.queued(t)
-	require.Len(t, subjects, 2)
-	require.Equal(t, "jobs.purge.POLARIS.lake.db.t.uuid-t", subjects[1])
-	files := queuedJob(t, w.js, subjects[0])
-	require.JSONEq(t, `{"manifests":["s3://warehouse/db/t/m.avro"],"files":["s3://warehouse/db/t/l.avro"]}`, string(files.Params))
-	require.Equal(t, "uuid-t", files.TableUUID)
-	require.Empty(t, w.store.TaskIDs(t))
-}
-
-// runFiles runs a purge-files job as a worker does.
-func runFiles(t *testing.T, w *wreck, job *jobs.Job) {
-	t.Helper()
-	stores, err := storage.NewStores(storage.Config{Name: "lake", Locations: []string{"s3://warehouse/"}, S3: w.s3.StorageConfig()}, nil)
-	require.NoError(t, err)
-	defer stores.Close()
-	handler, err := purge.NewFiles(purge.Config{Catalogs: []purge.Catalog{{Realm: "POLARIS", Name: "lake", Stores: stores, Locations: []string{"s3://warehouse/"}}}})
-	require.NoError(t, err)
-	_, err = handler.Run(t.Context(), job, unsaved{})
-	require.NoError(t, err)
-}
-
-// unsaved is the progress of a job that is not cut off.
-type unsaved struct{}
-
-func (unsaved) Attempt() int                                   { return 1 }
-func (unsaved) Checkpoint() json.RawMessage                    { return nil }
-func (unsaved) Save(context.Context, any, jobs.Counters) error { return nil }
-func (unsaved) Alive()                                         {}
-func (unsaved) Earlier() *jobs.Result                          { return nil }
 
 func TestRowsThatNeedAPersonAreKeptAndExitWithThree(t *testing.T) {
 	t.Parallel()
@@ -306,7 +237,7 @@ func TestARowThatSomebodyElseTookIsSaidAndNoError(t *testing.T) {
 
 	var out strings.Builder
 	log := &rescueLog{printer: printer{out: &out}, adopt: true, keptFor: map[needs]int{}}
-	r := rescuer{store: store, js: w.js, log: log}
+	r := rescuer{store: store, js: w.js, log: log, streams: map[string]jetstream.Stream{}}
 	for _, table := range read.tables {
 		job, err := table.dropped.Job("lake")
 		require.NoError(t, err)

@@ -25,7 +25,7 @@ func variable(flag string) string {
 // variables of all are known to all, since they may share an environment.
 var ownFlags = []string{
 	"config", "print-config",
-	"adopt", "by", "catalog", "database", "dry-run", "every", "file", "json", "list", "list-file", "location", "metadata-location", "no-nats",
+	"adopt", "again", "by", "catalog", "database", "dry-run", "every", "file", "json", "list", "list-file", "location", "metadata-location", "no-nats",
 	"not-before", "older-than", "params", "realm", "replicas", "set", "table", "table-uuid", "timeout", "update-streams", "wait", "watch",
 }
 

@@ -2,6 +2,7 @@ package metastore
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"deckhand/jobs"
@@ -23,40 +24,41 @@ const batchBytes = jobs.MaxJobBytes - 48<<10
 // dropped is the table's own row if that is there; its UUID is added then.
 //
 // Jobs run in any order, but listed files may only go after the manifests: a
-// list may be all that names a manifest whose deletion failed. So while there are
-// manifests, listed files are only in the job that has all of them, and later
-// are the rows for which that leaves no place. They are to stay where they are
-// until the jobs have ended, and then make jobs of their own.
+// list may be all that names a manifest whose deletion failed. So listed files are
+// only in the job that has all of the manifests, and what that leaves no place for
+// is in later: jobs that may be published once all of the batches have completed.
+// The rows of the batches are to stay until then, since nothing else knows which
+// jobs those were; the same rows make the same jobs, also those of later alone.
 //
 // The error is a *[jobs.FieldError], or says what is too large for a job.
-func Batches(catalog string, dropped *Dropped, rows []*Remains) (batches []Batch, later []*Task, err error) {
-	b := batcher{catalog: catalog, dropped: dropped}
+func Batches(catalog string, dropped *Dropped, rows []*Remains) (batches, later []Batch, err error) {
+	first, rest := batcher{catalog: catalog, dropped: dropped}, batcher{catalog: catalog, dropped: dropped}
 	var listed []*Remains
 	for _, row := range rows {
 		if len(row.Manifests) == 0 {
 			listed = append(listed, row)
-		} else if err := b.add(row); err != nil {
+		} else if err := first.add(row); err != nil {
 			return nil, nil, err
 		}
 	}
-	manifests, several := len(b.tasks) > 0, len(b.batches) > 0
+	manifests, several := len(first.tasks) > 0, len(first.batches) > 0
 	for _, row := range listed {
 		size, err := sizeOf(row)
 		if err != nil {
 			return nil, nil, err
 		}
-		if several || manifests && b.size+size > batchBytes {
-			later = append(later, row.Task)
-			continue
+		into := &first
+		if several || manifests && first.size+size > batchBytes {
+			into = &rest
 		}
-		if err := b.add(row); err != nil {
+		if err := into.add(row); err != nil {
 			return nil, nil, err
 		}
 	}
-	if err := b.flush(); err != nil {
+	if err := errors.Join(first.flush(), rest.flush()); err != nil {
 		return nil, nil, err
 	}
-	return b.batches, later, nil
+	return first.batches, rest.batches, nil
 }
 
 // batcher fills one job after the other.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,7 +181,8 @@ func TestListedFilesAreNeverInAJobThatCouldOvertakeTheirManifests(t *testing.T) 
 		return rows
 	}
 	for _, tt := range []struct{ manifests, lists int }{{100, 100}, {100, 5000}, {5000, 100}, {5000, 0}, {0, 5000}, {5000, 5000}} {
-		batches, later, err := Batches("lake", nil, rowsOf(tt.manifests, tt.lists))
+		rows := rowsOf(tt.manifests, tt.lists)
+		batches, later, err := Batches("lake", nil, rows)
 		require.NoError(t, err)
 		seen := map[int64]bool{}
 		for _, batch := range batches {
@@ -195,14 +197,28 @@ func TestListedFilesAreNeverInAJobThatCouldOvertakeTheirManifests(t *testing.T) 
 				seen[row.ID] = true
 			}
 		}
-		for _, row := range later {
-			require.Less(t, row.ID, int64(tt.lists), "only lists wait")
-			require.False(t, seen[row.ID])
-			seen[row.ID] = true
+		for _, batch := range later {
+			for _, row := range batch.Rows {
+				require.Less(t, row.ID, int64(tt.lists), "only lists wait")
+				require.False(t, seen[row.ID])
+				seen[row.ID] = true
+			}
 		}
 		require.Len(t, seen, tt.manifests+tt.lists)
 		fits := tt.manifests+tt.lists <= 200 || tt.lists == 0 || tt.manifests == 0
 		require.Equal(t, fits, len(later) == 0, "%+v", tt)
+
+		// The rows of the manifests may be deleted before those of the lists.
+		var lists []*Remains
+		for _, row := range rows {
+			if slices.ContainsFunc(later, func(b Batch) bool { return slices.Contains(b.Rows, row.Task) }) {
+				lists = append(lists, row)
+			}
+		}
+		alone, none, err := Batches("lake", nil, lists)
+		require.NoError(t, err)
+		require.Empty(t, none)
+		require.Equal(t, later, alone)
 	}
 }
 
