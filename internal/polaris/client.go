@@ -85,18 +85,24 @@ func (c *Client) about(err error) error {
 	return fmt.Errorf("catalog %s: %w", c.cfg.Name, err)
 }
 
-// Credentials asks for fresh ones for a table. Nothing conditional is sent with it:
-// an answer without a body would bring no keys.
+// Credentials asks for fresh ones for a table; none where the server vends none.
+// Nothing conditional is sent with it: an answer without a body would bring no keys.
 func (c *Client) Credentials(ctx context.Context, id Identifier) ([]Credential, error) {
 	s, err := c.settings(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if err := id.check(s.separator); err != nil {
+		return nil, err
+	}
 	r := &request{op: "loadCredentials", method: http.MethodGet, path: s.table(id) + "/credentials", header: http.Header{}}
-	r.header.Set("X-Iceberg-Access-Delegation", "vended-credentials")
+	r.header.Set(delegation, vendedCredentials)
 	got, err := c.call(ctx, r)
+	if vendsNothing(err) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, c.about(err)
+		return nil, c.missing(ctx, s, id, c.about(err))
 	}
 	var said struct {
 		Credentials []Credential `json:"storage-credentials"`

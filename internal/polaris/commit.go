@@ -46,18 +46,17 @@ func (c *Client) Commit(ctx context.Context, id Identifier, requirements []icebe
 	}
 	if s.idempotency > 0 {
 		r.header.Set("Idempotency-Key", uuid.NewString())
+		r.keyed = true
 	}
 	got, err := c.call(ctx, r)
-	for again := 0; s.idempotency > 0 && errors.Is(err, ErrStateUnknown) && again < c.cfg.Retries && ctx.Err() == nil; again++ {
-		got, err = c.call(ctx, r)
-	}
 	if err != nil {
-		return nil, c.about(err)
+		return nil, c.missing(ctx, s, id, c.about(err))
 	}
 	loaded, err := r.loaded(got, false)
 	if err != nil {
-		// It took place, and what it made cannot be read.
-		return nil, r.fail(got.status, ErrStateUnknown, "", err)
+		// It may have taken place, and what it made cannot be read. The cause is only
+		// text: it must not make this anything else.
+		return nil, c.about(r.fail(got.status, ErrStateUnknown, "", errors.New(err.Error())))
 	}
 	return loaded, nil
 }

@@ -2,6 +2,7 @@ package polaris
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/http"
 	"net/url"
@@ -25,13 +26,16 @@ func (c *Client) Namespaces(ctx context.Context, parent []string) iter.Seq2[[]st
 			Namespaces [][]string `json:"namespaces"`
 			Next       string     `json:"next-page-token"`
 		},
-		) (string, bool) {
+		) (string, error) {
+			if page.Namespaces == nil {
+				return "", errNoList
+			}
 			for _, found := range page.Namespaces {
 				if len(found) == len(parent)+1 && !yield(found, nil) {
-					return "", false
+					return "", errEnough
 				}
 			}
-			return page.Next, true
+			return page.Next, nil
 		}, func(err error) { yield(nil, err) })
 	}
 }
@@ -74,20 +78,28 @@ func (c *Client) identifiers(ctx context.Context, op, root, what string, namespa
 			} `json:"identifiers"`
 			Next string `json:"next-page-token"`
 		},
-		) (string, bool) {
+		) (string, error) {
+			if page.Identifiers == nil {
+				return "", errNoList
+			}
 			for _, found := range page.Identifiers {
 				if !yield(Identifier{Namespace: namespace, Name: found.Name}.clone(), nil) {
-					return "", false
+					return "", errEnough
 				}
 			}
-			return page.Next, true
+			return page.Next, nil
 		}, func(err error) { yield(Identifier{}, err) })
 	}
 }
 
-// pages asks for one page after the other, as long as take wants more. fail gets
-// the error that ended it.
-func pages[Page any](ctx context.Context, c *Client, op string, path func(*settings) string, query url.Values, take func(Page) (next string, more bool), fail func(error)) {
+var (
+	errEnough = errors.New("the reader has enough")
+	errNoList = errors.New("the answer has no list")
+)
+
+// pages asks for one page after the other, until take gives an error or no next
+// one. fail gets the error that ended it.
+func pages[Page any](ctx context.Context, c *Client, op string, path func(*settings) string, query url.Values, take func(Page) (next string, err error), fail func(error)) {
 	s, err := c.settings(ctx)
 	if err != nil {
 		fail(err)
@@ -95,7 +107,7 @@ func pages[Page any](ctx context.Context, c *Client, op string, path func(*setti
 	}
 	query.Set("pageSize", strconv.Itoa(pageSize))
 	query.Set("pageToken", "")
-	for {
+	for seen := map[string]bool{}; ; {
 		r := &request{op: op, method: http.MethodGet, path: path(s), query: query}
 		got, err := c.call(ctx, r)
 		if err != nil {
@@ -107,14 +119,20 @@ func pages[Page any](ctx context.Context, c *Client, op string, path func(*setti
 			fail(err)
 			return
 		}
-		next, more := take(page)
-		if !more || next == "" {
+		next, err := take(page)
+		switch {
+		case errors.Is(err, errEnough):
+			return
+		case err != nil:
+			fail(c.about(r.fail(got.status, ErrUnavailable, hintNoCatalog, err)))
+			return
+		case next == "":
+			return
+		case seen[next]:
+			fail(c.about(r.fail(got.status, ErrRejected, "the server gives the same pages again and again", nil)))
 			return
 		}
-		if next == query.Get("pageToken") {
-			fail(r.fail(got.status, ErrRejected, "the server gives the same page again and again", nil))
-			return
-		}
+		seen[next] = true
 		query.Set("pageToken", next)
 	}
 }

@@ -53,6 +53,7 @@ func (c Credential) String() string { return "{" + c.Prefix + " [redacted]}" }
 func (c Credential) GoString() string { return "polaris.Credential" + c.String() }
 
 const (
+	opConfig = "config"
 	opLoad   = "loadTable"
 	opCommit = "commitTable"
 )
@@ -74,11 +75,15 @@ func (c *Client) Load(ctx context.Context, id Identifier, o LoadOptions) (*Loade
 	}
 	switch {
 	case o.Vend:
-		r.header.Set("X-Iceberg-Access-Delegation", "vended-credentials")
+		r.header.Set(delegation, vendedCredentials)
 	case o.ETag != "":
 		r.header.Set("If-None-Match", o.ETag)
 	}
 	got, err := c.call(ctx, r)
+	if o.Vend && vendsNothing(err) {
+		r.header.Del(delegation)
+		got, err = c.call(ctx, r)
+	}
 	if err != nil {
 		return nil, c.missing(ctx, s, id, c.about(err))
 	}

@@ -2,6 +2,7 @@ package polaris
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -42,7 +43,7 @@ func (c *Client) Policies(ctx context.Context, id Identifier) ([]Policy, error) 
 	}
 	got, err := c.call(ctx, r)
 	if err != nil {
-		return nil, c.about(err)
+		return nil, c.missing(ctx, s, id, c.about(err))
 	}
 	var said struct {
 		Policies []struct {
@@ -57,6 +58,9 @@ func (c *Client) Policies(ctx context.Context, id Identifier) ([]Policy, error) 
 	}
 	if err := r.decode(got, &said); err != nil {
 		return nil, err
+	}
+	if said.Policies == nil { // none is an empty list
+		return nil, c.about(r.fail(got.status, ErrUnavailable, hintNoCatalog, errors.New("the answer has no list of policies")))
 	}
 	var found []Policy
 	for _, p := range said.Policies {

@@ -3,7 +3,11 @@ package polaris
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
+
+	"deckhand/internal/secret"
 )
 
 // refusal is an error in the protocol's form.
@@ -25,6 +29,8 @@ func readRefusal(body []byte) refusal {
 	return found
 }
 
+const hintNoCatalog = "this is no answer of an Iceberg REST catalog; check rest.uri, which for Polaris ends in /api/catalog"
+
 // refused makes the error of an answer.
 func (r *request) refused(a *answer) *Error {
 	said := readRefusal(a.body)
@@ -38,7 +44,7 @@ func (r *request) refused(a *answer) *Error {
 	case a.status == http.StatusForbidden:
 		e.forbidden()
 	case a.status == http.StatusNotFound:
-		e.notFound()
+		e.notFound(r.op)
 	case r.op == opCommit:
 		e.commitRefused()
 	case a.status == http.StatusTooManyRequests:
@@ -48,20 +54,27 @@ func (r *request) refused(a *answer) *Error {
 	case said.Type == "NotFoundException":
 		e.Hint = "the table's metadata file is missing, so that no engine can read the table; register an earlier one or drop the table"
 	case a.status < 400 || said.Type == "" && a.status != http.StatusBadRequest:
-		e.Hint = "this is no answer of an Iceberg REST catalog; check rest.uri, which for Polaris ends in /api/catalog"
+		e.Hint = hintNoCatalog
 	}
 	return e
 }
 
 // notFound tells what is gone. A 404 in another form is not the catalog's word.
-func (e *Error) notFound() {
+func (e *Error) notFound(op string) {
 	switch e.Type {
 	case "NoSuchTableException", "NoSuchViewException", "NoSuchGenericTableException":
 		e.Reason = ErrNotFound
 	case "NoSuchNamespaceException":
 		e.Reason = ErrNoNamespace
-	case "NoSuchWarehouseException", "NotFoundException":
+	case "NoSuchWarehouseException":
 		e.Reason = ErrNoCatalog
+	case "NotFoundException":
+		// Polaris has one type for a warehouse and for a path that it does not know.
+		if op == opConfig && !strings.Contains(e.Message, "matching target resource") {
+			e.Reason = ErrNoCatalog
+			return
+		}
+		e.Hint = "the server has no such address; check rest.uri, which for Polaris ends in /api/catalog"
 	case "":
 		e.Reason, e.Hint = ErrUnavailable, "this 404 is not a catalog's; check rest.uri, which for Polaris ends in /api/catalog, and the proxies before it"
 	}
@@ -69,16 +82,29 @@ func (e *Error) notFound() {
 
 // conflicts are errors of a commit that another one caused: Polaris up to 1.7
 // answers some with 400.
-var conflicts = []string{"CommitFailedException", "CommitConflictException", "RetryableValidationException", "ValidationException"}
+var conflicts = []string{"CommitFailedException", "CommitConflictException", "RetryableValidationException"}
 
 // commitRefused tells a commit that did not take place from one that may have.
 func (e *Error) commitRefused() {
 	switch {
-	case e.Type == "CommitStateUnknownException", e.Status >= 500:
+	case e.Type == "CommitStateUnknownException", e.Status >= 500, e.Status == http.StatusRequestTimeout:
 		e.Reason = ErrStateUnknown
 	case e.Status == http.StatusTooManyRequests:
 		e.Reason = ErrUnavailable
-	case e.Status == http.StatusConflict, slices.Contains(conflicts, e.Type):
+	case e.Status == http.StatusConflict, slices.Contains(conflicts, e.Type),
+		e.Type == "ValidationException" && strings.Contains(e.Message, "sequence number"):
 		e.Reason = ErrConflict
+	}
+}
+
+// hide takes a secret, in either spelling, out of what the server says: it may
+// repeat what it was sent.
+func (e *Error) hide(text string) {
+	if text == "" {
+		return
+	}
+	for _, hidden := range []string{text, url.QueryEscape(text)} {
+		e.Message = strings.ReplaceAll(e.Message, hidden, secret.Redacted)
+		e.Type = strings.ReplaceAll(e.Type, hidden, secret.Redacted)
 	}
 }

@@ -35,8 +35,9 @@ type request struct {
 	header http.Header
 	body   []byte
 	// unsafe: sending it twice may do it twice, so that only a request which was
-	// surely not carried out is sent again.
-	unsafe bool
+	// surely not carried out is sent again; or keyed: the server tells the second one
+	// from another.
+	unsafe, keyed bool
 
 	// catalog as management calls name it.
 	catalog string
@@ -82,35 +83,57 @@ func (c *Client) call(ctx context.Context, r *request) (*answer, error) {
 	return got, err
 }
 
-// repeat makes attempts while they fail for a passing reason.
+// repeat makes attempts while they fail for a passing reason. After an attempt that
+// may have been carried out nothing but success is certain: what comes later may
+// be an answer to that very attempt.
 func (c *Client) repeat(ctx context.Context, r *request, attempt func(context.Context) error) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval, wait.MaxElapsedTime = c.retryWait, 20*time.Second, 0
 	began := time.Now()
+	var unknown error // of the last attempt that may have been carried out
 	for failed := 0; ; failed++ {
 		err := attempt(ctx)
-		var e *Error
-		if err == nil || !errors.As(err, &e) {
-			return err
+		if err == nil {
+			return nil
 		}
-		throttled := e.Status == http.StatusTooManyRequests
+		if errors.Is(err, ErrStateUnknown) {
+			unknown = err
+		}
+		again, pause := c.passes(r, err, failed, began)
+		if again {
+			again = sleep(ctx, max(wait.NextBackOff(), pause)) == nil
+		}
 		switch {
+		case again:
+		case unknown != nil:
+			return unknown
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case e.Reason != ErrUnavailable, c.cfg.Retries < 0:
-			return err
-		case throttled && time.Since(began) < c.cfg.ThrottleFor:
-		case failed >= c.cfg.Retries:
+		default:
 			return err
 		}
-		pause := max(wait.NextBackOff(), min(e.retryAfter, maxPause))
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
-		}
+	}
+}
+
+// passes says whether an attempt that failed is made again, and how long the server
+// wants us to wait before.
+func (c *Client) passes(r *request, err error, failed int, began time.Time) (again bool, pause time.Duration) {
+	var e *Error
+	if !errors.As(err, &e) || c.cfg.Retries < 0 || e.Reason != ErrUnavailable && (e.Reason != ErrStateUnknown || !r.keyed) {
+		return false, 0
+	}
+	throttled := e.Status == http.StatusTooManyRequests && time.Since(began) < c.cfg.ThrottleFor
+	return throttled || failed < c.cfg.Retries, min(e.retryAfter, maxPause)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -180,7 +203,12 @@ func (c *Client) send(ctx context.Context, r *request, token string) (*answer, e
 		c.limiter.answered()
 		return got, nil
 	}
-	return nil, r.refused(got)
+	e := r.refused(got)
+	if status == http.StatusUnauthorized && token == "" {
+		e.Hint = "the server wants a token; put client_id:client_secret into a file and name it in rest.credential_file"
+	}
+	e.hide(token)
+	return nil, e
 }
 
 // errNotSent: no connection could be had, so that the server knows nothing of the

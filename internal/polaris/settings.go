@@ -68,7 +68,7 @@ func (c *Client) settings(ctx context.Context) (*settings, error) {
 }
 
 func (c *Client) askSettings(ctx context.Context) (*settings, error) {
-	r := &request{op: "config", method: http.MethodGet, path: "/v1/config", query: url.Values{}}
+	r := &request{op: opConfig, method: http.MethodGet, path: "/v1/config", query: url.Values{}}
 	if c.cfg.Warehouse != "" {
 		r.query.Set("warehouse", c.cfg.Warehouse)
 	}
@@ -120,7 +120,7 @@ func isoDuration(text string) time.Duration {
 // decode reads the body of an answer.
 func (r *request) decode(a *answer, into any) error {
 	if err := json.Unmarshal(a.body, into); err != nil {
-		return r.fail(a.status, ErrUnavailable, "this is no answer of an Iceberg REST catalog; check rest.uri, which for Polaris ends in /api/catalog", err)
+		return r.fail(a.status, ErrUnavailable, hintNoCatalog, err)
 	}
 	return nil
 }

@@ -36,6 +36,9 @@ func newTokens(c *Client) *tokens {
 	}
 	if t.config.TokenURL == "" {
 		t.config.TokenURL = c.cfg.URI + tokenPath
+	} else {
+		// Identity providers differ in whether they take the secret in a header.
+		t.config.AuthStyle = oauth2.AuthStyleAutoDetect
 	}
 	t.turn <- struct{}{}
 	return t
@@ -77,6 +80,13 @@ func (t *tokens) ask(ctx context.Context) (*oauth2.Token, error) {
 		hc := &http.Client{Timeout: t.client.cfg.RequestTimeout, Transport: roundTrip(func(q *http.Request) (*http.Response, error) {
 			q.Header.Set("Accept", "application/json")
 			t.client.identify(q, r)
+			if t.client.cfg.TokenURI == "" {
+				release, err := t.client.limiter.acquire(q.Context())
+				if err != nil {
+					return nil, err
+				}
+				defer release()
+			}
 			answer, err := t.client.transport.RoundTrip(q)
 			if answer != nil {
 				status = answer.StatusCode
@@ -124,11 +134,12 @@ func (t *tokens) refused(ctx context.Context, r *request, err error) error {
 		e.Hint = "write the catalog's realm as the server has it"
 	case answer.ErrorCode == "invalid_scope":
 		e.Hint = "write rest.scope as PRINCIPAL_ROLE:ALL, or PRINCIPAL_ROLE: and the name of a role"
-	case status == http.StatusNotFound || answer.ErrorCode == "" && refusal.Type == "":
+	case status == http.StatusNotFound, answer.ErrorCode == "" && refusal.Type == "" && status != http.StatusUnauthorized:
 		e.Hint = "this is no token endpoint; check rest.uri and rest.token_uri"
 	default:
 		e.Hint = "check the client id and the secret in rest.credential_file; after a rotation the old secret is refused"
 	}
+	e.hide(t.config.ClientSecret)
 	return e
 }
 

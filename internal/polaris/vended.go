@@ -3,8 +3,10 @@ package polaris
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +43,19 @@ func (c *Client) Stores(_ context.Context, id Identifier, loaded *Loaded, base s
 		return nil, fmt.Errorf("open storage of table %s: %w", id, err)
 	}
 	return stores, nil
+}
+
+// delegation is the header that asks for credentials.
+const (
+	delegation        = "X-Iceberg-Access-Delegation"
+	vendedCredentials = "vended-credentials"
+)
+
+// vendsNothing is how Polaris says that the catalog's store has no temporary keys
+// (stsUnavailable): an error, and only to who asks for them.
+func vendsNothing(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == http.StatusBadRequest && strings.Contains(e.Message, "Credential vending was requested")
 }
 
 // Keys of vended configurations, as Iceberg's Java library names them.
