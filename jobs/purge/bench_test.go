@@ -3,12 +3,8 @@ package purge_test
 import (
 	"context"
 	"fmt"
-	"runtime"
-	"runtime/debug"
-	"runtime/metrics"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -86,31 +82,6 @@ func BenchmarkPurge(b *testing.B) {
 	})
 }
 
-// peakHeap samples the heap while work runs and returns its peak in MiB.
-func peakHeap(work func()) float64 {
-	runtime.GC()
-	debug.FreeOSMemory()
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	stop := make(chan struct{})
-	var peak uint64
-	var sampler sync.WaitGroup
-	sampler.Go(func() {
-		for {
-			metrics.Read(sample)
-			peak = max(peak, sample[0].Value.Uint64())
-			select {
-			case <-stop:
-				return
-			case <-time.After(time.Millisecond):
-			}
-		}
-	})
-	work()
-	close(stop)
-	sampler.Wait()
-	return float64(peak) / (1 << 20)
-}
-
 // purgeOnDisk purges a table whose metadata lies on the local disk and whose
 // data files do not exist, so that the heap is the purge's alone.
 func purgeOnDisk(tb testing.TB, o tabletest.SyntheticOptions) (peakMiB float64) {
@@ -120,7 +91,7 @@ func purgeOnDisk(tb testing.TB, o tabletest.SyntheticOptions) (peakMiB float64) 
 	require.NoError(tb, err)
 	y := newYardOn(tb, nil, "file://"+warehouse)
 	handler := y.tables(purge.Policy{})
-	return peakHeap(func() {
+	return jobtest.PeakHeap(func() {
 		receipt, err := run(tb, handler, jobFor(made.UUID, made.MetadataLocation), &jobtest.Progress{})
 		require.NoError(tb, err)
 		require.EqualValues(tb, o.Files, receipt.Deleted[purge.Data].Files)
