@@ -14,6 +14,7 @@ import (
 
 	"deckhand/internal/jobtest"
 	"deckhand/internal/polaris"
+	"deckhand/internal/pulltest"
 	"deckhand/internal/scan"
 	"deckhand/internal/standin"
 )
@@ -35,7 +36,7 @@ func scanMany(tb testing.TB, tables int) (summary *scan.Summary, server *standin
 	for i := range tables {
 		id := uuid.NewString()
 		path := filepath.Join(folder, id+".metadata.json")
-		require.NoError(tb, os.WriteFile(path, metadata(id, fmt.Sprintf("file://%s/%s", folder, id), now, ages), 0o600))
+		require.NoError(tb, os.WriteFile(path, pulltest.Metadata(id, fmt.Sprintf("file://%s/%s", folder, id), now, ages), 0o600))
 		require.NoError(tb, server.Register(tb.Context(), in(fmt.Sprintf("n%d", i%100), fmt.Sprintf("table_%d", i)), "file://"+path))
 	}
 	keep := policy("keep5", fiveDays)

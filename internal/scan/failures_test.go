@@ -176,7 +176,7 @@ func TestACatalogThatDoesNotAnswerIsGivenUpSoon(t *testing.T) {
 func TestACatalogWithoutPoliciesSaysSoInOneSentence(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, nil)
-	plain := standin.Start(t, standin.Options{Anonymous: true, Catalogs: []standin.Catalog{{Name: "lake", Location: "file://" + y.folder}}})
+	plain := standin.Start(t, standin.Options{Anonymous: true, Catalogs: []standin.Catalog{{Name: "lake", Location: "file://" + y.Warehouse()}}})
 	for i := range 20 {
 		table := in("n", fmt.Sprintf("t%d", i))
 		y.table(table, 9*day, time.Hour)
