@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/natstest"
 	"deckhand/internal/pgtest"
 	"deckhand/internal/queue"
 	"deckhand/internal/s3test"
@@ -376,4 +377,35 @@ func TestTheSecondDropOfATableThatWasRegisteredAgainWaitsForThePurgeOfTheFirst(t
 	require.Equal(t, 0, got.Code, got.Stderr)
 	require.Equal(t, "s3://warehouse/db/t/metadata/2.metadata.json", queuedJob(t, w.js, subject).MetadataLocation)
 	require.Empty(t, w.store.TaskIDs(t))
+}
+
+// The rights are those that CONTRACT.md gives to an operator with rescue.
+func TestRescueNeedsNoMoreRightsThanTheContractSays(t *testing.T) {
+	t.Parallel()
+	w := newWreck(t)
+	server := natstest.Start(t, natstest.Config{Conf: `
+authorization { users: [ {user: all, password: a}, {user: rescue, password: r, permissions: {
+	publish: ["jobs.purge.>", "jobs.purge-view.>", "jobs.purge-files.>", "$JS.API.STREAM.INFO.*",
+		"$JS.API.DIRECT.GET.JOBS", "$JS.API.DIRECT.GET.JOBS.>", "$JS.API.DIRECT.GET.DEAD", "$JS.API.DIRECT.GET.DEAD.>", "$JS.API.DIRECT.GET.RESULTS.>"],
+	subscribe: ["_INBOX.>"]}} ] }
+no_auth_user: all`})
+	w.js = server.JetStream(t)
+	_, err := queue.Setup(t.Context(), w.js, queue.AssetsConfig{})
+	require.NoError(t, err)
+	w.url = strings.Replace(server.URL(), "://", "://rescue:r@", 1)
+	table := w.strand(t, true)
+	w.drop(t, 4711, "t", table.UUID, table.MetadataLocation, 2*time.Hour)
+	w.s3.Put("warehouse", "db/u/metadata/1.metadata.json", []byte("{}"))
+	for range 2 { // the second is already queued
+		w.drop(t, 12, "u", "uuid-u", "s3://warehouse/db/u/metadata/1.metadata.json", 2*time.Hour)
+		got := w.rescue(t, "--adopt")
+		require.Equal(t, 0, got.Code, "%s%s", got.Stdout, got.Stderr)
+		require.NotContains(t, got.Stderr, "denies")
+	}
+	require.Len(t, w.queued(t), 2)
+	w.work(t, false)
+	w.store.Exec(t, `DELETE FROM polaris_schema.entities WHERE name = 'entityCleanup_4711'`) // so that dead letters are looked at
+	got := w.rescue(t, "--adopt")
+	require.Equal(t, 0, got.Code, "%s%s", got.Stdout, got.Stderr)
+	require.NotContains(t, got.Stderr, "denies")
 }
