@@ -31,6 +31,9 @@ func (e *HeldError) Error() string {
 	if e.Holder.Worker == "" {
 		return fmt.Sprintf("lease %s is held by another worker", e.Key)
 	}
+	if e.Holder.Job == "" { // a producer's
+		return fmt.Sprintf("lease %s is held by %s since %s", e.Key, e.Holder.Worker, e.Holder.Since.Format(time.RFC3339))
+	}
 	return fmt.Sprintf("lease %s is held by worker %s since %s, for job %s (%s)",
 		e.Key, e.Holder.Worker, e.Holder.Since.Format(time.RFC3339), e.Holder.Job, e.Holder.Kind)
 }
