@@ -1,8 +1,10 @@
 package polaris
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +24,7 @@ func (e *ForbiddenError) Error() string {
 }
 
 // refusedOp is how Polaris 1.x words a missing privilege.
-var refusedOp = regexp.MustCompile(`^Principal '([^']*)' with activated PrincipalRoles '\[([^\]]*)\]'.* is not authorized for op ([A-Z_]+)`)
+var refusedOp = regexp.MustCompile(`^Principal '([^']*)' with activated PrincipalRoles '\[([^\]]*)\]' and activated grants via '\[([^\]]*)\]' is not authorized for op ([A-Z_]+)`)
 
 // privilegeOf are the privileges that allow what this client does. The widest that
 // maintenance needs is named where several would do, so that one grant is enough.
@@ -50,6 +52,23 @@ var privilegeOf = map[string]string{
 	"CREATE_TABLE_DIRECT_WITH_WRITE_DELEGATION": "TABLE_CREATE",
 }
 
+// catalogRole is the one among those that gave grants which is no principal role;
+// a stand-in where there is none, or no telling which.
+func catalogRole(via string, principalRoles []string) string {
+	role := ""
+	for one := range strings.SplitSeq(via, ",") {
+		one = strings.TrimSpace(one)
+		switch {
+		case one == "" || slices.Contains(principalRoles, one):
+		case role != "":
+			return "<catalog role>"
+		default:
+			role = one
+		}
+	}
+	return cmp.Or(role, "<catalog role>")
+}
+
 // forbidden reads what a 403 says is missing.
 func (e *Error) forbidden() {
 	e.Reason = ErrForbidden
@@ -60,7 +79,7 @@ func (e *Error) forbidden() {
 		e.Hint = "the server forbids it for another reason than a privilege: see its message"
 		return
 	}
-	missing.Principal, missing.Operation = found[1], found[3]
+	missing.Principal, missing.Operation = found[1], found[4]
 	for role := range strings.SplitSeq(found[2], ",") {
 		if role = strings.TrimSpace(role); role != "" {
 			missing.Roles = append(missing.Roles, role)
@@ -75,7 +94,7 @@ func (e *Error) forbidden() {
 		e.Hint = "grant the catalog role of the principal what the operation needs"
 		return
 	}
-	missing.Grant = fmt.Sprintf(`PUT /api/management/v1/catalogs/%s/catalog-roles/<role>/grants {"grant":{"type":"catalog","privilege":"%s"}}`,
-		e.catalog, missing.Privilege)
+	missing.Grant = fmt.Sprintf(`PUT /api/management/v1/catalogs/%s/catalog-roles/%s/grants {"grant":{"type":"catalog","privilege":%q}}`,
+		e.catalog, catalogRole(found[3], missing.Roles), missing.Privilege)
 	e.Hint = "grant it: " + missing.Grant
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"deckhand/internal/table"
 )
@@ -39,6 +40,12 @@ type Loaded struct {
 	// vends them.
 	Credentials []Credential
 }
+
+// String shows no secret.
+func (l Loaded) String() string { return "{" + l.MetadataLocation + " [redacted]}" }
+
+// GoString is String, so that %#v shows no secret either.
+func (l Loaded) GoString() string { return "polaris.Loaded" + l.String() }
 
 // Credential is for the locations that begin with Prefix.
 type Credential struct {
@@ -88,9 +95,6 @@ func (c *Client) Load(ctx context.Context, id Identifier, o LoadOptions) (*Loade
 		return nil, c.missing(ctx, s, id, c.about(err))
 	}
 	if got.status == http.StatusNotModified {
-		if o.ETag == "" || o.Vend {
-			return nil, r.fail(got.status, ErrUnavailable, "the server says that nothing has changed, and was not asked", nil)
-		}
 		return &Loaded{NotModified: true}, nil
 	}
 	return r.loaded(got, o.Raw)
@@ -152,37 +156,58 @@ func (r *request) whole(status int, metadata *table.Metadata, raw json.RawMessag
 			missing++
 		}
 	}
+	dangling := false
 	for _, ref := range metadata.Refs {
-		if !has[ref.SnapshotID] {
-			missing++
-		}
+		dangling = dangling || !has[ref.SnapshotID]
 	}
-	if missing == 0 {
+	// Some writers leave expired snapshots in the log. What is left out is everything
+	// but the heads of refs.
+	if !dangling && (missing == 0 || !onlyHeads(metadata)) {
 		return nil
 	}
 	return r.fail(status, ErrPartial, "switch the loading mode refs off, at the server or between; nothing can be decided on a part of a table", nil)
+}
+
+// onlyHeads: each snapshot is where a ref points to.
+func onlyHeads(metadata *table.Metadata) bool {
+	heads := make(map[int64]bool, len(metadata.Refs))
+	for _, ref := range metadata.Refs {
+		heads[ref.SnapshotID] = true
+	}
+	return !slices.ContainsFunc(metadata.Snapshots, func(s table.Snapshot) bool { return !heads[s.ID] })
 }
 
 // missing makes sure that a table which is said to be gone is: the catalog must be
 // there, and nothing else of its name.
 func (c *Client) missing(ctx context.Context, s *settings, id Identifier, err error) error {
 	var e *Error
-	if !errors.As(err, &e) || e.Reason != ErrNotFound && e.Reason != ErrNoNamespace {
+	if !errors.As(err, &e) || !errors.Is(e.Reason, ErrNotFound) && !errors.Is(e.Reason, ErrNoNamespace) {
 		return err
 	}
 	// An unknown catalog has no tables either, to a server that is asked for one.
 	if _, gone := c.askSettings(ctx); gone != nil {
 		return gone
 	}
-	if e.Reason != ErrNotFound {
+	if !errors.Is(e.Reason, ErrNotFound) {
 		return err
 	}
-	for _, other := range []struct{ root, kind, what string }{{"", "views", "a view"}, {"/polaris", "generic-tables", "a generic table"}} {
+	endpoints := s.has()
+	for _, other := range []struct {
+		offered          bool
+		root, kind, what string
+	}{
+		{endpoints.Views, "", "views", "a view"},
+		{endpoints.GenericTables, "/polaris", "generic-tables", "a generic table"},
+	} {
+		if !other.offered {
+			continue
+		}
 		r := &request{op: "load " + other.kind, method: http.MethodGet, path: s.path(other.root, "namespaces", s.namespace(id.Namespace), other.kind, id.Name)}
-		_, lookErr := c.call(ctx, r)
-		if lookErr == nil || errors.Is(lookErr, ErrForbidden) { // forbidden comes after found
+		_, lookErr := c.attempt(ctx, r)
+		// Polaris looks before it refuses; another server may refuse everything.
+		if lookErr == nil || endpoints.Policies && errors.Is(lookErr, ErrForbidden) {
 			e.Reason, e.Hint = ErrNotATable, id.String()+" is "+other.what+"; only Iceberg tables are maintained"
-			return e
+			return err
 		}
 	}
 	return err

@@ -34,7 +34,8 @@ func (c S3Credentials) GoString() string { return "storage.S3Credentials" + c.St
 // LogValue shows no secret.
 func (c S3Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// renewBefore is how long before they expire new credentials are asked for.
+// renewBefore is how long before they expire new credentials are asked for, at most
+// a fifth of what they last.
 const renewBefore = 5 * time.Minute
 
 // renewing asks for credentials before the old ones expire.
@@ -46,9 +47,12 @@ func renewing(ask func(context.Context) (S3Credentials, error)) aws.CredentialsP
 		}
 		return aws.Credentials{
 			AccessKeyID: found.AccessKeyID, SecretAccessKey: found.SecretAccessKey, SessionToken: found.SessionToken,
-			CanExpire: !found.Expires.IsZero(), Expires: found.Expires, Source: "vended",
+			CanExpire: !found.Expires.IsZero(), Source: "vended",
+			// Not the cache's ExpiryWindow, with which short-lived ones would be asked
+			// for again with every request.
+			Expires: found.Expires.Add(-min(renewBefore, time.Until(found.Expires)/5)),
 		}, nil
-	}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewBefore })
+	}))
 }
 
 // s3For is how a location is reached.

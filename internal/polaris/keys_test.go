@@ -1,0 +1,232 @@
+package polaris_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/polaris"
+	"deckhand/internal/storage"
+)
+
+// lake is a catalog that vends keys, and the store that they open: one server.
+type lake struct {
+	locations map[string]string // properties of the table that name places
+	// lives of the keys, one after the other; the last one again and again.
+	lives []time.Duration
+	// fails answers requests for fresh keys with this status.
+	fails int
+	// onlyConfig tells keys in config alone, onlyPrefix with their prefix alone.
+	onlyConfig, onlyPrefix, noAddress bool
+
+	url     string
+	mu      sync.Mutex
+	vended  int
+	renewed int
+	tokens  []string // that objects were read with
+	etags   []string // If-None-Match of requests for keys
+}
+
+func (l *lake) keys() map[string]string {
+	life := l.lives[min(l.vended, len(l.lives)-1)]
+	l.vended++
+	n := strconv.Itoa(l.vended)
+	return map[string]string{
+		"s3.access-key-id": "key" + n, "s3.secret-access-key": "hush", "s3.session-token": "token" + n,
+		"s3.session-token-expires-at-ms": strconv.FormatInt(time.Now().Add(life).UnixMilli(), 10),
+	}
+}
+
+// ServeHTTP plays both.
+func (l *lake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	credentials := func(keys map[string]string) []map[string]any {
+		return []map[string]any{{"prefix": "s3://lab/wh/n/t", "config": keys}}
+	}
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/lab/"), strings.HasPrefix(r.URL.Path, "/other/"):
+		l.tokens = append(l.tokens, r.Header.Get("X-Amz-Security-Token"))
+		_, _ = io.WriteString(w, "x")
+	case strings.HasSuffix(r.URL.Path, "/config"):
+		_, _ = io.WriteString(w, `{"overrides":{"prefix":"lake"}}`)
+	case strings.HasSuffix(r.URL.Path, "/credentials"):
+		l.renewed++
+		l.etags = append(l.etags, r.Header.Get("If-None-Match"))
+		switch {
+		case l.noAddress:
+			w.WriteHeader(http.StatusNotFound)
+		case l.fails > 0:
+			w.WriteHeader(l.fails)
+		default:
+			_ = json.NewEncoder(w).Encode(map[string]any{"storage-credentials": credentials(l.keys())})
+		}
+	default:
+		l.etags = append(l.etags, r.Header.Get("If-None-Match"))
+		keys := l.keys()
+		config := map[string]string{"s3.endpoint": l.url, "s3.path-style-access": "true", "client.region": "eu-west-1"}
+		if !l.onlyPrefix {
+			for name, value := range keys {
+				config[name] = value
+			}
+		}
+		said := map[string]any{"config": config, "metadata-location": "s3://lab/wh/n/t/metadata/1.json", "metadata": map[string]any{
+			"format-version": 2, "table-uuid": "u", "location": "s3://lab/wh/n/t", "last-column-id": 1, "properties": l.locations,
+		}}
+		if !l.onlyConfig {
+			said["storage-credentials"] = credentials(keys)
+		}
+		_ = json.NewEncoder(w).Encode(said)
+	}
+}
+
+// open loads the table and opens what its credentials open.
+func (l *lake) open(t testing.TB, change ...func(*polaris.Config)) (*storage.Session, error) {
+	t.Helper()
+	c, url := serve(t, l, append(change, func(cfg *polaris.Config) { cfg.Credential = "" })...)
+	l.url = url
+	loaded, err := c.Load(t.Context(), in("t", "n"), polaris.LoadOptions{Vend: true, ETag: `W/"x"`})
+	require.NoError(t, err)
+	stores, err := c.Stores(t.Context(), in("t", "n"), loaded, storage.Config{Name: "lake", Retries: -1}, nil)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { require.NoError(t, stores.Close()) })
+	return stores.Session(storage.SessionConfig{}), nil
+}
+
+func read(t testing.TB, s *storage.Session, uri string) error {
+	t.Helper()
+	at, err := storage.Parse(uri)
+	require.NoError(t, err)
+	_, err = s.ReadAll(t.Context(), at, 0)
+	return err
+}
+
+const object = "s3://lab/wh/n/t/data/1.parquet"
+
+func TestVendedKeysOpenTheStoreAsLongAsTheyLast(t *testing.T) {
+	t.Parallel()
+	for _, life := range []time.Duration{time.Hour, time.Minute} { // one shorter than renewing early allows
+		t.Run(life.String(), func(t *testing.T) {
+			t.Parallel()
+			l := &lake{lives: []time.Duration{life}}
+			s, err := l.open(t)
+			require.NoError(t, err)
+			for range 10 {
+				require.NoError(t, read(t, s, object))
+			}
+			require.Zero(t, l.renewed)
+			require.Equal(t, "token1", l.tokens[9])
+		})
+	}
+}
+
+func TestKeysAreRenewedAndNothingConditionalIsSent(t *testing.T) {
+	t.Parallel()
+	for name, l := range map[string]*lake{
+		"at their address": {}, "by a load": {noAddress: true}, "told in config alone": {onlyConfig: true, noAddress: true}, "told by prefix alone": {onlyPrefix: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l.lives = []time.Duration{-time.Minute, time.Hour}
+			s, err := l.open(t)
+			require.NoError(t, err)
+			require.NoError(t, read(t, s, object))
+			require.NoError(t, read(t, s, object))
+			require.Equal(t, []string{"token2", "token2"}, l.tokens)
+			for _, etag := range l.etags {
+				require.Empty(t, etag)
+			}
+		})
+	}
+}
+
+func TestKeysThatCannotBeRenewedServeUntilTheyExpire(t *testing.T) {
+	t.Parallel()
+	l, watch := &lake{lives: []time.Duration{time.Hour}, fails: http.StatusInternalServerError}, &clock{}
+	s, err := l.open(t, func(cfg *polaris.Config) { cfg.Now = watch.now })
+	require.NoError(t, err)
+	watch.move(58 * time.Minute)
+	l.mu.Lock()
+	l.lives = []time.Duration{-time.Minute} // of what a load would bring
+	l.mu.Unlock()
+	require.NoError(t, read(t, s, object))
+	require.NotZero(t, l.renewed)
+}
+
+func TestTheKeysInConfigAreForTheOtherLocationsOfTheTable(t *testing.T) {
+	t.Parallel()
+	l := &lake{lives: []time.Duration{-time.Minute, time.Hour}, locations: map[string]string{"write.data.path": "s3://other/place"}}
+	s, err := l.open(t)
+	require.NoError(t, err)
+	require.NoError(t, read(t, s, "s3://other/place/1.parquet"))
+	require.NoError(t, read(t, s, object))
+	require.Equal(t, []string{"token2", "token2"}, l.tokens, "both come with one answer")
+}
+
+func TestALocationWithoutKeysIsToldBeforeAnythingIsDone(t *testing.T) {
+	t.Parallel()
+	l := &lake{lives: []time.Duration{time.Hour}, onlyPrefix: true, locations: map[string]string{"write.data.path": "s3://other/place"}}
+	_, err := l.open(t)
+	require.ErrorIs(t, err, polaris.ErrNotCovered)
+	require.ErrorIs(t, err, polaris.ErrRejected)
+	require.ErrorContains(t, err, "s3://other/place")
+	require.ErrorContains(t, err, "s3://lab/wh/n/t")
+
+	l.locations = nil
+	s, err := l.open(t)
+	require.NoError(t, err)
+	err = read(t, s, "s3://lab/wh/n/t2/1.parquet") // below nothing that the table names
+	require.ErrorIs(t, err, storage.ErrOutside)
+}
+
+func TestAStoreThatIsNotKnownYetIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"gs", "abfss"} {
+		l := &lake{lives: []time.Duration{time.Hour}, locations: map[string]string{"write.data.path": scheme + "://bucket/t"}}
+		_, err := l.open(t)
+		require.ErrorIs(t, err, storage.ErrUnsupportedScheme)
+		require.ErrorContains(t, err, scheme)
+	}
+}
+
+func TestCredentialsShowNoSecret(t *testing.T) {
+	t.Parallel()
+	c := polaris.Credential{Prefix: "s3://lab", Config: map[string]string{"s3.secret-access-key": "hush"}}
+	loaded := polaris.Loaded{Credentials: []polaris.Credential{c}, Config: c.Config}
+	for _, v := range []any{c, &c, loaded, &loaded, loaded.Credentials} {
+		for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+			require.NotContains(t, fmt.Sprintf(format, v), "hush", "%s of %T", format, v)
+		}
+	}
+}
+
+// A server without keys: the catalog's own storage section serves.
+func TestWithoutVendedKeysTheConfiguredOnesServe(t *testing.T) {
+	t.Parallel()
+	store := &lake{}
+	server := httptest.NewServer(store)
+	t.Cleanup(server.Close)
+	p := play(t, token(t), configOf(t, "s3cat"),
+		recorded(t, "04-tables", "load of a table with three snapshots (snapshots=all)").asking("snapshots=all"))
+	c := connect(t, p, "s3cat")
+	loaded, err := c.Load(t.Context(), in("r", "x"), polaris.LoadOptions{})
+	require.NoError(t, err)
+	stores, err := c.Stores(t.Context(), in("r", "x"), loaded, storage.Config{
+		S3: storage.S3Config{Endpoint: server.URL, PathStyle: true, Region: "r", AccessKeyID: "own", SecretAccessKey: "hush", SessionToken: "own"},
+	}, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, stores.Close()) })
+	require.NoError(t, read(t, stores.Session(storage.SessionConfig{}), "s3://lab/wh/x/r/data/1.parquet"))
+	require.Equal(t, []string{"own"}, store.tokens)
+}
