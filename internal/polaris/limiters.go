@@ -26,7 +26,7 @@ func (l *Limiters) get(server string, perSecond float64, inFlight int) *limiter 
 	found := l.byServer[server]
 	if found == nil {
 		found = &limiter{
-			rate: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/4))), most: perSecond, inFlight: inFlight,
+			rate: rate.NewLimiter(rate.Limit(perSecond), burst(perSecond)), most: perSecond, inFlight: inFlight,
 			slots: semaphore.NewWeighted(allSlots),
 		}
 		l.byServer[server] = found
@@ -66,20 +66,28 @@ func (l *limiter) narrow(perSecond float64, inFlight int) {
 	if perSecond < l.most {
 		l.most = perSecond
 		l.rate.SetLimit(min(l.rate.Limit(), rate.Limit(perSecond)))
+		l.rate.SetBurst(burst(perSecond))
 	}
 }
 
-// acquire waits for a place; release gives it back.
+// burst is how many requests may come at once: a quarter of a second's.
+func burst(perSecond float64) int { return max(1, int(perSecond/4)) }
+
+// acquire waits for a place; release gives it back. The error is the reason why ctx
+// ended, or will have ended before there is a place.
 func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 	l.mu.Lock()
 	weight := int64(allSlots / max(1, l.inFlight))
 	l.mu.Unlock()
 	if err := l.slots.Acquire(ctx, weight); err != nil {
-		return nil, err
+		return nil, context.Cause(ctx)
 	}
 	if err := l.rate.Wait(ctx); err != nil {
 		l.slots.Release(weight)
-		return nil, err
+		if ctx.Err() == nil { // its deadline is too near
+			return nil, context.DeadlineExceeded
+		}
+		return nil, context.Cause(ctx)
 	}
 	return func() { l.slots.Release(weight) }, nil
 }

@@ -207,7 +207,7 @@ func (c *Client) missing(ctx context.Context, s *settings, id Identifier, err er
 		// Polaris looks before it refuses; another server may refuse everything.
 		if lookErr == nil || endpoints.Policies && errors.Is(lookErr, ErrForbidden) {
 			e.Reason, e.Hint = ErrNotATable, id.String()+" is "+other.what+"; only Iceberg tables are maintained"
-			return err
+			return c.about(e)
 		}
 	}
 	return err

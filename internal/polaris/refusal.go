@@ -29,6 +29,18 @@ func readRefusal(body []byte) refusal {
 	return found
 }
 
+// damagedMetadata is Polaris' type for a metadata file that it cannot read, which is
+// a 503 although the server is well.
+const damagedMetadata = "RuntimeIOException"
+
+// statusTokenExpired is the Iceberg REST protocol's own.
+const statusTokenExpired = 419
+
+// hintToken: Polaris gives a token for roles that the principal does not have, and
+// then refuses it without a word.
+const hintToken = "the server does not take the token that was given for the credential: rest.scope may name a role that the principal does not have, " +
+	"then write PRINCIPAL_ROLE:ALL; else check rest.token_uri, and that the principal was not removed"
+
 const hintNoCatalog = "this is no answer of an Iceberg REST catalog; check rest.uri, which for Polaris ends in /api/catalog"
 
 // refused makes the error of an answer.
@@ -37,23 +49,27 @@ func (r *request) refused(a *answer) *Error {
 	e := r.fail(a.status, ErrRejected, "", nil)
 	e.Type, e.Message, e.retryAfter, e.catalog = said.Type, said.Message, retryAfter(a.header), r.catalog
 	switch {
-	case a.status == http.StatusUnauthorized:
-		e.Reason, e.Hint = ErrUnauthorized, "the server does not take the token; check rest.token_uri, and that the principal was not removed"
+	case a.status == http.StatusUnauthorized, a.status == statusTokenExpired:
+		e.Reason, e.Hint = ErrUnauthorized, hintToken
 	case said.Type == "MissingOrInvalidRealm":
 		e.Reason, e.Hint = ErrNoRealm, "write the catalog's realm as the server has it"
 	case a.status == http.StatusForbidden:
 		e.forbidden()
 	case a.status == http.StatusNotFound:
 		e.notFound(r.op)
+	case a.status < 400: // a proxy's, which asks for a login, say; nothing was carried out
+		e.Reason, e.Hint = ErrUnavailable, hintNoCatalog
+	case a.status == http.StatusBadRequest && said.Type == "NotFoundException":
+		e.Hint = "the table's metadata file is missing, so that no engine can read the table; register an earlier one or drop the table"
 	case r.op == opCommit:
 		e.commitRefused()
 	case a.status == http.StatusTooManyRequests:
 		e.Reason, e.Hint = ErrUnavailable, "the server wants fewer requests; lower rest.requests_per_second"
-	case a.status >= 500:
+	case said.Type == damagedMetadata:
+		e.Reason, e.Hint = ErrUnavailable, "the catalog cannot read the table's metadata file: it is damaged, or the store is away; register an earlier one if it is damaged"
+	case a.status >= 500, a.status == http.StatusRequestTimeout:
 		e.Reason = ErrUnavailable
-	case said.Type == "NotFoundException":
-		e.Hint = "the table's metadata file is missing, so that no engine can read the table; register an earlier one or drop the table"
-	case a.status < 400 || said.Type == "" && a.status != http.StatusBadRequest:
+	case said.Type == "" && a.status != http.StatusBadRequest:
 		e.Hint = hintNoCatalog
 	}
 	return e

@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -119,7 +121,7 @@ func (c *Client) repeat(ctx context.Context, r *request, attempt func(context.Co
 // wants us to wait before.
 func (c *Client) passes(r *request, err error, failed int, began time.Time) (again bool, pause time.Duration) {
 	var e *Error
-	if !errors.As(err, &e) || c.cfg.Retries < 0 || e.Reason != ErrUnavailable && (e.Reason != ErrStateUnknown || !r.keyed) {
+	if !errors.As(err, &e) || c.cfg.Retries < 0 || !errors.Is(e.Reason, ErrUnavailable) && (!errors.Is(e.Reason, ErrStateUnknown) || !r.keyed) {
 		return false, 0
 	}
 	throttled := e.Status == http.StatusTooManyRequests && time.Since(began) < c.cfg.ThrottleFor
@@ -149,7 +151,7 @@ func (c *Client) attempt(ctx context.Context, r *request) (*answer, error) {
 	}
 	got, err := c.send(ctx, r, token)
 	var e *Error
-	if c.tokens != nil && errors.As(err, &e) && e.Status == http.StatusUnauthorized {
+	if c.tokens != nil && errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == statusTokenExpired) {
 		if token, err = c.tokens.get(ctx, token); err != nil {
 			return nil, err
 		}
@@ -161,10 +163,7 @@ func (c *Client) attempt(ctx context.Context, r *request) (*answer, error) {
 func (c *Client) send(ctx context.Context, r *request, token string) (*answer, error) {
 	release, err := c.limiter.acquire(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		return nil, fmt.Errorf("wait for a turn: %w", err)
+		return nil, err
 	}
 	defer release()
 	bounded, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
@@ -197,13 +196,17 @@ func (c *Client) send(ctx context.Context, r *request, token string) (*answer, e
 		return nil, context.Cause(ctx)
 	case err != nil:
 		return nil, r.unanswered(status, err)
-	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
-		c.limiter.overloaded(sent)
-	case status < 400:
+	case status/100 == 2, status == http.StatusNotModified && r.header.Get("If-None-Match") != "":
 		c.limiter.answered()
 		return got, nil
 	}
 	e := r.refused(got)
+	switch {
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && e.Type != damagedMetadata:
+		c.limiter.overloaded(sent)
+	case status < 500:
+		c.limiter.answered()
+	}
 	if status == http.StatusUnauthorized && token == "" {
 		e.Hint = "the server wants a token; put client_id:client_secret into a file and name it in rest.credential_file"
 	}
@@ -211,26 +214,34 @@ func (c *Client) send(ctx context.Context, r *request, token string) (*answer, e
 	return nil, e
 }
 
+var errTooLarge = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+
 // errNotSent: no connection could be had, so that the server knows nothing of the
 // request.
 var errNotSent = errors.New("no connection")
 
 // exchange sends a request and reads the whole answer.
 func (c *Client) exchange(q *http.Request, r *request) (*answer, error) {
+	// A request with an Idempotency-Key is sent again by net/http itself when its
+	// connection breaks: that the last dial failed says nothing about the first.
+	var connected atomic.Bool
+	q = q.WithContext(httptrace.WithClientTrace(q.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	}))
 	response, err := c.http.Do(q)
 	if err != nil {
 		var dial *net.OpError
-		if errors.As(err, &dial) && dial.Op == "dial" {
+		if errors.As(err, &dial) && dial.Op == "dial" && !connected.Load() {
 			return nil, fmt.Errorf("%w: %w", errNotSent, hideURL(err))
 		}
 		return nil, hideURL(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read
+	defer response.Body.Close()
 	r.note(response)
 	got := &answer{status: response.StatusCode, header: response.Header}
 	got.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err == nil && len(got.body) > maxAnswer {
-		err = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+		err = errTooLarge
 	}
 	return got, err
 }
@@ -253,6 +264,9 @@ func (c *Client) observe(ctx context.Context, r *request, status int, err error)
 func (r *request) unanswered(status int, err error) *Error {
 	if r.unsafe && !errors.Is(err, errNotSent) {
 		return r.fail(status, ErrStateUnknown, "", err)
+	}
+	if errors.Is(err, errTooLarge) {
+		return r.fail(status, ErrRejected, "", err)
 	}
 	return r.fail(status, ErrUnavailable, "check that the server runs, and rest.uri", err)
 }

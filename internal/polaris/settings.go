@@ -32,13 +32,17 @@ func (c *Client) Endpoints(ctx context.Context) (Endpoints, error) {
 	if err != nil {
 		return Endpoints{}, err
 	}
+	return s.has(), nil
+}
+
+func (s *settings) has() Endpoints {
 	return Endpoints{
 		Policies: s.offers("GET /polaris/v1/{prefix}/applicable-policies"),
 		// A server without a list has what the first version of the protocol had.
 		Views:         len(s.endpoints) == 0 || s.offers("GET /v1/{prefix}/namespaces/{namespace}/views"),
 		GenericTables: s.offers("GET /polaris/v1/{prefix}/namespaces/{namespace}/generic-tables"),
 		Idempotency:   s.idempotency,
-	}, nil
+	}
 }
 
 // offers compares without the leading slash, which Polaris leaves out of some.
