@@ -49,6 +49,18 @@ func (q *Queue) Results(ctx context.Context, tailFilter string, after uint64) it
 	}
 }
 
+// LastResultSequence is that of the newest result, also when that is not kept any
+// more; 0 before the first. It falls when the stream is made anew.
+func (q *Queue) LastResultSequence(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, q.timings.call)
+	defer cancel()
+	info, err := q.streamInfo(ctx, q.results)
+	if err != nil {
+		return 0, err
+	}
+	return info.State.LastSeq, nil
+}
+
 // resultsAfter reads some messages at once: one question for each of ten thousand
 // tables would take as many round trips.
 func (q *Queue) resultsAfter(ctx context.Context, filter string, after uint64) ([]*jetstream.RawStreamMsg, error) {

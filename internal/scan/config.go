@@ -35,6 +35,7 @@ type Client interface {
 // Queue tells what became of jobs. *queue.Queue is one.
 type Queue interface {
 	Results(ctx context.Context, tailFilter string, after uint64) iter.Seq2[queue.ResultStatus, error]
+	LastResultSequence(ctx context.Context) (uint64, error)
 	QueuedTails(ctx context.Context, kind jobs.Kind, realm, catalog string) (map[string]bool, error)
 	DeadTails(ctx context.Context, kind jobs.Kind, realm, catalog string) (map[string]bool, error)
 }

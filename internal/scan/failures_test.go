@@ -162,15 +162,23 @@ func TestATableThatIsDroppedMeanwhileIsNoFailure(t *testing.T) {
 
 func TestACatalogThatDoesNotAnswerIsGivenUpSoon(t *testing.T) {
 	t.Parallel()
-	y := newYard(t, nil)
+	y := newYard(t, func(c *scan.Config) { c.Parallel = 1 })
 	for i := range 50 {
-		y.table(in("n", fmt.Sprintf("t%d", i)), 9*day, time.Hour)
+		y.table(in("n", fmt.Sprintf("t%02d", i)), 9*day, time.Hour)
 	}
-	y.server.Fault(failOn(standin.LoadTable, "", standin.Fault{Status: http.StatusServiceUnavailable}))
+	y.attach(policy("keep5", fiveDays), standin.Target{})
+	y.server.Fault(func(_ int64, kind standin.Kind, r *http.Request) *standin.Fault {
+		if kind != standin.LoadTable || strings.HasSuffix(r.URL.Path, "/t00") {
+			return nil
+		}
+		return &standin.Fault{Status: http.StatusServiceUnavailable}
+	})
 	found := y.scan()
 	require.Contains(t, found.Error, "the catalog does not answer")
 	require.True(t, found.Passing)
-	require.Less(t, y.server.Count(standin.LoadTable), int64(20))
+	require.Less(t, y.server.Count(standin.LoadTable), int64(10))
+	require.Equal(t, 1, found.Kinds[jobs.Expire].Due)
+	require.EqualValues(t, 1, y.server.Count(standin.ApplicablePolicies), "it is not asked again")
 }
 
 func TestACatalogWithoutPoliciesSaysSoInOneSentence(t *testing.T) {

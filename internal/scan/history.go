@@ -29,6 +29,9 @@ func (h *histories) refresh(ctx context.Context, q Queue, kinds []policy.Kind, r
 	if q == nil {
 		return nil
 	}
+	if err := h.startOver(ctx, q); err != nil {
+		return err
+	}
 	for _, kind := range kinds {
 		// What is queued before what has ended: a job that ends in between is seen
 		// twice rather than not at all.
@@ -52,6 +55,22 @@ func (h *histories) refresh(ctx context.Context, q Queue, kinds []policy.Kind, r
 		}
 		for tail := range dead {
 			h.dead[tail] = true
+		}
+	}
+	return nil
+}
+
+// startOver forgets the results when their stream was made anew: its sequences
+// begin at one again.
+func (h *histories) startOver(ctx context.Context, q Queue) error {
+	last, err := q.LastResultSequence(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: read the history: %w", ErrQueue, err)
+	}
+	for _, after := range h.after {
+		if after > last {
+			*h = histories{byTail: map[string]policy.History{}, after: map[jobs.Kind]uint64{}, queued: h.queued, dead: h.dead}
+			return nil
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/queue"
 	"deckhand/internal/standin"
 	"deckhand/jobs"
 )
@@ -82,4 +83,21 @@ func TestTheHistoryOutlivesTheProducer(t *testing.T) {
 	y.end(subject, jobs.Completed, `{"removed":{"snapshots":1},"deleted":{}}`)
 	y.restart()
 	require.Zero(t, y.scan().Published())
+}
+
+func TestAStreamOfResultsThatIsMadeAnewIsReadFromItsBeginning(t *testing.T) {
+	t.Parallel()
+	y := dueYard(t)
+	y.end(subject, jobs.Completed, `{"removed":{"snapshots":1},"deleted":{}}`)
+	require.Zero(t, y.scan().Published())
+	require.NoError(t, y.js.DeleteStream(t.Context(), "RESULTS"))
+	_, err := queue.Setup(t.Context(), y.js, queue.AssetsConfig{})
+	require.NoError(t, err)
+	require.Equal(t, 1, y.scan().Published(), "nothing is known of it")
+	require.Zero(t, y.scan().Published())
+	y.end(subject, jobs.Canceled, "")
+	y.pass(10 * time.Minute)
+	require.Zero(t, y.scan().Published(), "backs off")
+	y.pass(6 * time.Minute)
+	require.Equal(t, 1, y.scan().Published())
 }
