@@ -5,6 +5,7 @@
 // try again apart; with --json standard output can be parsed, also after a
 // failure.
 //
-// What it does not do: it finds no work by itself, reads no table and needs no
-// access to storage.
+// What it does not do: it runs no job and changes no file. Submitting needs no
+// access to storage or catalogs; scans read catalogs, and a rescue reads Polaris'
+// metastore, looks for metadata files, and deletes the task rows that it adopted.
 package main
