@@ -157,10 +157,16 @@ func (v *vended) keysFor(ctx context.Context, l storage.Location) (storage.S3Cre
 	if err != nil || found.renew.IsZero() || now.Before(found.renew) {
 		return found.keys, err
 	}
+	serves := now.Before(found.keys.Expires)
+	if serves {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, renewPatience)
+		defer cancel()
+	}
 	fresh, err := v.renew(ctx)
 	if err != nil {
-		if now.Before(found.keys.Expires) {
-			return found.keys, nil // they still serve; the next request asks again
+		if serves {
+			return found.keys, nil // the next request asks again
 		}
 		return storage.S3Credentials{}, fmt.Errorf("renew credentials: %w", err)
 	}

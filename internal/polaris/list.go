@@ -17,7 +17,7 @@ const pageSize = 500
 func (c *Client) Namespaces(ctx context.Context, parent []string) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		query := url.Values{}
-		pages(ctx, c, "listNamespaces", func(s *settings) string {
+		pages(ctx, c, "listNamespaces", parent, func(s *settings) string {
 			if len(parent) > 0 {
 				query.Set("parent", s.namespace(parent))
 			}
@@ -69,7 +69,7 @@ func (c *Client) identifiers(ctx context.Context, op, root, what string, namespa
 				return
 			}
 		}
-		pages(ctx, c, op, func(s *settings) string {
+		pages(ctx, c, op, namespace, func(s *settings) string {
 			return s.path(root, "namespaces", s.namespace(namespace), what)
 		}, url.Values{}, func(page struct {
 			Identifiers []struct {
@@ -99,8 +99,11 @@ var (
 
 // pages asks for one page after the other, until take gives an error or no next
 // one. fail gets the error that ended it.
-func pages[Page any](ctx context.Context, c *Client, op string, path func(*settings) string, query url.Values, take func(Page) (next string, err error), fail func(error)) {
+func pages[Page any](ctx context.Context, c *Client, op string, namespace []string, path func(*settings) string, query url.Values, take func(Page) (next string, err error), fail func(error)) {
 	s, err := c.settings(ctx)
+	if err == nil {
+		err = checkNames(namespace, s.separator)
+	}
 	if err != nil {
 		fail(err)
 		return

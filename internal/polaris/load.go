@@ -53,12 +53,6 @@ type Credential struct {
 	Config map[string]string `json:"config"`
 }
 
-// String shows no secret.
-func (c Credential) String() string { return "{" + c.Prefix + " [redacted]}" }
-
-// GoString is String, so that %#v shows no secret either.
-func (c Credential) GoString() string { return "polaris.Credential" + c.String() }
-
 const (
 	opConfig = "config"
 	opLoad   = "loadTable"

@@ -267,3 +267,43 @@ func TestAConfigurationNamesItsMistakesAndNoSecret(t *testing.T) {
 		})
 	}
 }
+
+// A token endpoint that is away for a while stops nobody who has a token.
+func TestTheOldTokenServesUntilItsEndWhenItCannotBeRenewed(t *testing.T) {
+	t.Parallel()
+	g, watch := &gate{life: 3600}, &clock{}
+	var away atomic.Bool
+	var asked atomic.Int64
+	c, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/tokens") && away.Load() {
+			asked.Add(1)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		g.ServeHTTP(w, r)
+	}), func(cfg *polaris.Config) { cfg.Now = watch.now })
+	require.NoError(t, list(t, c))
+	away.Store(true)
+	watch.move(59*time.Minute + 20*time.Second)
+	for range 5 {
+		require.NoError(t, list(t, c))
+	}
+	require.EqualValues(t, 1, asked.Load(), "not with each request")
+	watch.move(time.Minute)
+	require.ErrorIs(t, list(t, c), polaris.ErrUnavailable)
+	away.Store(false)
+	require.NoError(t, list(t, c))
+	require.EqualValues(t, 2, g.tokens.Load())
+}
+
+func TestAPageInPlaceOfATokenIsNoToken(t *testing.T) {
+	t.Parallel()
+	c, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `<html>hush</html>`)
+	}))
+	err := list(t, c)
+	require.ErrorIs(t, err, polaris.ErrUnavailable)
+	require.ErrorContains(t, err, "rest.token_uri")
+	require.NotContains(t, err.Error(), "hush")
+}

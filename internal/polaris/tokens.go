@@ -3,7 +3,9 @@ package polaris
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -11,9 +13,14 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// renewToken is how long before it expires a token is renewed, at most a fifth of
-// its life.
-const renewToken = time.Minute
+const (
+	// renewToken is how long before it expires a token is renewed, at most a fifth of
+	// its life.
+	renewToken = time.Minute
+	// renewPatience bounds a renewal for which requests wait that the old token, or
+	// the old keys, could serve.
+	renewPatience = 10 * time.Second
+)
 
 // tokens keeps one token and asks for the next. One request is under way at a time.
 type tokens struct {
@@ -21,8 +28,8 @@ type tokens struct {
 	config clientcredentials.Config
 	turn   chan struct{} // holds one element while nobody asks
 
-	token *oauth2.Token
-	renew time.Time // zero: never
+	token      *oauth2.Token
+	renew, end time.Time // zero: never
 }
 
 func newTokens(c *Client) *tokens {
@@ -44,6 +51,8 @@ func newTokens(c *Client) *tokens {
 	return t
 }
 
+const hintTokenEndpoint = "this is no token endpoint; check rest.uri and rest.token_uri"
+
 const tokenPath = "/v1/oauth/tokens"
 
 // get a token that is good for a while. refused is one that the server did not
@@ -59,24 +68,42 @@ func (t *tokens) get(ctx context.Context, refused string) (string, error) {
 		return t.token.AccessToken, nil
 	}
 	began := t.client.cfg.Now()
-	token, err := t.ask(ctx)
-	if err != nil {
+	if left := t.end.Sub(began); t.token != nil && t.token.AccessToken != refused && left > 0 {
+		if err := t.early(ctx); err != nil {
+			if ctx.Err() != nil {
+				return "", context.Cause(ctx)
+			}
+			t.renew = began.Add(left / 2)
+			t.client.cfg.Logger.WarnContext(ctx, "the token was not renewed, the old one still serves", slog.Any("error", err))
+		}
+		return t.token.AccessToken, nil
+	}
+	if err := t.ask(ctx); err != nil {
 		return "", err
 	}
-	t.token, t.renew = token, time.Time{}
+	return t.token.AccessToken, nil
+}
+
+// early renews a token that still serves.
+func (t *tokens) early(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, renewPatience)
+	defer cancel()
+	return t.ask(ctx)
+}
+
+func (t *tokens) take(token *oauth2.Token, began time.Time) {
+	t.token, t.renew, t.end = token, time.Time{}, time.Time{}
 	if !token.Expiry.IsZero() {
 		life := time.Until(token.Expiry)
-		t.renew = began.Add(life - min(renewToken, life/5))
+		t.renew, t.end = began.Add(life-min(renewToken, life/5)), began.Add(life)
 	}
-	return token.AccessToken, nil
 }
 
 // ask for a token, again while the endpoint is away.
-func (t *tokens) ask(ctx context.Context) (*oauth2.Token, error) {
-	var token *oauth2.Token
+func (t *tokens) ask(ctx context.Context) error {
 	r := &request{op: "token", method: http.MethodPost, path: t.path()}
-	err := t.client.repeat(ctx, r, func(ctx context.Context) error {
-		var status int
+	return t.client.repeat(ctx, r, func(ctx context.Context) error {
+		began, status := t.client.cfg.Now(), 0
 		hc := &http.Client{Timeout: t.client.cfg.RequestTimeout, Transport: roundTrip(func(q *http.Request) (*http.Response, error) {
 			q.Header.Set("Accept", "application/json")
 			t.client.identify(q, r)
@@ -94,22 +121,18 @@ func (t *tokens) ask(ctx context.Context) (*oauth2.Token, error) {
 			}
 			return answer, err
 		}), CheckRedirect: noRedirect}
-		var err error
-		token, err = t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, hc))
+		token, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, hc))
 		t.client.observe(ctx, r, status, err)
-		if err == nil {
-			return nil
+		if err != nil {
+			return t.refused(ctx, r, err)
 		}
-		return t.refused(ctx, r, err)
+		t.take(token, began)
+		return nil
 	})
-	return token, err
 }
 
-// path for errors, without the query that an address may have.
-func (t *tokens) path() string {
-	path := strings.TrimPrefix(t.config.TokenURL, t.client.cfg.URI)
-	return path
-}
+// path for errors: below the catalog's address, or the whole address.
+func (t *tokens) path() string { return strings.TrimPrefix(t.config.TokenURL, t.client.cfg.URI) }
 
 // refused never repeats what the endpoint or the library wrote but the two fields
 // that the protocol has for it: a body may repeat what was sent.
@@ -119,7 +142,12 @@ func (t *tokens) refused(ctx context.Context, r *request, err error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return r.fail(0, ErrUnavailable, "the token endpoint does not answer", hideURL(err))
+		hint := "the token endpoint does not answer"
+		var sent *url.Error
+		if !errors.As(err, &sent) {
+			hint = hintTokenEndpoint
+		}
+		return r.fail(0, ErrUnavailable, hint, hideURL(err))
 	}
 	status := answer.Response.StatusCode
 	e := r.fail(status, ErrUnauthorized, "", nil)
@@ -135,7 +163,7 @@ func (t *tokens) refused(ctx context.Context, r *request, err error) error {
 	case answer.ErrorCode == "invalid_scope":
 		e.Hint = "write rest.scope as PRINCIPAL_ROLE:ALL, or PRINCIPAL_ROLE: and the name of a role"
 	case status == http.StatusNotFound, answer.ErrorCode == "" && refusal.Type == "" && status != http.StatusUnauthorized:
-		e.Hint = "this is no token endpoint; check rest.uri and rest.token_uri"
+		e.Hint = hintTokenEndpoint
 	default:
 		e.Hint = "check the client id and the secret in rest.credential_file; after a rotation the old secret is refused"
 	}

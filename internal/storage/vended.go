@@ -34,6 +34,9 @@ func (c S3Credentials) GoString() string { return "storage.S3Credentials" + c.St
 // LogValue shows no secret.
 func (c S3Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
+// MarshalText shows no secret, also in JSON.
+func (c S3Credentials) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 // renewBefore is how long before they expire new credentials are asked for, at most
 // a fifth of what they last.
 const renewBefore = 5 * time.Minute
