@@ -60,7 +60,7 @@ has() {
 	elif grep -q "Could not find artifact $1:$2:jar:$3" <<<"$said"; then
 		echo no
 	else
-		echo "the registry was asked for $1:$2:$3 and did not answer: $(grep -m1 '^\[ERROR\]' <<<"$said" || true)" >&2
+		echo "the registry was asked for $1:$2:$3 and did not answer: $(sed -nE '/^\[ERROR\]/{s|//[^/ ]*@|//***@|g;p;q}' <<<"$said")" >&2
 		echo unknown
 	fi
 }
