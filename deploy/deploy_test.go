@@ -18,7 +18,7 @@ import (
 // passwords sets what accounts.conf takes from the environment.
 func passwords(t *testing.T) {
 	t.Helper()
-	for _, user := range []string{"ADMIN", "POLARIS", "PRODUCER", "WORKER"} {
+	for _, user := range []string{"ADMIN", "POLARIS", "PRODUCER", "SCANNER", "WORKER"} {
 		t.Setenv("DECKHAND_"+user+"_PASSWORD", "secret-"+user)
 	}
 }
