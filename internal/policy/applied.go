@@ -36,14 +36,16 @@ type Applied struct {
 	Kind Kind
 	// Policy that applies; nil: none.
 	Policy *polaris.Policy
-	// Enabled: the policy asks for the maintenance, and nothing is wrong with it.
+	// Enabled: the policy asks for the maintenance, nothing is wrong with it, and
+	// there is something to do.
 	Enabled bool
-	// Settings of the policy alone, what a job gets as its params; nil when there is
-	// no policy or a problem.
+	// Settings of the policy alone, what a job gets as its params; nil unless
+	// Enabled.
 	Settings Settings
 	// Effective settings, after table properties and defaults; nil likewise.
 	Effective Settings
-	// Values of the effective settings, as text, with their origins.
+	// Values of the effective settings, as text, with their origins. They are there
+	// for people also when there is nothing to do.
 	Values []Setting
 	Timing Timing
 	DryRun bool

@@ -67,10 +67,10 @@ func (r Rules) blocked(a Applied, f Facts, h History) string {
 		return a.Problem.Error()
 	case a.Policy == nil:
 		return fmt.Sprintf("no policy of type %s applies", Type(a.Kind))
-	case !a.Enabled:
-		return "the policy switches it off"
 	case a.Nothing != "":
 		return a.Nothing
+	case !a.Enabled:
+		return "the policy switches it off"
 	case !slices.Contains(r.Runnable, a.Kind):
 		return fmt.Sprintf("no worker of this version takes %s jobs", a.Kind)
 	case f.FormatVersion > table.MaxFormatVersion:

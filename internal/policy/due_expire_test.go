@@ -156,6 +156,24 @@ func TestARetentionIsNeverLaterThanNow(t *testing.T) {
 	require.Equal(t, table.Retention{}, Expire{}.Retention(noon), "what is open stays open")
 }
 
+func TestNoFileOfTheLastDayIsAnOrphan(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Time{
+		"2030-01-01T00:00:00Z": noon.Add(-day), "2026-11-25T11:59:59Z": noon.Add(-day), "2026-11-24T12:00:00.000000001Z": noon.Add(-day),
+		"2026-11-24T11:00:00Z": noon.Add(-25 * time.Hour), "1d": noon.Add(-day), "5d": noon.Add(-5 * day),
+	} {
+		params, err := ParseSet(OrphansKind, []string{"older-than=" + text})
+		require.NoError(t, err)
+		o, err := Read(OrphansKind, params)
+		require.NoError(t, err)
+		require.Equal(t, want, o.(Orphans).Cutoff(noon), text)
+	}
+	require.Equal(t, noon.Add(-3*day), Orphans{}.Cutoff(noon))
+	require.Equal(t, noon.Add(-day), Orphans{OlderThan: &Age{}}.Cutoff(noon), "settings that nobody read")
+	require.Equal(t, noon.Add(-day), Orphans{OlderThan: &Age{Ago: -day}}.Cutoff(noon))
+	require.Equal(t, noon, Expire{MaxSnapshotAge: &Age{Ago: -day}}.Retention(noon).OlderThan)
+}
+
 func TestFactsAreSmallAndComplete(t *testing.T) {
 	t.Parallel()
 	m := &table.Metadata{

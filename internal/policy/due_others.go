@@ -91,10 +91,10 @@ func smallNeed(c Compact, t Totals, h History, now time.Time) need {
 	average, grown := t.Bytes/t.DataFiles, t.DataFiles-h.DataFiles
 	ideal := (t.Bytes + c.TargetFileSizeBytes - 1) / c.TargetFileSizeBytes
 	n := need{why: fmt.Sprintf("files have %d bytes on average, less than %d make it due, if there are %s too many and so many were added since the last result (%d)",
-		average, c.MinFileSizeBytes, count(c.MinInputFiles, "file"), grown)}
-	if average < c.MinFileSizeBytes && t.DataFiles-ideal >= int64(c.MinInputFiles) && grown >= int64(c.MinInputFiles) {
+		average, *c.MinFileSizeBytes, count(c.MinInputFiles, "file"), grown)}
+	if average < *c.MinFileSizeBytes && t.DataFiles-ideal >= int64(c.MinInputFiles) && grown >= int64(c.MinInputFiles) {
 		n.at, n.score = now, float64(t.DataFiles)/float64(max(1, ideal))
-		n.why = fmt.Sprintf("%s of %d bytes on average, less than %d", count(int(t.DataFiles), "file"), average, c.MinFileSizeBytes)
+		n.why = fmt.Sprintf("%s of %d bytes on average, less than %d", count(int(t.DataFiles), "file"), average, *c.MinFileSizeBytes)
 	}
 	return n
 }

@@ -37,11 +37,15 @@ func Evaluate(kind Kind, policies []polaris.Policy, facts Facts) Applied {
 	}
 	c, err := readContent(kind, a.Policy.Content)
 	a.Notes = append(a.Notes, c.reading.notes...)
+	if c.off {
+		// Nothing runs either way, and that is what its owner wants to see.
+		if err != nil {
+			a.Notes = append(a.Notes, fmt.Sprintf("it is off; switched on it would not be carried out: %v", err))
+		}
+		return a
+	}
 	if err != nil {
 		return a.stop(err)
-	}
-	if !c.enabled {
-		return a
 	}
 	values := c.reading.values
 	settings := build(kind, values)
@@ -51,14 +55,19 @@ func Evaluate(kind Kind, policies []polaris.Policy, facts Facts) Applied {
 			return a.stop(err)
 		}
 	}
-	effective, list, err := resolve(settings, facts.Properties)
+	effective, list, err := resolve(settings, values, facts.Properties)
 	if err != nil {
 		return a.stop(err)
 	}
-	a.Enabled, a.Settings, a.Effective = true, settings, effective
 	a.Values = slices.Concat(list, timingValues(values))
 	dryRun, isSet := values["dry-run"].value.(bool)
 	a.DryRun = isSet && dryRun
+	if a.Nothing != "" {
+		// Without settings nobody can make a job of it by mistake.
+		a.Timing = Timing{}
+		return a
+	}
+	a.Enabled, a.Settings, a.Effective = true, settings, effective
 	return a
 }
 

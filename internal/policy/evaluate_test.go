@@ -44,12 +44,12 @@ func TestAPolicyIsAppliedWithTheOriginOfEachSetting(t *testing.T) {
 func TestDefaultsOfEveryKindAreInForce(t *testing.T) {
 	t.Parallel()
 	facts := Facts{Properties: map[string]string{"write.target-file-size-bytes": "134217728", "commit.manifest.target-size-bytes": "1048576"}}
-	failed, ratio, yes := 10, 0.3, true
+	failed, ratio, yes, smallest := 10, 0.3, true, int64(100663296)
 	for _, want := range []Settings{
 		Orphans{OlderThan: &Age{Ago: 3 * day}, PrefixMismatchMode: "ERROR", EqualSchemes: map[string]string{"s3a": "s3", "s3n": "s3"}},
 		Manifests{TargetSizeBytes: 1 << 20, MinCommits: 100},
 		Compact{
-			Strategy: "binpack", TargetFileSizeBytes: 1 << 27, MinFileSizeBytes: 100663296, MaxFileSizeBytes: 241591910, MinInputFiles: 5, DeleteRatioThreshold: &ratio,
+			Strategy: "binpack", TargetFileSizeBytes: 1 << 27, MinFileSizeBytes: &smallest, MaxFileSizeBytes: 241591910, MinInputFiles: 5, DeleteRatioThreshold: &ratio,
 			MaxFileGroupSizeBytes: 100 << 30, MaxConcurrentFileGroupRewrites: 5, PartialProgressMaxCommits: 10, PartialProgressMaxFailed: &failed,
 			RewriteJobOrder: "none", UseStartingSequenceNumber: &yes,
 		},
@@ -85,6 +85,42 @@ func TestNoPolicyOrOneThatIsOffAsksForNothing(t *testing.T) {
 	a = Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"enable":false}`)}, Facts{})
 	require.NoError(t, a.Problem)
 	require.False(t, a.Enabled)
+}
+
+func TestAPolicyThatIsOffIsOffWhateverElseItSays(t *testing.T) {
+	t.Parallel()
+	a := Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, `{"version":"2","enable":false,"config":{"retain-lost":1}}`)}, Facts{})
+	require.NoError(t, a.Problem)
+	require.False(t, a.Enabled)
+	require.Nil(t, a.Settings)
+	require.Equal(t, []string{`it is off; switched on it would not be carried out: key "version": want "2025-02-03", not the text "2"; unknown key "retain-lost"; did you mean "retain-last"?`}, a.Notes)
+	require.Equal(t, Verdict{Why: "the policy switches it off"}, rules().Due(a, expiring(), History{}, noon))
+	for _, unclear := range []string{`{"enable":"false"}`, `{"enable":0}`, `{"enable":null}`, `{"enable":false,"enable":true}`, `{"enable":false`, `{"Enable":false}`} {
+		a = Evaluate(ExpireKind, []polaris.Policy{policyOf(ExpireKind, unclear)}, Facts{})
+		require.Error(t, a.Problem, unclear)
+		require.False(t, a.Enabled)
+	}
+}
+
+func TestWhatAPolicySaysIsItsOwnAlsoWhenItIsTheDefault(t *testing.T) {
+	t.Parallel()
+	origins := func(kind Kind, content string) map[string]Setting {
+		a := Evaluate(kind, []polaris.Policy{policyOf(kind, content)}, Facts{Properties: map[string]string{"write.target-file-size-bytes": "9"}})
+		require.NoError(t, a.Problem)
+		all := map[string]Setting{}
+		for _, s := range a.Values {
+			all[s.Name] = s
+		}
+		return all
+	}
+	said := origins(ExpireKind, `{"enable":true,"config":{"dry-run":false,"clean_expired_metadata":false,"max-snapshot-age-days":0}}`)
+	require.Equal(t, Setting{"dry-run", "false", FromPolicy}, said["dry-run"])
+	require.Equal(t, Setting{"clean-expired-metadata", "false", FromPolicy}, said["clean-expired-metadata"])
+	require.Equal(t, Setting{"max-snapshot-age", "0s", FromPolicy}, said["max-snapshot-age"])
+	said = origins(CompactKind, `{"enable":true,"config":{"min-file-size-bytes":0,"rewrite-all":false,"target-file-size-bytes":1048576}}`)
+	require.Equal(t, Setting{"min-file-size-bytes", "0", FromPolicy}, said["min-file-size-bytes"])
+	require.Equal(t, Setting{"rewrite-all", "false", FromPolicy}, said["rewrite-all"])
+	require.Equal(t, Setting{"max-file-size-bytes", "1887436", FromDefault}, said["max-file-size-bytes"])
 }
 
 func TestABadTablePropertyStopsThePolicyUnlessItSpeaksItself(t *testing.T) {
@@ -132,8 +168,12 @@ func TestOnlyLocationsInsideTheTableAreSearched(t *testing.T) {
 		require.Len(t, a.Notes, c.notes, c.locations)
 		if c.want == nil {
 			require.NotEmpty(t, a.Nothing, c.locations)
-			v := Rules{Runnable: Kinds()}.WithDefaults().Due(a, Facts{GCEnabled: true}, History{}, time.Now())
-			require.False(t, v.Due, c.locations)
+			require.False(t, a.Enabled, "nobody may make a job of it")
+			require.Nil(t, a.Settings)
+			require.Nil(t, a.Effective)
+			require.Equal(t, Timing{}, a.Timing)
+			v := rules().Due(a, Facts{GCEnabled: true}, History{}, noon)
+			require.Equal(t, Verdict{Why: "none of the policy's locations is inside the table's"}, v, c.locations)
 			continue
 		}
 		require.Empty(t, a.Nothing)

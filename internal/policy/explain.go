@@ -18,7 +18,7 @@ type Explanation struct {
 	Kind Kind `json:"kind"`
 	// Policy is absent when none applies.
 	Policy *PolicySource `json:"policy,omitempty"`
-	// Enabled: the policy asks for the maintenance, and nothing is wrong with it.
+	// Enabled: as in [Applied].
 	Enabled  bool      `json:"enabled"`
 	Problem  string    `json:"problem,omitempty"`
 	Settings []Setting `json:"settings,omitempty"`

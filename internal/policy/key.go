@@ -99,14 +99,32 @@ func (s spellings) topNames() []string {
 // hyphens is the form in which keys are compared.
 func hyphens(key string) string { return strings.ReplaceAll(key, "_", "-") }
 
-// ownPrefixes begin keys that look like someone else's and would be ours: options
-// with a dot in their name, names of table properties, our own name.
-var ownPrefixes = []string{"deckhand", "partial-progress", "history", "write", "read", "commit", "gc", "config"}
+var (
+	// ownNames are ours before a dot.
+	ownNames = []string{"deckhand", "expire", "orphans", "manifests", "compact", "config", "policy"}
+	// ownPrefixes begin keys that look like someone else's and would be ours: options
+	// with a dot in their name, names of table properties, our own names.
+	ownPrefixes = slices.Concat(ownNames, []string{"partial-progress", "history", "write", "read", "commit", "gc"})
+)
 
-// foreign says whether the key belongs to someone else.
-func foreign(key string) bool {
-	prefix, rest, dotted := strings.Cut(key, ".")
-	return dotted && prefix != "" && rest != "" && !slices.Contains(ownPrefixes, strings.ToLower(hyphens(prefix)))
+// foreign says whether the key belongs to someone else. One that is ours but for
+// its dots does not: left alone, it would give way to a default.
+func (s spellings) foreign(key string) bool {
+	prefix, rest, dotted := strings.Cut(strings.ToLower(hyphens(key)), ".")
+	_, known := s[prefix]
+	return dotted && prefix != "" && rest != "" && !known && !slices.Contains(ownPrefixes, prefix) && s.undotted(key) == ""
+}
+
+// undotted finds the key that was meant by one with dots in other places, "" if
+// there is none.
+func (s spellings) undotted(key string) string {
+	plain := func(key string) string { return strings.ToLower(strings.ReplaceAll(hyphens(key), ".", "-")) }
+	for name := range s {
+		if plain(name) == plain(key) {
+			return name
+		}
+	}
+	return ""
 }
 
 // property finds the key that a table property stands for.

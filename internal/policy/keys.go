@@ -1,5 +1,7 @@
 package policy
 
+import "time"
+
 var (
 	allKinds     = []Kind{ExpireKind, OrphansKind, ManifestsKind, CompactKind}
 	deleting     = []Kind{ExpireKind, OrphansKind}
@@ -10,9 +12,11 @@ var (
 )
 
 const (
-	leastOrphanAge = 24 * 60 * 60 // seconds
-	anInt          = 1<<31 - 1
-	aMillisecond   = 0.001
+	leastOrphanAge = day
+	// defaultOrphanAge is that of Iceberg's DeleteOrphanFiles.
+	defaultOrphanAge = 3 * day
+	anInt            = 1<<31 - 1
+	aMillisecond     = 0.001
 )
 
 // Keys are all settings. Their names are Iceberg's and Spark's (the procedures
@@ -39,7 +43,7 @@ var Keys = []Key{
 		Name: "clean-expired-metadata", Type: Flag, Kinds: onlyExpire, Default: "false",
 		Meaning: "remove schemas and partition specs that nothing uses any more",
 	}, {
-		Name: "older-than", Type: AgeOrTime, Least: leastOrphanAge, Kinds: onlyOrphans, Default: "3d",
+		Name: "older-than", Type: AgeOrTime, Least: float64(leastOrphanAge / time.Second), Kinds: onlyOrphans, Default: formatDuration(defaultOrphanAge),
 		Also:    []Alias{{Name: "max-orphan-file-age-in-days", Type: Days, Top: true}},
 		Meaning: "only files that are older are orphans; never less than a day",
 	}, {

@@ -55,7 +55,11 @@ func (r *reading) members(members object) {
 			r.take(m.key, sp, m.value)
 		case known:
 			r.mistake("key %s is of policies and has no meaning in a job", quote(m.key))
-		case r.policy && foreign(m.key):
+		case r.policy && r.known.foreign(m.key):
+			_, rest, _ := strings.Cut(name, ".")
+			if _, ours := r.known[rest]; ours {
+				r.notes = append(r.notes, fmt.Sprintf("key %s is someone else's and left alone; ours is %q", quote(m.key), rest))
+			}
 		default:
 			r.unknown(m.key, r.known.names(r.policy))
 		}
@@ -94,7 +98,11 @@ func (r *reading) unknown(written string, names []string) {
 		r.mistake("unknown key %s: that is a table property; here it is %q", quote(written), property)
 		return
 	}
-	if own, found := strings.CutPrefix(name, "deckhand."); found {
+	if ours := r.known.undotted(name); ours != "" {
+		r.mistake("unknown key %s; did you mean %q?", quote(written), ours)
+		return
+	}
+	if prefix, own, found := strings.Cut(name, "."); found && slices.Contains(ownNames, prefix) {
 		name = own
 	}
 	if near := spelling.Nearest(name, names); near != "" {
@@ -157,6 +165,8 @@ func (k *Key) choice(text string) (string, error) {
 // content is what a policy says.
 type content struct {
 	enabled bool
+	// off: it says plainly that it is, whatever else may be wrong with it.
+	off     bool
 	reading *reading
 }
 
@@ -170,7 +180,7 @@ func readContent(kind Kind, text string) (content, error) {
 		return c, err
 	}
 	r := c.reading
-	enable, found := false, false
+	enable, isFlag, found := false, false, false
 	for _, m := range members {
 		name := hyphens(m.key)
 		switch sp, known := r.known[name]; {
@@ -178,7 +188,6 @@ func readContent(kind Kind, text string) (content, error) {
 			r.mistake("key %s is there twice", quote(m.key))
 		case name == "enable":
 			found = true
-			var isFlag bool
 			enable, isFlag = m.value.(bool)
 			if !isFlag {
 				r.mistake("key %s: want true or false, not %s", quote(m.key), describe(m.value))
@@ -205,6 +214,7 @@ func readContent(kind Kind, text string) (content, error) {
 		r.mistake("key \"enable\" is missing; it must be true or false")
 	}
 	c.enabled = enable
+	c.off = found && isFlag && !enable
 	return c, r.err()
 }
 
@@ -221,6 +231,9 @@ func Read(kind Kind, params json.RawMessage) (Settings, error) {
 
 func readParams(kind Kind, params json.RawMessage) (*reading, error) {
 	r := newReading(kind, false)
+	if r.known == nil {
+		return nil, fmt.Errorf("the kind %s has no settings", quote(string(kind)))
+	}
 	if len(params) == 0 {
 		return r, nil
 	}
@@ -246,6 +259,9 @@ func ReadExpire(params json.RawMessage) (Expire, error) {
 // The error names every key that is wrong.
 func ParseSet(kind Kind, assignments []string) (json.RawMessage, error) {
 	known, members := spellingsOf[kind], object{}
+	if known == nil {
+		return nil, fmt.Errorf("read the settings: the kind %s has none", quote(string(kind)))
+	}
 	for _, assignment := range assignments {
 		name, text, found := strings.Cut(assignment, "=")
 		if !found {

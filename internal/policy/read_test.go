@@ -237,7 +237,7 @@ func TestTheParamsOfAJobHaveNoForeignKeysAndNoSchedule(t *testing.T) {
 
 func TestParamsAreReadAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
-	seven, no, half := 7, false, 0.5
+	seven, no, half, one := 7, false, 0.5, int64(1)
 	for _, want := range []Settings{
 		Expire{}, Orphans{}, Manifests{}, Compact{},
 		Expire{
@@ -252,7 +252,7 @@ func TestParamsAreReadAsTheyWereWritten(t *testing.T) {
 		Orphans{OlderThan: &Age{Before: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}},
 		Manifests{SpecID: &seven, SortBy: []string{"a", "b"}, TargetSizeBytes: 1 << 20, MinCommits: 3, DryRun: true},
 		Compact{
-			Strategy: "sort", SortOrder: "a DESC, b", Where: "d > '2026-01-01'", TargetFileSizeBytes: 1 << 27, MinFileSizeBytes: 1, MaxFileSizeBytes: 1 << 40,
+			Strategy: "sort", SortOrder: "a DESC, b", Where: "d > '2026-01-01'", TargetFileSizeBytes: 1 << 27, MinFileSizeBytes: &one, MaxFileSizeBytes: 1 << 40,
 			MinInputFiles: 2, DeleteFileThreshold: &seven, DeleteRatioThreshold: &half, RewriteAll: true, MaxFileGroupSizeBytes: 1 << 30, MaxConcurrentFileGroupRewrites: 2,
 			MaxFilesToRewrite: 9, PartialProgress: true, PartialProgressMaxCommits: 3, PartialProgressMaxFailed: &seven, RewriteJobOrder: "bytes-asc",
 			UseStartingSequenceNumber: &no, RemoveDanglingDeletes: true, OutputSpecID: &seven, DryRun: true,
@@ -304,6 +304,7 @@ func FuzzAPolicyIsUnderstoodOrRefused(f *testing.F) {
 			if err != nil {
 				continue
 			}
+			require.True(t, json.Valid([]byte(text)))
 			settings := build(kind, c.reading.values)
 			again, err := Read(kind, settings.Params())
 			require.NoError(t, err, "%s", settings.Params())

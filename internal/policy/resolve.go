@@ -9,9 +9,10 @@ import (
 )
 
 // resolve fills in what settings leave open, from the table's properties and then
-// the defaults, and says where each comes from. The error names a property whose
+// the defaults, and says where each comes from; said are the keys that the policy
+// has. The error names a property whose
 // value is no good, or settings that contradict each other.
-func resolve(settings Settings, properties map[string]string) (Settings, []Setting, error) {
+func resolve(settings Settings, said map[string]given, properties map[string]string) (Settings, []Setting, error) {
 	kind := settings.Kind()
 	effective := reflect.New(reflect.TypeOf(settings)).Elem()
 	effective.Set(reflect.ValueOf(settings))
@@ -24,6 +25,10 @@ func resolve(settings Settings, properties map[string]string) (Settings, []Setti
 		key := &Keys[i]
 		field, hasField := byKey[key.Name]
 		if !key.has(kind) || !hasField {
+			continue
+		}
+		if _, isSaid := said[key.Name]; isSaid {
+			origins[key.Name] = FromPolicy
 			continue
 		}
 		origin, err := key.complete(field, properties)
@@ -46,11 +51,8 @@ func resolve(settings Settings, properties map[string]string) (Settings, []Setti
 	return complete, listed(complete, origins), nil
 }
 
-// complete sets a field that is not set. Origin is empty when it stays unset.
+// complete sets a field of which the policy says nothing. Origin is empty when it stays unset.
 func (k *Key) complete(field reflect.Value, properties map[string]string) (Origin, error) {
-	if !field.IsZero() {
-		return FromPolicy, nil
-	}
 	if text, found := properties[k.Property]; found && k.Property != "" {
 		value, err := k.PropertyType.parse(k.PropertyType.fromText(strings.TrimSpace(text)))
 		if errors.Is(err, errType) {
@@ -99,8 +101,9 @@ const (
 // derive completes what follows from other settings.
 func (c Compact) derive() (Compact, error) {
 	target := float64(c.TargetFileSizeBytes)
-	if c.MinFileSizeBytes == 0 {
-		c.MinFileSizeBytes = int64(target * minFileSizeRatio)
+	if c.MinFileSizeBytes == nil {
+		smallest := int64(target * minFileSizeRatio)
+		c.MinFileSizeBytes = &smallest
 	}
 	if c.MaxFileSizeBytes == 0 {
 		c.MaxFileSizeBytes = max(c.TargetFileSizeBytes+1, int64(min(target*maxFileSizeRatio, math.MaxInt64/2)))
@@ -109,9 +112,9 @@ func (c Compact) derive() (Compact, error) {
 		failed := c.PartialProgressMaxCommits
 		c.PartialProgressMaxFailed = &failed
 	}
-	if c.MinFileSizeBytes >= c.TargetFileSizeBytes || c.TargetFileSizeBytes >= c.MaxFileSizeBytes {
+	if *c.MinFileSizeBytes >= c.TargetFileSizeBytes || c.TargetFileSizeBytes >= c.MaxFileSizeBytes {
 		return c, fmt.Errorf("min-file-size-bytes, target-file-size-bytes and max-file-size-bytes are %d, %d and %d; each must be less than the next",
-			c.MinFileSizeBytes, c.TargetFileSizeBytes, c.MaxFileSizeBytes)
+			*c.MinFileSizeBytes, c.TargetFileSizeBytes, c.MaxFileSizeBytes)
 	}
 	return c, nil
 }

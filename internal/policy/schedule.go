@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // time zones are known wherever this runs
@@ -22,11 +23,11 @@ type Schedule struct {
 // may also stand before it, as in CRON_TZ=Europe/Berlin.
 func ParseSchedule(text string) (*Schedule, error) {
 	fields := strings.Fields(text)
-	zone := "UTC"
+	zone, named := "UTC", false
 	if len(fields) > 0 {
 		for _, prefix := range []string{"CRON_TZ=", "TZ="} {
 			if name, found := strings.CutPrefix(fields[0], prefix); found {
-				zone, fields = name, fields[1:]
+				zone, named, fields = name, true, fields[1:]
 				break
 			}
 		}
@@ -35,7 +36,7 @@ func ParseSchedule(text string) (*Schedule, error) {
 	if len(fields) > 0 && strings.HasPrefix(fields[0], "@") {
 		length = 1
 	}
-	if len(fields) == length+1 && zone == "UTC" {
+	if len(fields) == length+1 && !named {
 		zone, fields = fields[length], fields[:length]
 	}
 	if len(fields) != length {
@@ -79,7 +80,9 @@ func (s *Schedule) String() string { return s.text }
 // loadZone finds a time zone by its name, never the one of this machine.
 func loadZone(name string) (*time.Location, error) {
 	location, err := time.LoadLocation(name)
-	if err != nil || name == "" || name == "Local" {
+	// Not in the database, but often among its files.
+	ofThisMachine := slices.Contains([]string{"", "local", "localtime", "posixrules"}, strings.ToLower(name))
+	if err != nil || ofThisMachine {
 		return nil, fmt.Errorf("%s is no time zone, for instance Europe/Berlin or UTC", quote(name))
 	}
 	return location, nil

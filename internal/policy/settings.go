@@ -45,7 +45,7 @@ type Expire struct {
 
 // Orphans says which files that no metadata names are deleted.
 type Orphans struct {
-	// OlderThan is never less than a day ago.
+	// OlderThan is never less than a day ago, which [Orphans.Cutoff] sees to.
 	OlderThan *Age `key:"older-than"`
 	// Locations to look through, inside the table's; none: all of the table's.
 	Locations []string `key:"locations"`
@@ -81,9 +81,9 @@ type Compact struct {
 	Where string `key:"where"`
 	// Sizes in bytes; files smaller than the minimum or larger than the maximum
 	// are candidates.
-	TargetFileSizeBytes int64 `key:"target-file-size-bytes"`
-	MinFileSizeBytes    int64 `key:"min-file-size-bytes"`
-	MaxFileSizeBytes    int64 `key:"max-file-size-bytes"`
+	TargetFileSizeBytes int64  `key:"target-file-size-bytes"`
+	MinFileSizeBytes    *int64 `key:"min-file-size-bytes"`
+	MaxFileSizeBytes    int64  `key:"max-file-size-bytes"`
 	// MinInputFiles that make a group worth its rewriting.
 	MinInputFiles int `key:"min-input-files"`
 	// DeleteFileThreshold of delete files per data file.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ var want = map[ValueType]string{
 	Millis:    "a whole number of milliseconds",
 	Duration:  `a duration with its unit, for instance "5d", "1d12h" or "90m"`,
 	AgeOrTime: `a duration with its unit, for instance "5d", or a time with its zone, "2026-01-31T00:00:00Z"`,
-	IDs:       `snapshot ids, separated by commas: "123,456"`,
+	IDs:       `snapshot ids: "123,456", [123, 456] or 123`,
 	List:      `a text, with commas between several`,
 	Place:     "a location",
 	Pairs:     `pairs, as in "s3a,s3n=s3; gs=s3"`,
@@ -49,7 +50,12 @@ var want = map[ValueType]string{
 	Hours:     `days, hours and a time zone, for instance "Mon-Fri 22:00-06:00 Europe/Berlin"`,
 }
 
-var errType = errors.New("wrong type")
+var (
+	errType = errors.New("wrong type")
+	// errEmpty: what is there and empty was meant to say something, and silence may
+	// mean everything.
+	errEmpty = errors.New("it is empty")
+)
 
 // parse turns a value of a JSON document into int64, float64, bool, string,
 // time.Duration, Age, []int64, []string, map[string]string, *Schedule or *Window.
@@ -78,30 +84,32 @@ func (t ValueType) parseNumber(number json.Number) (any, error) {
 			return nil, errType
 		}
 		if t == Millis {
-			return milliseconds(n), nil
+			return milliseconds(n)
 		}
 		return n, nil
 	case Number:
 		f, err := strconv.ParseFloat(number.String(), 64)
-		if err != nil {
+		if err != nil || f == 0 && !isZero(number.String()) {
 			return nil, fmt.Errorf("%s is out of range", shorten(number.String()))
 		}
 		return f, nil
 	case Days:
 		return parseDays(number.String())
+	case IDs:
+		return parseIDs(number.String())
 	}
 	return nil, errType
 }
 
 // milliseconds saturates: Iceberg says "for ever" with the largest number.
-func milliseconds(n int64) time.Duration {
-	if n > int64(forever/time.Millisecond) {
-		return forever
+func milliseconds(n int64) (time.Duration, error) {
+	switch {
+	case n < 0:
+		return 0, fmt.Errorf("%d is negative", n)
+	case n > int64(forever/time.Millisecond):
+		return forever, nil
 	}
-	if n < 0 {
-		return -1
-	}
-	return time.Duration(n) * time.Millisecond
+	return time.Duration(n) * time.Millisecond, nil
 }
 
 func (t ValueType) parseText(text string) (any, error) {
@@ -110,7 +118,7 @@ func (t ValueType) parseText(text string) (any, error) {
 		return nil, errType
 	}
 	if strings.TrimSpace(text) == "" {
-		return nil, errors.New("it is empty")
+		return nil, errEmpty
 	}
 	switch t {
 	case Text:
@@ -139,22 +147,38 @@ func (t ValueType) parseText(text string) (any, error) {
 	return nil, errType
 }
 
+// timeForm is that of RFC 3339, section 5.6.
+var timeForm = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
+
+// parseAge reads a duration, or a time as RFC 3339 has it and no other: time.Parse
+// takes more.
 func parseAge(text string) (any, error) {
-	if before, err := time.Parse(time.RFC3339Nano, text); err == nil {
+	if before, err := time.Parse(time.RFC3339Nano, text); err == nil && timeForm.MatchString(text) {
+		// The first instant of the year 1 is Go's zero time, which counts as none.
+		if before.Before(time.Unix(0, 0)) || before.UTC().Year() > maxYear {
+			return nil, fmt.Errorf("%s is not between the years 1970 and %d", quote(text), maxYear)
+		}
 		return Age{Before: before}, nil
 	}
 	ago, err := parseDuration(text)
+	if errors.Is(err, errTooFine) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is neither a duration with its unit, for instance 5d, nor a time with its zone, for instance 2026-01-31T00:00:00Z", quote(text))
 	}
 	return Age{Ago: ago}, nil
 }
 
+// maxYear is the last that can be written.
+const maxYear = 9999
+
 func parseIDs(text string) (any, error) {
 	var ids []int64
 	for part := range strings.SplitSeq(text, ",") {
-		id, err := strconv.ParseInt(strings.TrimSpace(part), 10, 64)
-		if err != nil || id <= 0 {
+		digits := strings.TrimSpace(part)
+		id, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || id <= 0 || digits[0] == '+' {
 			return nil, fmt.Errorf("%s is no snapshot id", quote(part))
 		}
 		ids = append(ids, id)
@@ -196,6 +220,9 @@ func parsePairs(text string) (any, error) {
 }
 
 func (t ValueType) parseList(list []any) (any, error) {
+	if len(list) == 0 && (t == IDs || t == List) {
+		return nil, errEmpty
+	}
 	switch t {
 	case IDs:
 		ids := make([]int64, 0, len(list))

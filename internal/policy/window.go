@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -139,13 +140,12 @@ func (s *span) parseDays(text string) error {
 	return nil
 }
 
+var clockForm = regexp.MustCompile(`^[0-9]{2}:[0-9]{2}$`)
+
 // parseClock reads 00:00 to 24:00, in minutes.
 func parseClock(text string) (int, error) {
 	var h, m int
-	if len(text) != len("22:00") {
-		return 0, fmt.Errorf("%s is no time of the day", quote(text))
-	}
-	if _, err := fmt.Sscanf(text, "%02d:%02d", &h, &m); err != nil || h < 0 || m < 0 || m > 59 || h*60+m > minutesOfDay {
+	if _, err := fmt.Sscanf(text, "%2d:%2d", &h, &m); err != nil || !clockForm.MatchString(text) || m > 59 || h*60+m > minutesOfDay {
 		return 0, fmt.Errorf("%s is no time of the day", quote(text))
 	}
 	return h*60 + m, nil

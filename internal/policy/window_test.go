@@ -58,7 +58,8 @@ func TestAScheduleComesByItsOwnClock(t *testing.T) {
 func TestADurationIsWrittenAsItIsRead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		want := milliseconds(rapid.Int64Range(0, int64(forever/time.Millisecond)).Draw(t, "ms"))
+		want, err := milliseconds(rapid.Int64Range(0, int64(forever/time.Millisecond)).Draw(t, "ms"))
+		require.NoError(t, err)
 		got, err := parseDuration(formatDuration(want))
 		require.NoError(t, err)
 		require.Equal(t, want, got)
