@@ -1,7 +1,9 @@
 package polaris_test
 
 import (
+	"encoding/json"
 	"iter"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -131,4 +133,13 @@ func TestAnAnswerWithoutTheListOfPoliciesIsNotTakenForNone(t *testing.T) {
 		recorded(t, "07-policies", "applicable at a.b.t: four types from four levels").answering(200, `{}`))
 	_, err := connect(t, p, "polcat").Policies(t.Context(), in("t", "a", "b"))
 	require.Error(t, err)
+}
+
+func TestLevelsAreJoinedByTheUnitSeparatorWhereTheServerNamesNone(t *testing.T) {
+	t.Parallel()
+	config := configOf(t, "filecat")
+	config.Response.Body = json.RawMessage(strings.Replace(string(config.Response.Body), `"namespace-separator": "%1F",`, "", 1))
+	require.NotContains(t, string(config.Response.Body), "separator")
+	p := play(t, token(t), config, recorded(t, "03-namespaces", "list parent a%1Fb").asking("pageSize=500&pageToken=&parent=a%1Fb"))
+	require.Len(t, gather(t, connect(t, p, "filecat").Namespaces(t.Context(), []string{"a", "b"})), 1)
 }

@@ -224,10 +224,11 @@ func TestNoSecretGetsIntoErrorsAndLogs(t *testing.T) {
 					}
 					said := string(body) + r.Header.Get("Authorization")
 					w.WriteHeader(status)
-					_ = json.NewEncoder(w).Encode(map[string]any{"error": "invalid_client " + said, "error_description": said})
+					refusal := map[string]any{"error": "invalid_client " + said, "error_description": said}
 					if !refuseToken {
-						_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": said, "type": said}})
+						refusal = map[string]any{"error": map[string]any{"message": said, "type": said}}
 					}
+					_ = json.NewEncoder(w).Encode(refusal)
 				}), func(cfg *polaris.Config) {
 					cfg.Credential = "id:" + hush
 					cfg.Logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
