@@ -39,7 +39,8 @@ func (c *Client) Commit(ctx context.Context, id Identifier, requirements []icebe
 			Namespace []string `json:"namespace"`
 			Name      string   `json:"name"`
 		}{id.Namespace, id.Name},
-		Requirements: requirements, Updates: updates,
+		// A server may want lists, be they empty.
+		Requirements: append([]iceberg.Requirement{}, requirements...), Updates: append([]iceberg.Update{}, updates...),
 	})
 	if err != nil {
 		return nil, r.fail(0, ErrRejected, "", err)

@@ -41,12 +41,6 @@ type Loaded struct {
 	Credentials []Credential
 }
 
-// String shows no secret.
-func (l Loaded) String() string { return "{" + l.MetadataLocation + " [redacted]}" }
-
-// GoString is String, so that %#v shows no secret either.
-func (l Loaded) GoString() string { return "polaris.Loaded" + l.String() }
-
 // Credential is for the locations that begin with Prefix.
 type Credential struct {
 	Prefix string            `json:"prefix"`

@@ -41,7 +41,8 @@ func (r *retry) next(err error, after time.Duration) (time.Duration, bool) {
 		}
 		wait := max(r.refused.NextBackOff(), after)
 		return wait, time.Since(r.began)+wait < cfg.ThrottleFor
-	case errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrExpired):
+	// What a catalog vends is renewed by the next attempt.
+	case errors.Is(err, ErrUnavailable) && (!errors.Is(err, ErrExpired) || cfg.Vended != nil):
 		if r.failed == nil {
 			r.failed, r.firstFailure = jittered(100*time.Millisecond, 10*time.Second), time.Now()
 		}
