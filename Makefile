@@ -36,9 +36,9 @@ test: ## Run every test (a few minutes; with -race where a C compiler is found)
 	then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...; \
 	else echo "no C compiler found: the tests run without the race detector"; set -x; $(GO) test -timeout 10m ./...; fi
 
-test-extension: $(BIN)/nats-server ## Test what goes into a Polaris server (deploy/polaris), with Maven and a JDK 21
+test-extension: $(BIN)/nats-server ## Test what goes into a Polaris server (deploy/polaris), with Maven and a JDK 21; its outbox also on a JDK 17 that is there
 	deploy/polaris/mvn.sh -pl outbox,wiring verify
-	deploy/polaris/mvn.sh --jdk 17 -q -pl outbox test -Dtarget=target/jdk17 '-Dtest=$(ON_JDK17)'
+	deploy/polaris/mvn.sh --jdk 17 -pl outbox test -Dtarget=target/jdk17 '-Dtest=$(ON_JDK17)'
 
 test-rescue: ## Test "producer rescue" on a real PostgreSQL (apt-get install postgresql)
 	REQUIRE_POSTGRES=1 $(GO) test -count=1 -timeout 5m ./internal/metastore ./producer

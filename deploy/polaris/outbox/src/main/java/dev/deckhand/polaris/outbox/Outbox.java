@@ -188,7 +188,7 @@ public final class Outbox {
       } catch (ExecutionException e) {
         failed.incrementAndGet();
         status.failed("sweep: " + e.getCause());
-        LOG.warn("a part of the sweep of realm {} ended early, the next sweep goes on: {}", store.realm(), e.toString());
+        LOG.warn("a part of the sweep of realm {} ended early, the next sweep goes on: {}", store.realm(), e.getCause().toString());
       }
     }
 
