@@ -90,11 +90,11 @@ func (r Rules) need(a Applied, f Facts, h History, now time.Time) need {
 	case Expire:
 		return expireNeed(a.Settings.(Expire), settings, f, now)
 	case Orphans:
-		return r.orphansNeed(a.Timing, h, now)
+		return r.orphansNeed(a.Timing, f, h, now)
 	case Manifests:
-		return manifestsNeed(settings, f, h, now)
+		return manifestsNeed(settings, f, h.of(f), now)
 	case Compact:
-		return compactNeed(settings, f, h, now)
+		return compactNeed(settings, f, h.of(f), now)
 	}
 	return need{err: fmt.Errorf("nothing is known of the kind %s", a.Kind)}
 }
@@ -103,17 +103,23 @@ func (r Rules) need(a Applied, f Facts, h History, now time.Time) need {
 func (r Rules) gates(a Applied, h History) []gate {
 	var gates []gate
 	if !h.LastSuccess.IsZero() {
+		// A schedule says how often. So that a back-off of a day from the end of one
+		// job does not pass over the same hour of the next day, it gives way a little.
+		slack := time.Duration(0)
+		if a.Timing.Schedule != nil {
+			slack = r.ScheduleGrace
+		}
 		interval, why := r.CoolDown, "cools down after the last success"
 		switch {
 		case a.Timing.MinInterval > 0:
 			interval, why = a.Timing.MinInterval, "min-interval after the last success"
 		case a.DryRun:
-			interval, why = r.DryRunCoolDown, "cools down after the last dry run"
+			interval, why = max(r.DryRunCoolDown-slack, r.CoolDown), "cools down after the last dry run"
 		}
 		gates = append(gates, gate{h.LastSuccess.Add(interval), why})
 		if h.ZeroChanges > 0 {
 			longest := max(r.MaxBackOff, interval)
-			gates = append(gates, gate{h.LastSuccess.Add(doubled(interval, h.ZeroChanges, longest)),
+			gates = append(gates, gate{h.LastSuccess.Add(max(doubled(interval, h.ZeroChanges, longest)-slack, interval)),
 				fmt.Sprintf("backs off: the last %s changed nothing", count(h.ZeroChanges, "job"))})
 		}
 	}
@@ -136,7 +142,7 @@ func doubled(d time.Duration, times int, longest time.Duration) time.Duration {
 }
 
 // maxInstants of a schedule that are looked at for one that meets the window.
-const maxInstants = 1000
+const maxInstants = 400
 
 // open finds the first time from which on the schedule and the window let the
 // table through, and what held it back last; zero when they never do.
@@ -179,7 +185,8 @@ func (r Rules) open(t Timing, h History, ready gate) (time.Time, string) {
 		if next.Before(instant.Add(r.ScheduleGrace)) {
 			return next, why
 		}
-		after = instant
+		// When the window opens, all instants until then are too long ago.
+		after = next.Add(-r.ScheduleGrace)
 	}
 	return time.Time{}, fmt.Sprintf("the schedule %s never meets the window %s", t.Schedule, t.Window)
 }

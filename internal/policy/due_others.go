@@ -2,16 +2,24 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"deckhand/internal/table"
 )
 
 // orphansNeed comes with the clock: what is an orphan only a search tells.
-func (r Rules) orphansNeed(t Timing, h History, now time.Time) need {
+func (r Rules) orphansNeed(t Timing, f Facts, h History, now time.Time) need {
+	// Where a budget is short, who waits longest goes first.
+	since := f.begun(now)
+	if !h.LastSuccess.IsZero() && h.LastSuccess.Before(now) {
+		since = h.LastSuccess
+	}
 	switch {
 	case t.Schedule != nil:
-		return need{at: now, why: "the schedule says so"}
+		return need{at: since, why: "the schedule says so"}
 	case h.LastSuccess.IsZero():
-		return need{at: now, why: "no search is known of"}
+		return need{at: since, why: "no search is known of"}
 	}
 	cadence := r.cadence(h)
 	at := h.LastSuccess.Add(cadence)
@@ -49,14 +57,17 @@ func (r Rules) scale(before time.Duration, freed int64) time.Duration {
 // more.
 func manifestsNeed(m Manifests, f Facts, h History, now time.Time) need {
 	commits := int64(0)
-	if h.SequenceNumber > 0 && f.LastSequenceNumber > 0 {
-		commits = f.LastSequenceNumber - h.SequenceNumber
-	} else {
-		for _, s := range f.History.Snapshots {
-			if s.Timestamp > h.LastSuccess.UnixMilli() {
-				commits++
-			}
+	for _, s := range f.History.Snapshots {
+		if s.Timestamp > h.LastSuccess.UnixMilli() {
+			commits++
 		}
+	}
+	// Snapshots expire; sequence numbers, where the table has them, do not.
+	switch {
+	case h.SequenceNumber > 0:
+		commits = f.LastSequenceNumber - h.SequenceNumber
+	case h.LastSuccess.IsZero():
+		commits = max(commits, f.LastSequenceNumber)
 	}
 	n := need{why: fmt.Sprintf("%s since the last rewrite; %d make it due", count(int(commits), "commit"), m.MinCommits)}
 	if commits >= int64(m.MinCommits) {
@@ -80,15 +91,35 @@ func compactNeed(c Compact, f Facts, h History, now time.Time) need {
 	if n.at.IsZero() || small.score > n.score {
 		n = small
 	}
-	unchanged := h.SequenceNumber > 0 && f.LastSequenceNumber <= h.SequenceNumber
-	if c.RewriteAll && n.at.IsZero() && !unchanged && f.LastUpdated.After(h.LastSuccess) {
+	if c.RewriteAll && n.at.IsZero() && committed(f, h) {
 		return need{at: now, score: 1, why: "rewrite-all, and there was a commit since the last result"}
 	}
 	return n
 }
 
+// otherClocks is how much the clocks of a table's writers may differ from the
+// queue's.
+const otherClocks = 5 * time.Minute
+
+// committed says that rows were added or removed since the last result. When the
+// table was last changed does not tell: expiry and new properties change it too.
+func committed(f Facts, h History) bool {
+	switch {
+	case h.SequenceNumber > 0:
+		return f.LastSequenceNumber > h.SequenceNumber
+	case h.LastSuccess.IsZero():
+		return true
+	}
+	return slices.ContainsFunc(f.History.Snapshots, func(s table.HistorySnapshot) bool {
+		return s.ID == f.History.Current && s.Timestamp > h.LastSuccess.Add(otherClocks).UnixMilli()
+	})
+}
+
 func smallNeed(c Compact, t Totals, h History, now time.Time) need {
 	average, grown := t.Bytes/t.DataFiles, t.DataFiles-h.DataFiles
+	if t.DataFiles < h.DataFiles/2 {
+		grown = t.DataFiles // so much was dropped that the old count says nothing
+	}
 	ideal := (t.Bytes + c.TargetFileSizeBytes - 1) / c.TargetFileSizeBytes
 	n := need{why: fmt.Sprintf("files have %d bytes on average, less than %d make it due, if there are %s too many and so many were added since the last result (%d)",
 		average, *c.MinFileSizeBytes, count(c.MinInputFiles, "file"), grown)}
@@ -100,7 +131,7 @@ func smallNeed(c Compact, t Totals, h History, now time.Time) need {
 }
 
 func deletesNeed(c Compact, t Totals, h History, now time.Time) need {
-	if t.DeleteFiles <= 0 || t.DeleteFiles <= h.DeleteFiles {
+	if t.DeleteFiles <= 0 || t.DeleteFiles == h.DeleteFiles {
 		return need{}
 	}
 	if c.DeleteFileThreshold != nil {

@@ -56,6 +56,20 @@ func FactsOf(m *table.Metadata, metadataLocation string) Facts {
 	return f
 }
 
+// begun is the oldest time that is known of the table, at the latest now.
+func (f Facts) begun(now time.Time) time.Time {
+	first := now
+	if !f.LastUpdated.IsZero() && f.LastUpdated.Before(first) {
+		first = f.LastUpdated
+	}
+	for _, s := range f.History.Snapshots {
+		if at := time.UnixMilli(s.Timestamp); s.Timestamp > 0 && at.Before(first) {
+			first = at
+		}
+	}
+	return first
+}
+
 // totalsOf a snapshot's summary; names from the Iceberg table spec, appendix F.
 func totalsOf(summary map[string]string) Totals {
 	read := func(name string) int64 {

@@ -25,3 +25,12 @@ type History struct {
 	// DeadLetter: one stands in DEAD.
 	DeadLetter bool
 }
+
+// of the table as it is now: a table that was dropped and made again under its name
+// counts its commits anew, and what is known is of the old one.
+func (h History) of(f Facts) History {
+	if f.LastSequenceNumber < h.SequenceNumber {
+		h.LastSuccess, h.DataFiles, h.DeleteFiles, h.SequenceNumber = time.Time{}, 0, 0, 0
+	}
+	return h
+}
