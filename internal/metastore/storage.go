@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"strings"
 
 	"deckhand/jobs"
 )
@@ -47,13 +48,29 @@ func storageOf(text string) (*jobs.Storage, error) {
 	}, nil
 }
 
-// What of an endpoint can be a secret: user:password@, and what follows a
-// question mark.
 var (
-	userInfo = regexp.MustCompile(`(//)[^/?#]*@`)
-	query    = regexp.MustCompile(`(?s)[?#].*$`)
+	scheme    = regexp.MustCompile(`^\s*[A-Za-z][A-Za-z0-9+.-]*://`)
+	endOfHost = regexp.MustCompile(`[/?#\\]`)
+	query     = regexp.MustCompile(`(?s)[?#].*$`)
+	oneHost   = regexp.MustCompile(`^(?:[^\s:@,%\[\]]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$`)
 )
 
+// bare is an endpoint without its login and query; "" if what is left is no host,
+// or may be a part of a password, which can hold any character. The extension
+// inside Polaris does the same (StorageUrls.java).
 func bare(endpoint string) string {
-	return query.ReplaceAllString(userInfo.ReplaceAllString(endpoint, "$1"), "")
+	from := len(scheme.FindString(endpoint))
+	to := len(endpoint)
+	if end := endOfHost.FindStringIndex(endpoint[from:]); end != nil {
+		to = from + end[0]
+	}
+	at := strings.LastIndexByte(endpoint, '@')
+	if at >= to {
+		return "" // a password with a slash in it, or a path with an @ in it
+	}
+	host := endpoint[max(from, at+1):to]
+	if !oneHost.MatchString(host) {
+		return ""
+	}
+	return endpoint[:from] + host + query.ReplaceAllString(endpoint[to:], "")
 }
