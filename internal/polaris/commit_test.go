@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,13 @@ func (s *committer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"error":{"message":"m","type":"CommitFailedException","code":0}}`)
 }
 
+// sent are the keys of the commits that came.
+func (s *committer) sent() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.keys)
+}
+
 func (s *committer) commit(t testing.TB, times int) (err error) {
 	t.Helper()
 	c, _ := serve(t, s, func(cfg *polaris.Config) { cfg.Credential, cfg.Retries = "", 2 })
@@ -69,18 +77,19 @@ func TestACommitWithoutAnAnswerIsSentOnceWhereKeysAreNotRemembered(t *testing.T)
 	err := s.commit(t, 1)
 	require.ErrorIs(t, err, polaris.ErrStateUnknown)
 	require.NotErrorIs(t, err, polaris.ErrUnavailable)
-	require.Equal(t, []string{""}, s.keys)
+	require.Equal(t, []string{""}, s.sent())
 }
 
 func TestACommitIsSentAgainUnderItsKey(t *testing.T) {
 	t.Parallel()
 	s := &committer{remembers: true, answers: []int{503, -1, 200}}
 	require.NoError(t, s.commit(t, 2))
-	require.Len(t, s.keys, 4)
-	require.NotEmpty(t, s.keys[0])
-	require.Equal(t, s.keys[0], s.keys[1])
-	require.Equal(t, s.keys[0], s.keys[2])
-	require.NotEqual(t, s.keys[0], s.keys[3], "a key is never used for another commit")
+	keys := s.sent()
+	require.Len(t, keys, 4)
+	require.NotEmpty(t, keys[0])
+	require.Equal(t, keys[0], keys[1])
+	require.Equal(t, keys[0], keys[2])
+	require.NotEqual(t, keys[0], keys[3], "a key is never used for another commit")
 }
 
 // After an attempt that may have taken place nothing but success is certain: the
@@ -105,5 +114,5 @@ func TestACommitThatTheServerDidNotLookAtIsSentAgain(t *testing.T) {
 	t.Parallel()
 	s := &committer{answers: []int{429, 200}}
 	require.NoError(t, s.commit(t, 1))
-	require.Len(t, s.keys, 2)
+	require.Len(t, s.sent(), 2)
 }

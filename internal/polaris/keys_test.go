@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,11 +90,21 @@ func (l *lake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// seen are the tokens that objects were read with, the If-None-Match of requests
+// for keys, and how often fresh ones were asked for.
+func (l *lake) seen() (tokens, etags []string, renewed int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.tokens), slices.Clone(l.etags), l.renewed
+}
+
 // open loads the table and opens what its credentials open.
 func (l *lake) open(t testing.TB, change ...func(*polaris.Config)) (*storage.Session, error) {
 	t.Helper()
 	c, url := serve(t, l, append(change, func(cfg *polaris.Config) { cfg.Credential = "" })...)
+	l.mu.Lock()
 	l.url = url
+	l.mu.Unlock()
 	loaded, err := c.Load(t.Context(), in("t", "n"), polaris.LoadOptions{Vend: true, ETag: `W/"x"`})
 	require.NoError(t, err)
 	stores, err := c.Stores(t.Context(), in("t", "n"), loaded, storage.Config{Name: "lake", Retries: -1}, nil)
@@ -125,8 +136,9 @@ func TestVendedKeysOpenTheStoreAsLongAsTheyLast(t *testing.T) {
 			for range 10 {
 				require.NoError(t, read(t, s, object))
 			}
-			require.Zero(t, l.renewed)
-			require.Equal(t, "token1", l.tokens[9])
+			tokens, _, renewed := l.seen()
+			require.Zero(t, renewed)
+			require.Equal(t, "token1", tokens[9])
 		})
 	}
 }
@@ -143,8 +155,9 @@ func TestKeysAreRenewedAndNothingConditionalIsSent(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, read(t, s, object))
 			require.NoError(t, read(t, s, object))
-			require.Equal(t, []string{"token2", "token2"}, l.tokens)
-			for _, etag := range l.etags {
+			tokens, etags, _ := l.seen()
+			require.Equal(t, []string{"token2", "token2"}, tokens)
+			for _, etag := range etags {
 				require.Empty(t, etag)
 			}
 		})
@@ -161,7 +174,8 @@ func TestKeysThatCannotBeRenewedServeUntilTheyExpire(t *testing.T) {
 	l.lives = []time.Duration{-time.Minute} // of what a load would bring
 	l.mu.Unlock()
 	require.NoError(t, read(t, s, object))
-	require.NotZero(t, l.renewed)
+	_, _, renewed := l.seen()
+	require.NotZero(t, renewed)
 }
 
 func TestTheKeysInConfigAreForTheOtherLocationsOfTheTable(t *testing.T) {
@@ -171,7 +185,8 @@ func TestTheKeysInConfigAreForTheOtherLocationsOfTheTable(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, read(t, s, "s3://other/place/1.parquet"))
 	require.NoError(t, read(t, s, object))
-	require.Equal(t, []string{"token2", "token2"}, l.tokens, "both come with one answer")
+	tokens, _, _ := l.seen()
+	require.Equal(t, []string{"token2", "token2"}, tokens, "both come with one answer")
 }
 
 func TestALocationWithoutKeysIsToldBeforeAnythingIsDone(t *testing.T) {
@@ -228,5 +243,6 @@ func TestWithoutVendedKeysTheConfiguredOnesServe(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, stores.Close()) })
 	require.NoError(t, read(t, stores.Session(storage.SessionConfig{}), "s3://lab/wh/x/r/data/1.parquet"))
-	require.Equal(t, []string{"own"}, store.tokens)
+	tokens, _, _ := store.seen()
+	require.Equal(t, []string{"own"}, tokens)
 }

@@ -27,9 +27,7 @@ type gate struct {
 	tokens, loads atomic.Int64
 	mu            sync.Mutex
 	valid         string
-	// basic and realms that token requests came with.
-	basic  bool
-	realms []string
+	realms        []string // that token requests came with
 }
 
 func (g *gate) expire() {
@@ -43,7 +41,6 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if strings.HasSuffix(r.URL.Path, "/tokens") {
-		_, _, g.basic = r.BasicAuth()
 		g.realms = append(g.realms, r.Header.Get("X-Realm"))
 		g.valid = fmt.Sprintf("t%d", g.tokens.Add(1))
 		answer := map[string]any{"access_token": g.valid, "token_type": "bearer"}
@@ -164,12 +161,17 @@ func TestATokenWithoutAnEndServesUntilItIsRefused(t *testing.T) {
 
 func TestWithoutACredentialNoTokenIsAskedFor(t *testing.T) {
 	t.Parallel()
+	var mu sync.Mutex
 	var seen []string
 	c, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		seen = append(seen, r.URL.Path+r.Header.Get("Authorization"))
 		_, _ = io.WriteString(w, `{"namespaces":[]}`)
 	}), func(cfg *polaris.Config) { cfg.Credential = "" })
 	require.NoError(t, list(t, c))
+	mu.Lock()
+	defer mu.Unlock()
 	require.Equal(t, []string{"/api/catalog/v1/config", "/api/catalog/v1/namespaces"}, seen)
 }
 
@@ -203,6 +205,8 @@ func TestTheRealmGoesWithEveryRequest(t *testing.T) {
 	}), func(cfg *polaris.Config) { cfg.Realm, cfg.RealmHeader = "R1", "X-Realm" })
 	require.NoError(t, list(t, c))
 	require.Zero(t, missing.Load())
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	require.Equal(t, []string{"R1"}, g.realms)
 }
 
