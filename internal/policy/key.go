@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Key is one setting of policies and jobs. Keys lists them all.
@@ -110,6 +111,9 @@ var (
 // foreign says whether the key belongs to someone else. One that is ours but for
 // its dots does not: left alone, it would give way to a default.
 func (s spellings) foreign(key string) bool {
+	if strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+		return false // a slip that nobody sees
+	}
 	prefix, rest, dotted := strings.Cut(strings.ToLower(hyphens(key)), ".")
 	_, known := s[prefix]
 	return dotted && prefix != "" && rest != "" && !known && !slices.Contains(ownPrefixes, prefix) && s.undotted(key) == ""

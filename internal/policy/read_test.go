@@ -2,11 +2,14 @@ package policy
 
 import (
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/polaris"
 )
 
 func readOne(t *testing.T, kind Kind, text string) (Settings, error) {
@@ -298,6 +301,9 @@ func FuzzAPolicyIsUnderstoodOrRefused(f *testing.F) {
 	}
 	f.Add(`{"enable":true,"config":{"schedule":"TZ=","window":"-","older-than":"1d1d","snapshot-ids":","}}`)
 	f.Add(`{"enable":true,"config":{"schedule":"CRON_TZ= * * * * *"}}`)
+	f.Add(`{"enable":true,"locations":["s3://b/t/a"],"config":{"schedule":"1 2 3 * * UTC","window":"Mon-Fri 22:00-06:00; Sun 01:00-02:00 UTC","older-than":"2026-01-01T00:00:00Z"}}`)
+	facts := expiring()
+	facts.Locations = []string{"s3://b/t"}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, kind := range Kinds() {
 			c, err := readContent(kind, text)
@@ -309,6 +315,18 @@ func FuzzAPolicyIsUnderstoodOrRefused(f *testing.F) {
 			again, err := Read(kind, settings.Params())
 			require.NoError(t, err, "%s", settings.Params())
 			require.Equal(t, string(settings.Params()), string(again.Params()))
+			switch s := settings.(type) {
+			case Expire:
+				require.Equal(t, s.MaxSnapshotAge == nil, s.Retention(noon).OlderThan.IsZero())
+				require.False(t, s.Retention(noon).OlderThan.After(noon))
+			case Orphans:
+				require.False(t, s.Cutoff(noon).After(noon.Add(-day)))
+			}
+			a := Evaluate(kind, []polaris.Policy{policyOf(kind, text)}, facts)
+			require.True(t, a.Enabled == (a.Settings != nil) && (!a.Enabled || a.Problem == nil && c.enabled))
+			v := rules().Due(a, facts, History{}, noon)
+			require.True(t, a.Enabled || !v.Due)
+			require.NoError(t, Explain(a, v).WriteText(io.Discard))
 		}
 	})
 }
