@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/clitest"
 	"deckhand/internal/queue"
 	"deckhand/internal/standin"
 	"deckhand/internal/tabletest/icebergtable"
@@ -42,9 +43,10 @@ func TestPullModeIsSetUpAsTheReadmeSays(t *testing.T) {
 		}
 	}
 	folder := t.TempDir()
-	build := exec.Command("go", "build", "-o", folder+"/build/bin/", "deckhand/worker", "deckhand/producer")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", folder+"/build/bin/worker", "deckhand/worker")
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, string(output))
+	clitest.Script(t, folder+"/build/bin/producer")
 	made, err := icebergtable.Write(t.Context(), icebergtable.Options{Location: "file://" + filepath.Join(folder, "warehouse/sales/orders"), Files: 8, Snapshots: 4})
 	require.NoError(t, err)
 	require.NoError(t, made.Objects.WriteFolder())

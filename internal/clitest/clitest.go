@@ -41,6 +41,16 @@ func Isolate() {
 	_ = os.Setenv("XDG_CONFIG_HOME", filepath.Join(os.TempDir(), "deckhand-no-contexts"))
 }
 
+// Script writes a script that runs this test binary as the command, for what a
+// shell is to type.
+func Script(t testing.TB, path string) {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	text := "#!/bin/sh\nexec env " + childVariable + "=1 '" + program + "' \"$@\"\n"
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o700)) //nolint:gosec // it is to be run
+}
+
 // runTimeout is how long a command may take before its test fails.
 const runTimeout = time.Minute
 
