@@ -29,10 +29,12 @@ func (s *Server) Metric(ctx context.Context, name, label string) (sum float64, e
 	}
 	found := false
 	for line := range strings.Lines(string(text)) {
-		labels, rest := "", ""
-		if after, ok := strings.CutPrefix(line, name+"{"); ok {
-			labels, rest, _ = strings.Cut(after, "} ")
-		} else if rest, ok = strings.CutPrefix(line, name+" "); !ok {
+		labels := ""
+		rest, ok := strings.CutPrefix(line, name+" ")
+		if after, labelled := strings.CutPrefix(line, name+"{"); labelled {
+			labels, rest, ok = strings.Cut(after, "} ")
+		}
+		if !ok {
 			continue
 		}
 		if label != "" && !slices.Contains(strings.Split(labels, ","), label) {

@@ -61,10 +61,8 @@ func newRing(t *testing.T, home string, postgres bool) *ring {
 	return r
 }
 
-// publishTimeout is what a drop takes that waits for NATS.
-const publishTimeout = 20 * time.Second
-
-// serve starts a server until the test ends. Sweeps come quickly.
+// serve starts a server until the test ends. Sweeps come quickly; a drop that
+// waited for NATS would take twenty seconds.
 func (r *ring) serve(t *testing.T, change func(*Options)) (*Server, *Client) {
 	t.Helper()
 	o := Options{Home: r.home, NATS: r.nats.URL(), Database: r.database, Log: r.log, Properties: map[string]string{
