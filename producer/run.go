@@ -27,6 +27,9 @@ const leaseKey = "producer"
 // standBy is how often a producer that does not scan looks whether it may.
 const standBy = 5 * time.Second
 
+// releaseTimeout is how long NATS may take to answer a producer that stops.
+const releaseTimeout = 5 * time.Second
+
 func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -148,12 +151,20 @@ func (r *runner) run(ctx context.Context) error {
 		said = ""
 		r.log.InfoContext(ctx, "scanning from now on")
 		r.lead(ctx, lease)
-		if err := lease.Release(context.WithoutCancel(ctx)); err != nil && ctx.Err() == nil {
-			r.log.WarnContext(ctx, "another producer may scan now", slog.Any("error", err))
-		}
+		r.release(ctx, lease)
 		if ctx.Err() != nil {
 			return nil
 		}
+	}
+}
+
+// release gives the lease back, also after a signal: another producer should be
+// able to take over at once.
+func (r *runner) release(ctx context.Context, lease *queue.Lease) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := lease.Release(end); err != nil && ctx.Err() == nil {
+		r.log.WarnContext(ctx, "another producer may scan now", slog.Any("error", err))
 	}
 }
 

@@ -39,15 +39,15 @@ func (c *complaints) endRound(round uint64) {
 }
 
 // complain logs an error about something; an empty name is the catalog itself.
-func (p *pass) complain(ctx context.Context, name, message string, err error) {
-	if p.complaints.isNew(message+" "+name, stable(err), p.round) {
-		p.log.WarnContext(ctx, message, slog.String("name", name), slog.Any("error", err))
+func (p *pass) complain(ctx context.Context, name, what string, err error) {
+	if p.complaints.isNew(what+" "+name, stable(err), p.round) {
+		p.log.WarnContext(ctx, "scan met a problem", slog.String("what", what), slog.String("name", name), slog.Any("error", err))
 	}
 }
 
-// note logs what a person should know once.
-func (p *pass) note(ctx context.Context, name, message string) {
-	if p.complaints.isNew(message+" "+name, "", p.round) {
-		p.log.InfoContext(ctx, message, slog.String("name", name))
+// noteSkipped logs a table of another format.
+func (p *pass) noteSkipped(ctx context.Context, name string) {
+	if p.complaints.isNew("skipped "+name, "", p.round) {
+		p.log.InfoContext(ctx, "generic table is skipped, since only Iceberg tables are maintained", slog.String("name", name))
 	}
 }
