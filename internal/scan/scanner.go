@@ -182,7 +182,7 @@ func (p *pass) namespace(ctx context.Context, namespace []string, look func(pola
 			return p.otherListingFailed(ctx, namespace, "generic tables could not be listed", err)
 		}
 		p.tally.skip(id)
-		p.skipped(ctx, id.String())
+		p.noteSkipped(ctx, id.String())
 	}
 	for _, err := range p.Client.Views(ctx, namespace) {
 		if err != nil {
