@@ -112,7 +112,10 @@ func (f *jobFlags) maintenance(cfg *config.Config, kind jobs.Kind) (*jobs.Job, e
 	if job.Params, err = policy.ParseSet(kind, f.set); err != nil {
 		return nil, fmt.Errorf("--set: %w", err)
 	}
-	return job, job.Validate()
+	if err := job.Validate(); err != nil {
+		return nil, err
+	}
+	return job, nil
 }
 
 func (f *jobFlags) read(kind jobs.Kind, stdin io.Reader) (*jobs.Job, error) {

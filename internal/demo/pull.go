@@ -136,11 +136,12 @@ func (s *stage) writeLiving(ctx context.Context) (*living, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l, l.with(ctx, func(t *table.Table) error {
+	err = l.with(ctx, func(t *table.Table) error {
 		l.snapshots = len(t.Metadata().Snapshots())
 		l.files, err = l.countFiles()
 		return err
 	})
+	return l, err
 }
 
 // with loads the table as any engine would.
@@ -150,7 +151,7 @@ func (l *living) with(ctx context.Context, use func(*table.Table) error) error {
 	if err != nil {
 		return fmt.Errorf("connect to the catalog: %w", err)
 	}
-	defer catalog.Close() //nolint:errcheck // idle connections
+	defer func() { _ = catalog.Close() }() // idle connections
 	t, err := catalog.LoadTable(ctx, append(append(table.Identifier{}, l.id.Namespace...), l.id.Name))
 	if err != nil {
 		return fmt.Errorf("load %s: %w", l.name, err)
