@@ -10,6 +10,7 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -252,4 +253,23 @@ func TestAPartOfATableIsToldFromALogThatNamesExpiredSnapshots(t *testing.T) {
 			require.ErrorContains(t, err, "refs")
 		})
 	}
+}
+
+// For a catalog that is gone Polaris answers a request for policies with a 500.
+func TestPoliciesOfACatalogThatIsGoneAreNoOutage(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	c, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !strings.HasSuffix(r.URL.Path, "/config"):
+			refuses(500, "IllegalStateException")(w)
+		case asked.Add(1) == 1:
+			says(200, `{"endpoints":["GET polaris/v1/{prefix}/applicable-policies"]}`)(w)
+		default:
+			refuses(404, "NotFoundException")(w)
+		}
+	}), func(cfg *polaris.Config) { cfg.Credential = "" })
+	_, err := c.Policies(t.Context(), in("t", "n"))
+	require.ErrorIs(t, err, polaris.ErrNoCatalog)
+	require.NotErrorIs(t, err, polaris.ErrUnavailable)
 }

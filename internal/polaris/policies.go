@@ -42,6 +42,12 @@ func (c *Client) Policies(ctx context.Context, id Identifier) ([]Policy, error) 
 		return nil, r.fail(0, ErrNoPolicies, "tables of such a catalog can be maintained with worker exec and producer submit", nil)
 	}
 	got, err := c.call(ctx, r)
+	var e *Error
+	if errors.As(err, &e) && e.Status >= 500 { // as Polaris answers for a catalog that is gone
+		if _, gone := c.askSettings(ctx); errors.Is(gone, ErrNoCatalog) {
+			return nil, gone
+		}
+	}
 	if err != nil {
 		return nil, c.missing(ctx, s, id, c.about(err))
 	}
