@@ -47,7 +47,9 @@ func (r *run) deleteFiles(ctx context.Context, rec *record, loaded *polaris.Load
 		for manifest := range stay.manifests {
 			addLocation(g.reached, manifest.Path)
 		}
-		g.manifests = tree.without(stay)
+		if g.manifests = tree.without(stay); !s.serves(g.manifests) {
+			s = newSieve(r.reader, s.large) // others have let go of more since the plan
+		}
 		if r.ck.Level <= levelData {
 			if err := r.fill(ctx, s, g.manifests, stay); err != nil {
 				return err

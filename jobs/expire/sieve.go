@@ -29,7 +29,9 @@ type sieve struct {
 	// wanted are the files that could go. It saves memory where they are few and
 	// many stay, more than large.
 	wanted *table.PathSet
-	large  int64
+	// covered are the manifests whose files are wanted.
+	covered map[*namedManifest]bool
+	large   int64
 	// unread are manifests of removed snapshots whose files are not in wanted.
 	unread map[*namedManifest]*unreadManifest
 	read   map[*namedManifest]bool
@@ -58,7 +60,10 @@ func (s *sieve) prepare(ctx context.Context, going, staying []*namedManifest) er
 	if few < 0 || many < s.large || few*4 > many {
 		return nil
 	}
-	s.wanted = endlessSet()
+	s.wanted, s.covered = endlessSet(), make(map[*namedManifest]bool, len(going))
+	for _, m := range going {
+		s.covered[m] = true
+	}
 	var mu sync.Mutex
 	return s.walk(ctx, going, s.wanted, nil, func(m *namedManifest, state table.State, err error) error {
 		if state != table.Read {
@@ -68,6 +73,12 @@ func (s *sieve) prepare(ctx context.Context, going, staying []*namedManifest) er
 		}
 		return nil
 	})
+}
+
+// serves says whether it can tell about the files of these manifests. One that was
+// filled for fewer must not be asked: it has left out what only the others name.
+func (s *sieve) serves(going []*namedManifest) bool {
+	return s.wanted == nil || !slices.ContainsFunc(going, func(m *namedManifest) bool { return !s.covered[m] })
 }
 
 // countEntries is -1 when a list does not tell.
