@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -71,10 +72,30 @@ func (c *catalogClients) close() error {
 // needed.
 func (c *catalogClients) scanConfig(cfg *config.Config, log *slog.Logger) scan.Config {
 	return scan.Config{
-		Catalogs: c.catalogs, Rules: policy.Rules{}, Budget: cfg.Producer.Budget,
+		Catalogs: c.catalogs, Rules: policy.Rules{ScheduleGrace: scheduleGrace(cfg.Producer, time.Now())}, Budget: cfg.Producer.Budget,
 		PoliciesRefresh: cfg.Policies.Refresh, Logger: log,
 	}
 }
+
+// scheduleGrace is for how long an instant of a policy's schedule counts: longer
+// than scans are apart, so that none falls between two of them.
+func scheduleGrace(cfg config.Producer, now time.Time) time.Duration {
+	gap := cfg.Interval
+	if times, err := cfg.Times(); err == nil && times != nil {
+		gap = 0
+		for at, i := times.Next(now), 0; i < manyTimes && !at.IsZero(); i++ {
+			next := times.Next(at)
+			gap, at = max(gap, next.Sub(at)), next
+		}
+	}
+	return max(2*gap, leastGrace)
+}
+
+const (
+	// manyTimes of a cron expression show how far apart they can be.
+	manyTimes  = 400
+	leastGrace = time.Hour
+)
 
 // publisher stores jobs, each in bounded time.
 func publisher(js jetstream.JetStream) func(context.Context, *jobs.Job) (jobs.Publication, error) {

@@ -155,7 +155,7 @@ func (y *yard) end(subject string, outcome jobs.Outcome, receipt string) {
 	stream, err := y.js.Stream(y.t.Context(), jobs.StreamName)
 	require.NoError(y.t, err)
 	result := jobs.Result{
-		Version: jobs.Version, JobID: job.ID, Kind: job.Kind, Realm: job.Realm, Catalog: job.Catalog, Namespace: job.Namespace, Table: job.Table,
+		Version: jobs.Version, JobID: job.ID, Kind: job.Kind, Realm: job.Realm, Catalog: job.Catalog, Namespace: job.Namespace, Table: job.Table, TableUUID: job.TableUUID,
 		Outcome: outcome, Receipt: json.RawMessage(receipt), StartedAt: jobs.At(time.Now()), FinishedAt: jobs.At(time.Now()),
 	}
 	data, err := json.Marshal(result)

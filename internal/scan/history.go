@@ -13,14 +13,14 @@ import (
 
 // histories are those of a catalog's jobs, by tail.
 type histories struct {
-	byTail map[string]policy.History
+	byTail map[string]tableHistory
 	// after is the sequence of the newest result that was read, by kind.
 	after        map[jobs.Kind]uint64
 	queued, dead map[string]bool
 }
 
 func newHistories() histories {
-	return histories{byTail: map[string]policy.History{}, after: map[jobs.Kind]uint64{}}
+	return histories{byTail: map[string]tableHistory{}, after: map[jobs.Kind]uint64{}}
 }
 
 // refresh reads what has happened since the last time.
@@ -69,16 +69,27 @@ func (h *histories) startOver(ctx context.Context, q Queue) error {
 	}
 	for _, after := range h.after {
 		if after > last {
-			*h = histories{byTail: map[string]policy.History{}, after: map[jobs.Kind]uint64{}, queued: h.queued, dead: h.dead}
+			*h = histories{byTail: map[string]tableHistory{}, after: map[jobs.Kind]uint64{}, queued: h.queued, dead: h.dead}
 			return nil
 		}
 	}
 	return nil
 }
 
-// of a tail.
-func (h *histories) of(tail string) policy.History {
-	history := h.byTail[tail]
+// tableHistory is of the table with the UUID; "" where the jobs did not say.
+type tableHistory struct {
+	policy.History
+	uuid string
+}
+
+// of a tail, for the table that has the name now: what became of the jobs of one
+// that was dropped says nothing about it.
+func (h *histories) of(tail, uuid string) policy.History {
+	found := h.byTail[tail]
+	history := found.History
+	if found.uuid != "" && uuid != "" && found.uuid != uuid {
+		history = policy.History{}
+	}
 	history.Queued, history.DeadLetter = h.queued[tail], h.dead[tail]
 	return history
 }
@@ -96,8 +107,14 @@ type done struct {
 }
 
 // after adds a result to a history. Times are the server's, as one clock.
-func after(h policy.History, result queue.ResultStatus) policy.History {
+func after(h tableHistory, result queue.ResultStatus) tableHistory {
 	ended := result.Time.Time
+	if uuid := result.Result.TableUUID; uuid != "" {
+		if h.uuid != "" && h.uuid != uuid {
+			h = tableHistory{}
+		}
+		h.uuid = uuid
+	}
 	if result.Result.Outcome != jobs.Completed {
 		h.LastFailure, h.Failures = ended, h.Failures+1
 		return h
@@ -109,11 +126,13 @@ func after(h policy.History, result queue.ResultStatus) policy.History {
 	}
 	total := did.Deleted.Total()
 	changed := total.Files > 0 || did.Removed.Snapshots > 0 || len(did.Removed.Refs)+len(did.Removed.Specs)+len(did.Removed.Schemas) > 0
-	h.FreedBytes = total.Bytes
-	if changed && !did.DryRun {
-		h.ZeroChanges = 0
-	} else {
+	if did.DryRun || !changed {
 		h.ZeroChanges++
+	} else {
+		h.ZeroChanges = 0
+	}
+	if !did.DryRun {
+		h.FreedBytes = total.Bytes
 	}
 	return h
 }

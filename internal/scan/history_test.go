@@ -77,6 +77,18 @@ func TestATableBacksOffAfterFailures(t *testing.T) {
 	require.Equal(t, 1, y.scan().Published())
 }
 
+func TestATableThatIsMadeAnewHasNoHistory(t *testing.T) {
+	t.Parallel()
+	y := dueYard(t)
+	y.end(subject, jobs.Completed, `{"removed":{"snapshots":1},"deleted":{}}`)
+	require.Zero(t, y.scan().Published(), "it cools down")
+	require.NoError(t, y.server.Drop(t.Context(), in("n", "t")))
+	y.table(in("n", "t"), 9*day, time.Hour)
+	require.Equal(t, 1, y.scan().Published())
+	y.end(subject, jobs.Completed, `{"removed":{"snapshots":1},"deleted":{}}`)
+	require.Zero(t, y.scan().Published(), "it cools down by its own history")
+}
+
 func TestTheHistoryOutlivesTheProducer(t *testing.T) {
 	t.Parallel()
 	y := dueYard(t)

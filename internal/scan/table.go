@@ -117,7 +117,7 @@ func kept(found []polaris.Policy) []polaris.Policy {
 
 func (p *pass) decide(id polaris.Identifier, kind policy.Kind, state *tableState) (policy.Applied, policy.Verdict) {
 	applied := policy.Evaluate(kind, state.policies, state.facts)
-	history := p.histories.of(p.job(id, kind).Tail())
+	history := p.histories.of(p.job(id, kind).Tail(), state.facts.UUID)
 	return applied, p.cfg.Rules.Due(applied, state.facts, history, p.cfg.Now())
 }
 
