@@ -137,6 +137,10 @@ func (r *run) store(ctx context.Context, rec *record) error {
 			return jobs.Permanent(fmt.Errorf("write the record of what is about to be removed: %w: nothing was committed; "+
 				"add the table's location to the locations of the catalog's storage section and requeue", err))
 		}
+		if errors.Is(err, storage.ErrDenied) {
+			return jobs.Permanent(fmt.Errorf("write the record of what is about to be removed: %w: nothing was committed; "+
+				"the keys must allow to write and delete below the table's locations: where Polaris vends them, grant TABLE_WRITE_DATA; else check the catalog's storage section", err))
+		}
 		return erase.Failure(ctx, fmt.Errorf("write the record of what is about to be removed: %w", err))
 	}
 	return nil

@@ -177,7 +177,7 @@ func (r *run) begin(rec *record, own bool) {
 }
 
 // errGone says that there is no such table any more.
-var errGone = errors.New("the table is gone")
+var errGone = errors.New("the table is gone: it was dropped or renamed")
 
 // load loads the table and refuses one whose files must not be touched.
 func (r *run) load(ctx context.Context, o polaris.LoadOptions) (*polaris.Loaded, error) {
