@@ -46,7 +46,8 @@ var _ storage.Vended = (*vended)(nil)
 // place is where a credential is for.
 type place struct {
 	prefix string
-	root   storage.Location // zero: the prefix is only text
+	root   storage.Location // zero: for all of scheme, or for everything without a prefix
+	scheme string
 	cfg    storage.S3Config // without keys
 	keys   storage.S3Credentials
 	// renew is when other keys are to be asked for; zero: never.
@@ -60,10 +61,10 @@ func newVended(c *Client, id Identifier, loaded *Loaded, base storage.S3Config) 
 	return v
 }
 
-// everywhere are the credentials of a load with those of its config, which have no
-// prefix.
+// everywhere are the credentials of a load that have keys of S3, with those of its
+// config, which have no prefix.
 func everywhere(loaded *Loaded) []Credential {
-	all := slices.Clone(loaded.Credentials)
+	all := slices.DeleteFunc(slices.Clone(loaded.Credentials), func(c Credential) bool { return c.Config[keyAccessKey] == "" })
 	if loaded.Config[keyAccessKey] != "" {
 		all = append(all, Credential{Config: loaded.Config})
 	}
@@ -75,7 +76,12 @@ func (v *vended) take(credentials []Credential) {
 	places := make([]place, 0, len(credentials))
 	for _, c := range credentials {
 		p := place{prefix: c.Prefix, cfg: v.settings(c), keys: keysOf(c, now)}
-		// A prefix may also be a scheme, or part of a name.
+		if scheme, _, _ := strings.Cut(c.Prefix, ":"); scheme == "s3" || scheme == "s3a" || scheme == "s3n" {
+			// It may be a scheme alone, as Iceberg's Java library has it.
+			if strings.Trim(c.Prefix[len(scheme):], ":/") == "" {
+				p.scheme = "s3"
+			}
+		}
 		p.root, _ = storage.Parse(strings.TrimRight(c.Prefix, "/"))
 		if end := p.keys.Expires; !end.IsZero() {
 			p.renew = end.Add(-min(renewEarly, end.Sub(now)/5))
@@ -128,12 +134,22 @@ func (v *vended) S3(l storage.Location) (string, storage.S3Config, error) {
 	return found.prefix, found.cfg, nil
 }
 
+func (p place) covers(l storage.Location) bool {
+	switch {
+	case p.prefix == "":
+		return true
+	case p.scheme != "":
+		return l.Scheme == p.scheme
+	}
+	return p.root.Scheme != "" && (l.Within(p.root) || l.Same(p.root))
+}
+
 // find the place with the longest prefix. Whole steps of a path are compared.
 func (v *vended) find(l storage.Location) (place, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, p := range v.places {
-		if p.root.Scheme != "" && (l.Within(p.root) || l.Same(p.root)) || p.root.Scheme == "" && strings.HasPrefix(l.String(), p.prefix) {
+		if p.covers(l) {
 			return p, nil
 		}
 	}
@@ -180,7 +196,7 @@ func (v *vended) keysFor(ctx context.Context, l storage.Location) (storage.S3Cre
 func (v *vended) renew(ctx context.Context) ([]Credential, error) {
 	fresh, err := v.client.Credentials(ctx, v.id)
 	if err == nil {
-		if all, complete := v.complete(fresh); complete {
+		if all, complete := v.complete(everywhere(&Loaded{Credentials: fresh})); complete {
 			return all, nil
 		}
 	}

@@ -18,7 +18,7 @@ func (c *Client) Stores(_ context.Context, id Identifier, loaded *Loaded, base s
 	if len(base.Locations) == 0 {
 		base.Locations = loaded.Metadata.Locations()
 	}
-	if len(loaded.Credentials) > 0 || loaded.Config[keyAccessKey] != "" {
+	if len(everywhere(loaded)) > 0 {
 		vended := newVended(c, id.clone(), loaded, base.S3)
 		if err := vended.covers(loaded.Metadata.Locations()); err != nil {
 			return nil, fmt.Errorf("open storage of table %s: %w", id, err)
