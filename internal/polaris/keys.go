@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -182,13 +183,27 @@ func (v *vended) keysFor(ctx context.Context, l storage.Location) (storage.S3Cre
 	fresh, err := v.renew(ctx)
 	if err != nil {
 		if serves {
-			return found.keys, nil // the next request asks again
+			v.postpone(now)
+			v.client.cfg.Logger.WarnContext(ctx, "the table's credentials were not renewed, the old ones still serve", slog.Any("error", err))
+			return found.keys, nil
 		}
 		return storage.S3Credentials{}, fmt.Errorf("renew credentials: %w", err)
 	}
 	v.take(fresh)
 	found, err = v.find(l)
 	return found.keys, err
+}
+
+// postpone the renewal of keys that serve for half of what they have left, so that
+// not each request asks a catalog that is away.
+func (v *vended) postpone(now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range v.places {
+		if p := &v.places[i]; !p.renew.IsZero() && now.Before(p.keys.Expires) {
+			p.renew = now.Add(p.keys.Expires.Sub(now) / 2)
+		}
+	}
 }
 
 // renew asks for fresh credentials; by loading the table where there is no address

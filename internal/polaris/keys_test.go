@@ -163,20 +163,6 @@ func TestKeysAreRenewedAndNothingConditionalIsSent(t *testing.T) {
 	}
 }
 
-func TestKeysThatCannotBeRenewedServeUntilTheyExpire(t *testing.T) {
-	t.Parallel()
-	l, watch := &lake{lives: []time.Duration{time.Hour}, fails: http.StatusInternalServerError}, &clock{}
-	s, err := l.open(t, func(cfg *polaris.Config) { cfg.Now = watch.now })
-	require.NoError(t, err)
-	watch.move(58 * time.Minute)
-	l.mu.Lock()
-	l.lives = []time.Duration{-time.Minute} // of what a load would bring
-	l.mu.Unlock()
-	require.NoError(t, read(t, s, object))
-	_, _, renewed := l.seen()
-	require.NotZero(t, renewed)
-}
-
 func TestTheKeysInConfigAreForTheOtherLocationsOfTheTable(t *testing.T) {
 	t.Parallel()
 	l := &lake{lives: []time.Duration{-time.Minute, time.Hour}, locations: map[string]string{"write.data.path": "s3://other/place"}}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/polaris"
 	"deckhand/internal/s3test"
 	"deckhand/internal/standin"
 	"deckhand/internal/storage"
@@ -74,4 +75,25 @@ func TestKeysThatExpireOnTheWayCostOneMoreRequest(t *testing.T) {
 		return &s3test.Fault{Status: http.StatusBadRequest, Code: "ExpiredToken"}
 	})
 	require.NoError(t, read(t, session, "s3://warehouse/"+ordersFile))
+}
+
+func TestKeysServeUntilTheirEndWhenTheCatalogIsAway(t *testing.T) {
+	t.Parallel()
+	s, watch := setStage(t, standin.Options{}), &clock{}
+	session := s.open(t, func(cfg *polaris.Config) { cfg.Now = watch.now })
+	s.Fault(func(int64, standin.Kind, *http.Request) *standin.Fault {
+		return &standin.Fault{Status: http.StatusServiceUnavailable, Type: "ServiceUnavailableException"}
+	})
+	object := "s3://warehouse/" + ordersFile
+	watch.move(56 * time.Minute)
+	for range 5 {
+		require.NoError(t, read(t, session, object))
+	}
+	require.EqualValues(t, 1, s.Count(standin.LoadCredentials), "not with each request")
+	watch.move(5 * time.Minute)
+	err := read(t, session, object)
+	require.ErrorIs(t, err, storage.ErrUnavailable)
+	require.ErrorContains(t, err, "renew credentials")
+	s.Fault(nil)
+	require.NoError(t, read(t, session, object))
 }

@@ -75,13 +75,13 @@ func (s *stage) rewrite(more map[string]any) {
 }
 
 // open the table's store with what the catalog vends.
-func (s *stage) open(t testing.TB) *storage.Session {
+func (s *stage) open(t testing.TB, change ...func(*polaris.Config)) *storage.Session {
 	t.Helper()
-	c := s.connect(t)
+	c := s.connect(t, change...)
 	loaded, err := c.Load(t.Context(), in("t", "n"), polaris.LoadOptions{Vend: true})
 	require.NoError(t, err)
 	require.NotEmpty(t, loaded.Credentials)
-	stores, err := c.Stores(t.Context(), in("t", "n"), loaded, storage.Config{Name: "s3cat"}, nil)
+	stores, err := c.Stores(t.Context(), in("t", "n"), loaded, storage.Config{Name: "s3cat", Retries: 1}, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, stores.Close()) })
 	guard, err := storage.NewGuard("s3://warehouse/t")

@@ -118,8 +118,8 @@ type S3Config struct {
 	AccessKeyID, SecretAccessKey string
 	// SessionToken belongs to temporary static credentials.
 	SessionToken string
-	// Renew is asked for temporary credentials before the last ones expire, in place
-	// of the static ones. May be nil.
+	// Renew is asked for the credentials of each request, in place of the static
+	// ones: it knows when to get others. May be nil.
 	Renew func(ctx context.Context) (S3Credentials, error)
 }
 

@@ -37,25 +37,18 @@ func (c S3Credentials) LogValue() slog.Value { return slog.StringValue(c.String(
 // MarshalText shows no secret, also in JSON.
 func (c S3Credentials) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// renewBefore is how long before they expire new credentials are asked for, at most
-// a fifth of what they last.
-const renewBefore = 5 * time.Minute
-
-// renewing asks for credentials before the old ones expire.
+// renewing asks for the credentials of each request.
 func renewing(ask func(context.Context) (S3Credentials, error)) aws.CredentialsProvider {
-	return aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+	return aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		found, err := ask(ctx)
 		if err != nil {
 			return aws.Credentials{}, err
 		}
 		return aws.Credentials{
 			AccessKeyID: found.AccessKeyID, SecretAccessKey: found.SecretAccessKey, SessionToken: found.SessionToken,
-			CanExpire: !found.Expires.IsZero(), Source: "vended",
-			// Not the cache's ExpiryWindow, with which short-lived ones would be asked
-			// for again with every request.
-			Expires: found.Expires.Add(-min(renewBefore, time.Until(found.Expires)/5)),
+			CanExpire: !found.Expires.IsZero(), Expires: found.Expires, Source: "vended",
 		}, nil
-	}))
+	})
 }
 
 // s3For is how a location is reached.
