@@ -68,7 +68,7 @@ func TestBadInputIsToldInASentence(t *testing.T) {
 		},
 		"a table with a damaged metadata file": {
 			spoil: func(_ *testing.T, s *stage) { s.store.Put("warehouse", ordersFile, []byte("no JSON")) },
-			want:  polaris.ErrUnavailable, says: "cannot read the table's metadata file",
+			want:  polaris.ErrDamaged, says: "cannot read the table's metadata file",
 		},
 		"a token endpoint that is down": {
 			spoil: func(_ *testing.T, s *stage) {

@@ -36,6 +36,10 @@ var (
 	// ErrUnavailable: the server, or what it needs, is away or overloaded, also
 	// after retries. It is also [jobs.ErrUnavailable].
 	ErrUnavailable = errors.New("the catalog is unavailable")
+	// ErrDamaged: the catalog is well and does not get to read the table's metadata
+	// file, which is damaged, or its store is away. It is not ErrUnavailable: other
+	// tables can be loaded, and waiting alone may not help.
+	ErrDamaged = errors.New("the catalog cannot read the table's metadata file")
 	// ErrRejected: the server refuses the request, and will do so again.
 	ErrRejected = errors.New("the catalog refuses the request")
 	// ErrPartial: the server left out snapshots although all were asked for. It is

@@ -187,7 +187,9 @@ func TestDamagedTablesDoNotSlowDownTheOthers(t *testing.T) {
 		began := time.Now()
 		for range 20 {
 			_, err := c.Load(t.Context(), in("t", "n"), polaris.LoadOptions{})
-			require.ErrorIs(t, err, polaris.ErrUnavailable)
+			require.ErrorIs(t, err, polaris.ErrDamaged)
+			require.NotErrorIs(t, err, polaris.ErrUnavailable)
+			require.NotErrorIs(t, err, polaris.ErrRejected)
 		}
 		require.Less(t, time.Since(began), 2*time.Second)
 	})

@@ -65,8 +65,8 @@ func (r *request) refused(a *answer) *Error {
 		e.commitRefused()
 	case a.status == http.StatusTooManyRequests:
 		e.Reason, e.Hint = ErrUnavailable, "the server wants fewer requests; lower rest.requests_per_second"
-	case said.Type == damagedMetadata:
-		e.Reason, e.Hint = ErrUnavailable, "the catalog cannot read the table's metadata file: it is damaged, or the store is away; register an earlier one if it is damaged"
+	case r.op == opLoad && a.status >= 500 && said.Type == damagedMetadata:
+		e.Reason, e.Hint = ErrDamaged, "it is damaged, or the store is away; register an earlier one if it is damaged"
 	case a.status >= 500, a.status == http.StatusRequestTimeout:
 		e.Reason = ErrUnavailable
 	case said.Type == "" && a.status != http.StatusBadRequest:

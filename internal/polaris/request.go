@@ -121,7 +121,7 @@ func (c *Client) repeat(ctx context.Context, r *request, attempt func(context.Co
 // wants us to wait before.
 func (c *Client) passes(r *request, err error, failed int, began time.Time) (again bool, pause time.Duration) {
 	var e *Error
-	if !errors.As(err, &e) || c.cfg.Retries < 0 || !errors.Is(e.Reason, ErrUnavailable) && (!errors.Is(e.Reason, ErrStateUnknown) || !r.keyed) {
+	if !errors.As(err, &e) || c.cfg.Retries < 0 || !errors.Is(e.Reason, ErrUnavailable) && !errors.Is(e.Reason, ErrDamaged) && (!errors.Is(e.Reason, ErrStateUnknown) || !r.keyed) {
 		return false, 0
 	}
 	throttled := e.Status == http.StatusTooManyRequests && time.Since(began) < c.cfg.ThrottleFor

@@ -188,6 +188,17 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 			is: polaris.ErrUnauthorized, says: []string{"credential"},
 			spoil: func(o *office) { o.config.Credential = "who:what" },
 		},
+		"the metadata file is damaged": {
+			is: polaris.ErrDamaged, says: []string{"cannot read the table's metadata file", "register an earlier one"},
+			spoil: func(o *office) {
+				o.catalog.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
+					if kind != standin.LoadTable {
+						return nil
+					}
+					return &standin.Fault{Status: http.StatusServiceUnavailable, Type: "RuntimeIOException", Message: "Failed to read file: f"}
+				})
+			},
+		},
 		"the catalog is down": {
 			is: jobs.ErrUnavailable, says: []string{"the token endpoint does not answer"},
 			spoil: func(o *office) { require.NoError(o.t, o.catalog.Close()) },
@@ -217,6 +228,9 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 			require.Equal(t, test.permanent, jobs.IsPermanent(err), err)
 			if test.is != nil {
 				require.ErrorIs(t, err, test.is)
+			}
+			if test.is == polaris.ErrDamaged { // it spends attempts
+				require.NotErrorIs(t, err, jobs.ErrUnavailable)
 			}
 			for _, text := range test.says {
 				require.ErrorContains(t, err, text)

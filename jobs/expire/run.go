@@ -202,6 +202,7 @@ func (r *run) load(ctx context.Context, o polaris.LoadOptions) (*polaris.Loaded,
 }
 
 // catalogFailure gives an error of the catalog the meaning that it has for a job.
+// [polaris.ErrDamaged] stays an ordinary one, which spends attempts.
 func (r *run) catalogFailure(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, polaris.ErrNotFound), errors.Is(err, polaris.ErrNoNamespace):
