@@ -178,7 +178,57 @@ func TestACatalogThatDoesNotAnswerIsGivenUpSoon(t *testing.T) {
 	require.True(t, found.Passing)
 	require.Less(t, y.server.Count(standin.LoadTable), int64(10))
 	require.Equal(t, 1, found.Kinds[jobs.Expire].Due)
-	require.EqualValues(t, 1, y.server.Count(standin.ApplicablePolicies), "it is not asked again")
+	require.Equal(t, 1, found.Published(), "what was found is due all the same")
+	require.Len(t, y.queued(), 1)
+}
+
+func TestACatalogThatDoesNotTellPoliciesEitherIsAskedOnceMore(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, func(c *scan.Config) { c.Parallel = 1 })
+	for i := range 10 {
+		y.table(in("n", fmt.Sprintf("t%02d", i)), 9*day, time.Hour)
+	}
+	y.attach(policy("keep5", fiveDays), standin.Target{})
+	loaded := 0
+	y.server.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
+		if kind == standin.LoadTable {
+			loaded++
+		}
+		if loaded > 3 && (kind == standin.LoadTable || kind == standin.ApplicablePolicies) {
+			return &standin.Fault{Status: http.StatusServiceUnavailable}
+		}
+		return nil
+	})
+	found := y.scan()
+	require.Contains(t, found.Error, "the catalog does not answer")
+	require.NotContains(t, found.Error, "\n")
+	require.True(t, found.Passing)
+	require.Equal(t, 3, found.Kinds[jobs.Expire].Due)
+	require.Zero(t, found.Published())
+	require.EqualValues(t, 4, y.server.Count(standin.ApplicablePolicies))
+}
+
+func TestDamagedTablesInARowDoNotEndTheScan(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, func(c *scan.Config) { c.Parallel = 1 })
+	for i := range 10 {
+		y.table(in("n", fmt.Sprintf("t%02d", i)), 9*day, time.Hour)
+	}
+	y.attach(policy("keep5", fiveDays), standin.Target{})
+	y.server.Fault(func(_ int64, kind standin.Kind, r *http.Request) *standin.Fault {
+		if kind != standin.LoadTable || strings.HasSuffix(r.URL.Path, "/t00") || strings.HasSuffix(r.URL.Path, "/t09") {
+			return nil
+		}
+		return &standin.Fault{Status: http.StatusServiceUnavailable, Type: "RuntimeIOException", Message: "Failed to read file: f"}
+	})
+	found := y.scan()
+	require.Empty(t, found.Error)
+	require.Equal(t, 10, found.Tables)
+	require.Equal(t, 8, found.Failed)
+	require.Zero(t, found.Unavailable)
+	require.Equal(t, 2, found.Published())
+	require.Contains(t, y.log.String(), "cannot read the table's metadata file")
+	require.True(t, (&scan.Summary{Catalogs: []scan.CatalogSummary{found}}).NeedsPerson())
 }
 
 func TestACatalogWithoutPoliciesSaysSoInOneSentence(t *testing.T) {

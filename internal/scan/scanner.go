@@ -122,11 +122,15 @@ func (p *pass) run(ctx context.Context) error {
 	switch {
 	case err == nil && !p.incomplete:
 		p.forgetUnseen()
-	case errors.Is(err, errGivenUp), hopeless(err):
+	case hopeless(err):
 		return err // it would not tell the policies either
 	}
 	// What was found so far is due whether or not the rest could be seen.
-	return errors.Join(err, p.publishDue(ctx))
+	failed := p.publishDue(ctx)
+	if errors.Is(err, errGivenUp) && errors.Is(failed, errGivenUp) {
+		return err // once is enough
+	}
+	return errors.Join(err, failed)
 }
 
 // walk looks at every table of every namespace.
