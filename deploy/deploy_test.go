@@ -64,6 +64,6 @@ func TestAccountsAreAddedByOneLine(t *testing.T) {
 	for _, user := range options.Users {
 		rights[user.Username] = user.Permissions
 	}
-	require.Len(t, rights, 4)
+	require.Len(t, rights, 5)
 	require.Equal(t, []string{"jobs.purge.>", "jobs.purge-view.>"}, rights["polaris"].Publish.Allow)
 }

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 
 	"deckhand/internal/polaris"
+	"deckhand/internal/table"
 )
 
 // maxCommits is how often a job commits before it comes back later.
@@ -22,42 +24,82 @@ func sameUUID(a, b string) bool { return strings.EqualFold(a, b) }
 func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(r.cfg.RetryWait),
 		backoff.WithMaxInterval(30*time.Second), backoff.WithMaxElapsedTime(0))
-	var pending *record // written and not known to be committed
-	unknown := false    // it may be committed yet
+	var pending *record   // written, and not committed for sure
+	var unknown []*record // those that may be committed yet, oldest first
 	for try := 1; ; try++ {
 		p, err := r.plan(ctx, loaded)
 		switch {
 		case err != nil || p == nil:
-			return r.abandon(ctx, pending, unknown, err)
+			return r.abandon(ctx, pending, len(unknown) > 0, err)
 		case r.dryRun:
 			r.receipt.Removed.add(p.rec)
 			return r.deleteFiles(ctx, p.rec, loaded, p.sieve)
 		}
-		if pending != nil {
+		last := len(unknown) - 1
+		again := last >= 0 && table.Identity(unknown[last].Base) == table.Identity(p.rec.Base)
+		switch {
+		case again: // nothing has changed, so it is the same plan
+			p.rec.ID = unknown[last].ID
+			unknown[last] = p.rec
+		case pending != nil:
 			p.rec.ID = pending.ID
+			fallthrough
+		default:
+			pending = p.rec
 		}
-		pending = p.rec
 		r.receipt.MetadataLocation, r.receipt.Snapshots = loaded.MetadataLocation, len(loaded.Metadata.Snapshots)
 		if err = r.commit(ctx, p); err == nil {
+			// What the commit has replaced is known for sure only now.
+			if err := r.store(ctx, p.rec); err != nil {
+				return err
+			}
 			_, err := r.finish(ctx, p.rec, p.sieve)
 			return err
 		}
-		unknown = unknown || errors.Is(err, polaris.ErrStateUnknown)
-		if !unknown && !errors.Is(err, polaris.ErrConflict) || try == maxCommits {
-			return r.commitFailure(ctx, p.rec, unknown, err)
+		if errors.Is(err, polaris.ErrStateUnknown) {
+			// Its record stays as it is, whatever is planned next: if the commit
+			// comes late, it tells since when refs may have been lost.
+			if !again {
+				unknown = append(unknown, p.rec)
+			}
+			pending = nil
 		}
-		r.receipt.Conflicts++
+		if len(unknown) == 0 && !errors.Is(err, polaris.ErrConflict) || try == maxCommits {
+			return r.commitFailure(ctx, p.rec, len(unknown) > 0, err)
+		}
+		if errors.Is(err, polaris.ErrConflict) {
+			r.receipt.Conflicts++
+		}
 		if err := wait(ctx, waits.NextBackOff()); err != nil {
 			return err
 		}
 		if loaded, err = r.load(ctx, polaris.LoadOptions{}); err != nil {
-			return r.abandon(ctx, pending, unknown, err)
+			return r.abandon(ctx, pending, len(unknown) > 0, err)
 		}
-		if unknown && pending.applied(loaded) {
-			_, err := r.finish(ctx, pending, p.sieve)
+		if came := slices.IndexFunc(unknown, func(rec *record) bool { return rec.applied(loaded) }); came >= 0 {
+			return r.finishLate(ctx, unknown[came], slices.Concat(unknown[came+1:], []*record{pending}))
+		}
+	}
+}
+
+// finishLate finishes a commit that was not known to have come about. What was
+// planned after it goes without files of its own: a later expiry finishes it, if
+// there is anything left of it.
+func (r *run) finishLate(ctx context.Context, rec *record, later []*record) error {
+	r.begin(rec, true)
+	if _, err := r.finish(ctx, rec, newSieve(r.reader, r.cfg.largeTable)); err != nil {
+		return err
+	}
+	removed := idSet(rec.ids())
+	for _, other := range later {
+		if other == nil || slices.ContainsFunc(other.ids(), func(id int64) bool { return !removed[id] }) {
+			continue
+		}
+		if err := r.drop(ctx, other); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // abandon ends a job that has nothing to commit any more, or may not; err says
@@ -94,10 +136,12 @@ func (r *run) commit(ctx context.Context, p *plan) error {
 	if err := r.enter(ctx, levelCommit, nil, r.receipt.Kept.Few(maxListed)); err != nil {
 		return err
 	}
-	if _, err = r.catalog.Client.Commit(ctx, r.id, requirements, p.updates()); err != nil {
+	made, err := r.catalog.Client.Commit(ctx, r.id, requirements, p.updates())
+	if err != nil {
 		return err
 	}
 	r.progress.Alive()
+	p.rec.committed(made)
 	return nil
 }
 

@@ -26,6 +26,9 @@ func (r *run) finish(ctx context.Context, rec *record, s *sieve) (done bool, err
 		if rec.missing(fresh.Metadata) == 0 {
 			return false, r.drop(ctx, rec)
 		}
+		if r.ck.Own {
+			r.committed(rec) // also when what follows fails
+		}
 		if !rec.Checked {
 			restored, err := r.look(ctx, rec, fresh)
 			if err != nil {

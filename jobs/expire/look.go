@@ -36,6 +36,16 @@ func (r *run) look(ctx context.Context, rec *record, fresh *polaris.Loaded) (res
 // the plan is read from the newest back, up to the first that the commit had not
 // touched.
 func (r *run) replaced(ctx context.Context, rec *record, fresh *table.Metadata) (*lost, error) {
+	if rec.Replaced != "" {
+		m, err := r.readReplaced(ctx, rec.Replaced)
+		if err != nil {
+			return nil, err
+		}
+		if refs, _ := rec.lostRefs(m, fresh); len(refs) > 0 {
+			return &lost{refs: refs, metadata: rec.Replaced}, nil
+		}
+		return nil, nil
+	}
 	log := fresh.MetadataLog
 	base := table.Identity(rec.Base)
 	planned := slices.IndexFunc(log, func(path string) bool { return table.Identity(path) == base })

@@ -3,6 +3,8 @@ package expire_test
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -268,4 +270,40 @@ func TestAnOutageOfTheCatalogSpendsNoAttempt(t *testing.T) {
 	_, err := y.expire(expireAll)
 	require.ErrorIs(t, err, jobs.ErrUnavailable)
 	require.Equal(t, keys, y.files())
+}
+
+// A commit without an answer is planned anew, and comes late: with it goes a tag
+// that only the second plan knew.
+func TestACommitThatComesLateLosesNoTagWithItsFiles(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.write(icebergtable.Everything())
+	before := y.metadata()
+	keys, saved := y.files(), before.Snapshots[1].ID
+	var gone []int64
+	for _, s := range before.Snapshots {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(before.Refs)), func(r table.Ref) bool { return r.SnapshotID == s.ID }) {
+			gone = append(gone, s.ID)
+		}
+	}
+	require.Contains(t, gone, saved)
+	commits := 0
+	y.ledger.fault = func(_ int, op string) catalogFault {
+		if op != "commit" {
+			return catalogFault{}
+		}
+		switch commits++; commits {
+		case 1:
+			y.ledger.apply([]byte("[]"), mustJSON([]object{setRef("race", "tag", saved)})) //nolint:errcheck // the ledger is locked, and seen below
+			return catalogFault{err: errUnknown}
+		case 2: // the first one is carried out after all, and knows no tag
+			y.ledger.apply([]byte("[]"), mustJSON([]object{{"action": "remove-snapshots", "snapshot-ids": gone}})) //nolint:errcheck // likewise
+		}
+		return catalogFault{}
+	}
+	receipt, err := y.expire(expireAll)
+	require.True(t, jobs.IsPermanent(err), "%v %+v", err, receipt)
+	require.ErrorContains(t, err, "race")
+	require.Empty(t, receipt.Deleted)
+	require.Subset(t, y.files(), keys, "no file may go")
 }

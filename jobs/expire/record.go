@@ -41,10 +41,24 @@ type record struct {
 		Specs   []int    `json:"specs,omitempty"`
 		Schemas []int    `json:"schemas,omitempty"`
 	} `json:"removed"`
+	// Replaced is the metadata file that the commit has replaced, where the catalog
+	// has said so; empty: the table's log has to tell.
+	Replaced string `json:"replaced,omitempty"`
 	// Checked: no ref was lost by the commit, so that files may go.
 	Checked bool `json:"checked,omitempty"`
 
 	location storage.Location
+}
+
+// committed notes what the commit replaced, which is the newest in the log of what
+// it made. When that is what was planned on, nothing came between.
+func (rec *record) committed(made *polaris.Loaded) {
+	if made == nil || made.Metadata == nil || len(made.Metadata.MetadataLog) == 0 {
+		return
+	}
+	log := made.Metadata.MetadataLog
+	rec.Replaced = log[len(log)-1]
+	rec.Checked = table.Identity(rec.Replaced) == table.Identity(rec.Base)
 }
 
 // removedSnapshot is one that the commit removes.
