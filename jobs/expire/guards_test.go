@@ -27,8 +27,6 @@ func (y *yard) twoSnapshots(more object) {
 
 func TestTablesThatMustNotBeTouchedAreRefused(t *testing.T) {
 	t.Parallel()
-	job := jobWith(expireAll)
-	job.TableUUID = "99999999-1111-4111-8111-111111111111"
 	for name, c := range map[string]struct {
 		more    object
 		answer  error
@@ -38,7 +36,6 @@ func TestTablesThatMustNotBeTouchedAreRefused(t *testing.T) {
 		"gc":             {more: object{"properties": object{"gc.enabled": "false"}}, message: "gc.enabled"},
 		"encrypted":      {more: object{"properties": object{"encryption.key-id": "k"}}, message: "encrypted"},
 		"newer":          {more: object{"format-version": 4}, message: "newer"},
-		"another table":  {job: job, message: "created anew"},
 		"a view":         {answer: polaris.ErrNotATable, message: polaris.ErrNotATable.Error()},
 		"no privilege":   {answer: polaris.ErrForbidden, message: polaris.ErrForbidden.Error()},
 		"no catalog":     {answer: polaris.ErrNoCatalog, message: polaris.ErrNoCatalog.Error()},
@@ -68,6 +65,20 @@ func TestTablesThatMustNotBeTouchedAreRefused(t *testing.T) {
 		require.Equal(t, keys, y.keys(), name)
 		require.Empty(t, y.ledger.commits, name)
 	}
+}
+
+func TestATableThatWasMadeAnewIsDoneAndGetsItsOwnJob(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.twoSnapshots(nil)
+	keys, job := y.keys(), jobWith(expireAll)
+	job.TableUUID = "99999999-1111-4111-8111-111111111111"
+	receipt, err := jobtest.Run[expire.Receipt](t.Context(), t, y.handler(), job, &jobtest.Progress{})
+	require.NoError(t, err, "a dead letter would keep the new table from being maintained")
+	require.True(t, receipt.Gone)
+	require.Contains(t, strings.Join(receipt.Notes, " "), "created anew")
+	require.Equal(t, keys, y.keys())
+	require.Empty(t, y.ledger.commits)
 }
 
 func TestATableOutsideTheCatalogsLocationsIsLeftAlone(t *testing.T) {

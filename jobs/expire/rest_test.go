@@ -177,13 +177,6 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 			permanent: true, is: polaris.ErrNoCatalog, says: []string{"catalog"},
 			spoil: func(o *office) { o.config.Warehouse = "sea" },
 		},
-		"the table was created anew": {
-			permanent: true, says: []string{"created anew", "nothing was done; publish a new job for it"},
-			spoil: func(o *office) {
-				o.job = jobWith(expireAll)
-				o.job.TableUUID = "22222222-1111-4111-8111-111111111111"
-			},
-		},
 		"the secret is wrong": {
 			is: polaris.ErrUnauthorized, says: []string{"credential"},
 			spoil: func(o *office) { o.config.Credential = "who:what" },

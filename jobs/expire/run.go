@@ -190,8 +190,9 @@ func (r *run) load(ctx context.Context, o polaris.LoadOptions) (*polaris.Loaded,
 	want := r.receipt.TableUUID // the job's, and then that of the first load
 	switch {
 	case want != "" && !sameUUID(want, m.UUID) && want == r.job.TableUUID:
-		return nil, jobs.Permanentf("the table has the UUID %s, the job says %s: it was created anew, and nothing was done; "+
-			"publish a new job for it", m.UUID, want)
+		// Not for a person: what is there now gets a job of its own by its policies.
+		return nil, fmt.Errorf("%w: the table of that name has the UUID %s, the job says %s: it was created anew, and nothing was done",
+			errGone, m.UUID, want)
 	case want != "" && !sameUUID(want, m.UUID):
 		return nil, jobs.Permanentf("the table was created anew while it was worked on: it had the UUID %s and has %s; nothing more was done", want, m.UUID)
 	case !m.GCEnabled():
