@@ -222,7 +222,7 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 			if test.is != nil {
 				require.ErrorIs(t, err, test.is)
 			}
-			if test.is == polaris.ErrDamaged { // it spends attempts
+			if errors.Is(test.is, polaris.ErrDamaged) { // it spends attempts
 				require.NotErrorIs(t, err, jobs.ErrUnavailable)
 			}
 			for _, text := range test.says {
