@@ -50,7 +50,7 @@ func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 		r.receipt.MetadataLocation, r.receipt.Snapshots = loaded.MetadataLocation, len(loaded.Metadata.Snapshots)
 		if err = r.commit(ctx, p); err == nil {
 			// What the commit has replaced is known for sure only now.
-			if err := r.store(ctx, p.rec); err != nil {
+			if err := r.store(ctx, p.rec, notDeleted); err != nil {
 				return err
 			}
 			_, err := r.finish(ctx, p.rec, p.sieve)
@@ -129,7 +129,7 @@ func (r *run) commit(ctx context.Context, p *plan) error {
 	if err != nil {
 		return err
 	}
-	if err := r.store(ctx, p.rec); err != nil {
+	if err := r.store(ctx, p.rec, notCommitted); err != nil {
 		return err
 	}
 	r.begin(p.rec, true)

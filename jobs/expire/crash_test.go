@@ -199,3 +199,62 @@ func TestAResumedJobOnlyFinishesWhatItHasCommitted(t *testing.T) {
 	}
 	require.Greater(t, committed, 5)
 }
+
+// A commit without an answer and the next one have a record each: a run that is
+// cut off between has both to finish.
+func TestTwoRecordsOfOneJobLeaveNoFileWhenItIsCutOff(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	d := newDraft()
+	for n := 1; n <= 3; n++ {
+		d.manifest(fmt.Sprint("m", n), fmt.Sprint("f", n))
+		d.snapshot(fmt.Sprint("m", n))
+	}
+	y.lay(d, nil)
+	y.ledger.change(setRef("held", "tag", 2))
+	full, location := y.server.Snapshot(), y.ledger.location
+	begin := func() {
+		y.server.Restore(full)
+		y.open(location)
+		y.ledger.commits = nil
+		first := true
+		y.ledger.fault = func(_ int, op string) catalogFault {
+			if op != "commit" || !first {
+				return catalogFault{}
+			}
+			first = false // and the next plan has more to remove
+			require.NoError(t, y.ledger.apply([]byte("[]"), mustJSON([]object{{"action": "remove-snapshot-ref", "ref-name": "held"}})))
+			return catalogFault{err: errUnknown}
+		}
+	}
+	begin()
+	whole, err := y.expire(expireAll)
+	require.NoError(t, err)
+	require.Len(t, y.ledger.commits, 1)
+	_, err = y.expire(expireAll) // what the first commit's record is for is over
+	require.NoError(t, err)
+	want := y.files()
+	y.has(false, "f1", "f2", "m1", "m2")
+	requests := int64(0)
+	for _, n := range whole.Requests.ByOperation {
+		requests += n
+	}
+	for n := int64(1); n <= requests; n++ {
+		for _, served := range []bool{false, true} {
+			begin()
+			ctx, kill := context.WithCancelCause(t.Context())
+			progress := &jobtest.Progress{}
+			y.server.Fault(s3test.CutOff(n, served, func() { kill(errKilled) }))
+			_, _ = y.run(ctx, expireAll, progress)
+			y.server.Settle()
+			y.server.Fault(nil)
+			kill(nil)
+			for range 2 {
+				_, err := y.run(t.Context(), expireAll, progress)
+				require.NoError(t, err, "%d %t", n, served)
+				progress = &jobtest.Progress{}
+			}
+			require.Equal(t, want, y.files(), "%d %t", n, served)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func (r *run) finish(ctx context.Context, rec *record, s *sieve) (done bool, err
 				return false, err
 			}
 			rec.Checked = true
-			if err := r.store(ctx, rec); err != nil {
+			if err := r.store(ctx, rec, notDeleted); err != nil {
 				return false, err
 			}
 			if restored {

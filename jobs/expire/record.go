@@ -53,10 +53,10 @@ type record struct {
 // committed notes what the commit replaced, which is the newest in the log of what
 // it made. When that is what was planned on, nothing came between.
 func (rec *record) committed(made *polaris.Loaded) {
-	if made == nil || made.Metadata == nil || len(made.Metadata.MetadataLog) == 0 {
+	log := made.Metadata.MetadataLog
+	if len(log) == 0 {
 		return
 	}
-	log := made.Metadata.MetadataLog
 	rec.Replaced = log[len(log)-1]
 	rec.Checked = table.Identity(rec.Replaced) == table.Identity(rec.Base)
 }
@@ -139,8 +139,15 @@ func recordsFolder(m *table.Metadata) (storage.Location, error) {
 	return location.Join(recordFolder), nil
 }
 
-// store writes the record in place of what was there.
-func (r *run) store(ctx context.Context, rec *record) error {
+// What is so when a record cannot be written, for people.
+const (
+	notCommitted = "nothing was committed"
+	notDeleted   = "the commit took place, and no file was deleted yet"
+)
+
+// store writes the record in place of what was there. so says what is so if it
+// cannot be.
+func (r *run) store(ctx context.Context, rec *record, so string) error {
 	data, err := json.Marshal(rec)
 	if err != nil {
 		return fmt.Errorf("encode the record: %w", err)
@@ -148,12 +155,12 @@ func (r *run) store(ctx context.Context, rec *record) error {
 	rec.location = r.folder.Join(rec.ID + ".json")
 	if err := r.eraser.Write(ctx, rec.location, data); err != nil {
 		if erase.IsOutside(err) {
-			return jobs.Permanent(fmt.Errorf("write the record of what is about to be removed: %w: nothing was committed; "+
-				"add the table's location to the locations of the catalog's storage section and requeue", err))
+			return jobs.Permanent(fmt.Errorf("write the record of what is about to be removed: %w: %s; "+
+				"add the table's location to the locations of the catalog's storage section and requeue", err, so))
 		}
 		if errors.Is(err, storage.ErrDenied) {
-			return jobs.Permanent(fmt.Errorf("write the record of what is about to be removed: %w: nothing was committed; "+
-				"the keys must allow to write and delete below the table's locations: where Polaris vends them, grant TABLE_WRITE_DATA; else check the catalog's storage section", err))
+			return jobs.Permanent(fmt.Errorf("write the record of what is about to be removed: %w: %s; "+
+				"the keys must allow to write and delete below the table's locations: where Polaris vends them, grant TABLE_WRITE_DATA; else check the catalog's storage section", err, so))
 		}
 		return erase.Failure(ctx, fmt.Errorf("write the record of what is about to be removed: %w", err))
 	}

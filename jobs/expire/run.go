@@ -148,9 +148,10 @@ func (r *run) finishEarlier(ctx context.Context) (complete bool, err error) {
 	resumed := r.ck
 	for _, rec := range records {
 		own := resumed.Own && rec.ID == resumed.Record
-		if !own {
-			r.begin(rec, false)
+		if own {
+			r.ck = resumed // a record before it had a place of its own
 		}
+		r.begin(rec, own)
 		done, err := r.finish(ctx, rec, newSieve(r.reader, r.cfg.largeTable))
 		if err != nil {
 			return false, err
@@ -191,8 +192,7 @@ func (r *run) load(ctx context.Context, o polaris.LoadOptions) (*polaris.Loaded,
 	switch {
 	case want != "" && !sameUUID(want, m.UUID) && want == r.job.TableUUID:
 		// Not for a person: what is there now gets a job of its own by its policies.
-		return nil, fmt.Errorf("%w: the table of that name has the UUID %s, the job says %s: it was created anew, and nothing was done",
-			errGone, m.UUID, want)
+		return nil, fmt.Errorf("%w: the table of that name has the UUID %s, the job says %s: it was created anew", errGone, m.UUID, want)
 	case want != "" && !sameUUID(want, m.UUID):
 		return nil, jobs.Permanentf("the table was created anew while it was worked on: it had the UUID %s and has %s; nothing more was done", want, m.UUID)
 	case !m.GCEnabled():
