@@ -237,8 +237,8 @@ func (s *Server) commitCreate(ctx context.Context, c *catalog, t *found, ch chan
 	return metadata, nil
 }
 
-// buildWithLibrary makes metadata from nothing but updates.
-func buildWithLibrary(raw []json.RawMessage) (*document, error) {
+// libraryUpdates reads them as iceberg-go has them.
+func libraryUpdates(raw []json.RawMessage) (table.Updates, error) {
 	list, err := json.Marshal(raw)
 	if err != nil {
 		return nil, err
@@ -246,6 +246,15 @@ func buildWithLibrary(raw []json.RawMessage) (*document, error) {
 	var updates table.Updates
 	if err := json.Unmarshal(list, &updates); err != nil {
 		return nil, malformed()
+	}
+	return updates, nil
+}
+
+// buildWithLibrary makes metadata from nothing but updates.
+func buildWithLibrary(raw []json.RawMessage) (*document, error) {
+	updates, err := libraryUpdates(raw)
+	if err != nil {
+		return nil, err
 	}
 	version := 2
 	for _, r := range raw {

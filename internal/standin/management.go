@@ -8,7 +8,15 @@ import (
 // The part of the management interface that makes a principal with few
 // privileges. Everything but reading a catalog is for service_admin here.
 
-func (q *request) adminOnly(op string) error { return q.caller.allowed(nil, op, nil, "") }
+// adminOnly is a handler of an operation that only service_admin may do.
+func adminOnly(op string, handle handler) handler {
+	return func(s *Server, q *request) (*answer, error) {
+		if err := q.caller.allowed(nil, op, nil, ""); err != nil {
+			return nil, err
+		}
+		return handle(s, q)
+	}
+}
 
 func missing(kind, name string) error {
 	return refuse(http.StatusNotFound, "NotFoundException", "%s not found: %s", kind, name)
@@ -60,9 +68,6 @@ func (s *Server) postPrincipal(q *request) (*answer, error) {
 			Name string `json:"name"`
 		} `json:"principal"`
 	}
-	if err := q.adminOnly("CREATE_PRINCIPAL"); err != nil {
-		return nil, err
-	}
 	if err := q.decode(&body); err != nil {
 		return nil, err
 	}
@@ -87,9 +92,6 @@ func (s *Server) addPrincipal(name string) (*principal, error) {
 }
 
 func (s *Server) listPrincipals(q *request) (*answer, error) {
-	if err := q.adminOnly("LIST_PRINCIPALS"); err != nil {
-		return nil, err
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	all := []entity{}
@@ -100,9 +102,6 @@ func (s *Server) listPrincipals(q *request) (*answer, error) {
 }
 
 func (s *Server) getPrincipal(q *request) (*answer, error) {
-	if err := q.adminOnly("GET_PRINCIPAL"); err != nil {
-		return nil, err
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	p := s.principals[q.path[0]]
@@ -113,9 +112,6 @@ func (s *Server) getPrincipal(q *request) (*answer, error) {
 }
 
 func (s *Server) deletePrincipal(q *request) (*answer, error) {
-	if err := q.adminOnly("DROP_PRINCIPAL"); err != nil {
-		return nil, err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.principals[q.path[0]] == nil {
@@ -126,9 +122,6 @@ func (s *Server) deletePrincipal(q *request) (*answer, error) {
 }
 
 func (s *Server) rolesOfPrincipal(q *request) (*answer, error) {
-	if err := q.adminOnly("LIST_PRINCIPAL_ROLES_ASSIGNED"); err != nil {
-		return nil, err
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	p := s.principals[q.path[0]]
@@ -152,9 +145,6 @@ func (s *Server) postPrincipalRole(q *request) (*answer, error) {
 	var body struct {
 		Role named `json:"principalRole"`
 	}
-	if err := q.adminOnly("CREATE_PRINCIPAL_ROLE"); err != nil {
-		return nil, err
-	}
 	if err := q.decode(&body); err != nil {
 		return nil, err
 	}
@@ -169,9 +159,6 @@ func (s *Server) postPrincipalRole(q *request) (*answer, error) {
 }
 
 func (s *Server) deletePrincipalRole(q *request) (*answer, error) {
-	if err := q.adminOnly("DROP_PRINCIPAL_ROLE"); err != nil {
-		return nil, err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.roles[q.path[0]] == nil {
@@ -184,9 +171,6 @@ func (s *Server) deletePrincipalRole(q *request) (*answer, error) {
 func (s *Server) assignPrincipalRole(q *request) (*answer, error) {
 	var body struct {
 		Role named `json:"principalRole"`
-	}
-	if err := q.adminOnly("ASSIGN_PRINCIPAL_ROLE"); err != nil {
-		return nil, err
 	}
 	if err := q.decode(&body); err != nil {
 		return nil, err
@@ -207,9 +191,6 @@ func (s *Server) assignPrincipalRole(q *request) (*answer, error) {
 }
 
 func (s *Server) catalogRolesOfRole(q *request) (*answer, error) {
-	if err := q.adminOnly("LIST_CATALOG_ROLES_FOR_PRINCIPAL_ROLE"); err != nil {
-		return nil, err
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	r, c := s.roles[q.path[0]], s.catalogs[q.path[1]]
@@ -228,9 +209,6 @@ func (s *Server) catalogRolesOfRole(q *request) (*answer, error) {
 func (s *Server) assignCatalogRole(q *request) (*answer, error) {
 	var body struct {
 		Role named `json:"catalogRole"`
-	}
-	if err := q.adminOnly("ASSIGN_CATALOG_ROLE_TO_PRINCIPAL_ROLE"); err != nil {
-		return nil, err
 	}
 	if err := q.decode(&body); err != nil {
 		return nil, err

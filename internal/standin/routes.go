@@ -22,11 +22,14 @@ const (
 // separator joins the levels of a namespace in paths and queries.
 const separator = "\x1f"
 
+// handler carries a request out.
+type handler func(*Server, *request) (*answer, error)
+
 // request is an HTTP request with what its path and body say.
 type request struct {
 	*http.Request
 	kind    Kind
-	handle  func(*Server, *request) (*answer, error)
+	handle  handler
 	path    []string // decoded segments that the route left open
 	catalog *catalog // nil: there is none of that name
 	caller  *caller
@@ -146,7 +149,7 @@ type pattern struct {
 	method string
 	path   string
 	kind   Kind
-	handle func(*Server, *request) (*answer, error)
+	handle handler
 }
 
 func (p pattern) match(method string, segments []string) ([]string, bool) {
@@ -179,7 +182,7 @@ func route(r *http.Request) *request {
 		}
 		segments[i] = decoded
 	}
-	for _, p := range patterns() {
+	for _, p := range patterns {
 		if open, ok := p.match(r.Method, segments); ok {
 			q.kind, q.handle, q.path = p.kind, p.handle, open
 			break
@@ -188,6 +191,4 @@ func route(r *http.Request) *request {
 	return q
 }
 
-func patterns() []pattern {
-	return slices.Concat(catalogPatterns, policyPatterns, managementPatterns)
-}
+var patterns = slices.Concat(catalogPatterns, policyPatterns, managementPatterns)

@@ -116,13 +116,9 @@ func applyLibrary(base *document, updates []update) (next *document, changed boo
 }
 
 func updateWithLibrary(data []byte, raw []json.RawMessage, version int) ([]byte, error) {
-	list, err := json.Marshal(raw)
+	updates, err := libraryUpdates(raw)
 	if err != nil {
 		return nil, err
-	}
-	var updates table.Updates
-	if err := json.Unmarshal(list, &updates); err != nil {
-		return nil, malformed()
 	}
 	for _, r := range raw {
 		var upgrade struct {
