@@ -52,6 +52,15 @@ func TestAScannerMayQueueMaintenanceAndNothingElse(t *testing.T) {
 	require.NoError(t, err)
 	_, err = opened.DeadTails(ctx, jobs.Expire, "POLARIS", "lake")
 	require.NoError(t, err)
+	for _, kind := range []jobs.Kind{jobs.Orphans, jobs.Manifests} {
+		job := *expiry
+		job.Kind, job.ID = kind, jobs.NewID()
+		_, err = jobs.Publish(ctx, scanner, &job, jobs.PublishOptions{})
+		require.NoError(t, err)
+		queued, err = opened.QueuedTails(ctx, kind, "POLARIS", "lake")
+		require.NoError(t, err)
+		require.Len(t, queued, 1)
+	}
 	// Longer than the lease lasts without being renewed.
 	select {
 	case <-lease.Context().Done():

@@ -60,10 +60,17 @@ func golden() map[string]*Job {
 	expire := purgeJob()
 	expire.Kind, expire.MetadataLocation = Expire, ""
 	expire.Params = json.RawMessage(`{"retain-last":10,"older-than":"7d","clean-expired-metadata":true}`)
+	orphans := purgeJob()
+	orphans.Kind, orphans.MetadataLocation = Orphans, ""
+	orphans.Params = json.RawMessage(`{"older-than":"5d","quarantine":"14d","max-files":100000}`)
+	manifests := purgeJob()
+	manifests.Kind, manifests.MetadataLocation, manifests.TableUUID = Manifests, "", ""
+	manifests.Params = json.RawMessage(`{"target-size-bytes":8388608,"min-commits":100}`)
 	return map[string]*Job{
 		"purge-full": full, "purge-minimal": minimal, "purge-from-polaris": polaris, "purge-odd-names": odd,
 		"purge-long-names": long, "purge-view": view,
 		"rescue/purge-files": files, "maintenance/expire": expire,
+		"maintenance/orphans": orphans, "maintenance/manifests": manifests,
 	}
 }
 

@@ -14,6 +14,11 @@ const (
 	// Expire removes the snapshots and refs of a living table that its retention
 	// lets go, and the files that only those reach.
 	Expire Kind = "expire"
+	// Orphans removes, or moves to the trash, the files below a living table that
+	// none of its snapshots reaches.
+	Orphans Kind = "orphans"
+	// Manifests rewrites the manifests of a living table into few, and commits.
+	Manifests Kind = "manifests"
 )
 
 // Attempts that a job of a kind may spend before it goes to the dead letters.
@@ -24,7 +29,7 @@ const (
 )
 
 // Kinds lists the kinds that this version knows, in a fixed order.
-func Kinds() []Kind { return []Kind{Purge, PurgeView, PurgeFiles, Expire} }
+func Kinds() []Kind { return []Kind{Purge, PurgeView, PurgeFiles, Expire, Orphans, Manifests} }
 
 // Known reports whether this version knows the kind.
 func (k Kind) Known() bool {

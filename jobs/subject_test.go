@@ -113,4 +113,13 @@ func TestMaintenanceOfATableIsOneSubjectWhateverItsUUID(t *testing.T) {
 	require.Equal(t, first.Subject(), second.Subject())
 	require.Equal(t, "table.POLARIS.lake.sales/eu.orders", second.LockKey())
 	require.Equal(t, 8, Expire.MaxAttempts())
+
+	for _, kind := range []Kind{Orphans, Manifests} {
+		other := *first
+		other.Kind = kind
+		require.Equal(t, "jobs."+string(kind)+".POLARIS.lake.sales/eu.orders", other.Subject())
+		require.Equal(t, first.LockKey(), other.LockKey())
+		require.Equal(t, 8, kind.MaxAttempts())
+		require.False(t, kind.PurgesDropped())
+	}
 }

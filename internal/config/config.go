@@ -36,7 +36,7 @@ type Worker struct {
 	Name string `yaml:"name,omitempty"`
 	// Slots is how many jobs of a kind run at once; a kind that is not named, or
 	// has 0, is left to other workers. Default
-	// purge=4,purge-view=2,purge-files=2,expire=2.
+	// purge=4,purge-view=2,purge-files=2,expire=2,orphans=1,manifests=1.
 	Slots Slots `yaml:"slots"`
 	// Drain is how long running jobs may go on after SIGTERM before they are
 	// stopped; they resume elsewhere. Default 25s.
@@ -88,7 +88,7 @@ const HTTPOff = "off"
 func Default() *Config {
 	return &Config{
 		Worker: Worker{
-			Slots: Slots{jobs.Purge: 4, jobs.PurgeView: 2, jobs.PurgeFiles: 2, jobs.Expire: 2},
+			Slots: Slots{jobs.Purge: 4, jobs.PurgeView: 2, jobs.PurgeFiles: 2, jobs.Expire: 2, jobs.Orphans: 1, jobs.Manifests: 1},
 			Drain: 25 * time.Second, StallTimeout: 15 * time.Minute,
 			Embedded: Embedded{StoreDir: "deckhand-nats", SyncAlways: true},
 		},

@@ -67,7 +67,7 @@ func TestAbsentSettingsHaveTheirDocumentedDefaults(t *testing.T) {
 	require.Equal(t, "lake", lake.Name)
 	require.Equal(t, "POLARIS", lake.Realm)
 	require.Equal(t, Purge{Scope: "table", Outside: "keep"}, lake.Purge)
-	require.Equal(t, Slots{jobs.Purge: 4, jobs.PurgeView: 2, jobs.PurgeFiles: 2, jobs.Expire: 2}, config.Worker.Slots)
+	require.Equal(t, Slots{jobs.Purge: 4, jobs.PurgeView: 2, jobs.PurgeFiles: 2, jobs.Expire: 2, jobs.Orphans: 1, jobs.Manifests: 1}, config.Worker.Slots)
 	require.Equal(t, 25*time.Second, config.Worker.Drain)
 	require.Equal(t, 15*time.Minute, config.Worker.StallTimeout)
 	require.Empty(t, config.Worker.HTTP, "unset, so that an address in use is no error")

@@ -12,9 +12,9 @@ const (
 	// ExpireKind removes snapshots and refs: system.snapshot-expiry.
 	ExpireKind = jobs.Expire
 	// OrphansKind deletes files that nothing names: system.orphan-file-removal.
-	OrphansKind Kind = "orphans"
+	OrphansKind = jobs.Orphans
 	// ManifestsKind rewrites manifests: system.metadata-compaction.
-	ManifestsKind Kind = "manifests"
+	ManifestsKind = jobs.Manifests
 	// CompactKind rewrites data files: system.data-compaction.
 	CompactKind Kind = "compact"
 )

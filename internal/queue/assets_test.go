@@ -28,7 +28,7 @@ func TestSetupCreatesWhatIsMissingAndIsRepeatable(t *testing.T) {
 	report, err := Setup(t.Context(), js, AssetsConfig{})
 	require.NoError(t, err)
 	require.Empty(t, report.Differences)
-	require.Equal(t, []string{"JOBS", "DEAD", "RESULTS", "KV_locks", "KV_progress", "JOBS/purge", "JOBS/purge-view", "JOBS/purge-files", "JOBS/expire"}, report.Created)
+	require.Equal(t, []string{"JOBS", "DEAD", "RESULTS", "KV_locks", "KV_progress", "JOBS/purge", "JOBS/purge-view", "JOBS/purge-files", "JOBS/expire", "JOBS/orphans", "JOBS/manifests"}, report.Created)
 	report, err = Setup(t.Context(), js, AssetsConfig{})
 	require.NoError(t, err)
 	require.Empty(t, report.Created)
