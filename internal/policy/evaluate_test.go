@@ -47,7 +47,7 @@ func TestDefaultsOfEveryKindAreInForce(t *testing.T) {
 	failed, ratio, yes, smallest := 10, 0.3, true, int64(100663296)
 	for _, want := range []Settings{
 		Orphans{OlderThan: &Age{Ago: 3 * day}, PrefixMismatchMode: "ERROR", EqualSchemes: map[string]string{"s3a": "s3", "s3n": "s3"}},
-		Manifests{TargetSizeBytes: 1 << 20, MinCommits: 100},
+		Manifests{TargetSizeBytes: 1 << 20, MinCommits: 100, RemoveDanglingDeletes: &yes},
 		Compact{
 			Strategy: "binpack", TargetFileSizeBytes: 1 << 27, MinFileSizeBytes: &smallest, MaxFileSizeBytes: 241591910, MinInputFiles: 5, DeleteRatioThreshold: &ratio,
 			MaxFileGroupSizeBytes: 100 << 30, MaxConcurrentFileGroupRewrites: 5, PartialProgressMaxCommits: 10, PartialProgressMaxFailed: &failed,

@@ -60,6 +60,15 @@ var Keys = []Key{
 		Name: "equal-authorities", Type: Pairs, Kinds: onlyOrphans,
 		Meaning: "buckets or hosts that mean the same",
 	}, {
+		Name: "quarantine", Type: Duration, Least: 1, Kinds: onlyOrphans,
+		Meaning: "move orphans to the table's trash, where a later run deletes them after so long; `forever` keeps them. Silent: they are deleted at once",
+	}, {
+		Name: "max-files", Type: Whole, Least: 1, Most: anInt, Kinds: onlyOrphans,
+		Meaning: "so many files are deleted or moved by one run at most; the rest is left to the next, which is due at once. Default: as many as a run has room for",
+	}, {
+		Name: "prefix-listing", Type: Flag, Kinds: onlyOrphans, NoEffect: true,
+		Meaning: "taken, without effect: stores are always listed by prefix",
+	}, {
 		Name: "max-concurrent-deletes", Type: Whole, Least: 1, Most: 1000, Kinds: deleting,
 		Meaning: "delete requests at once; never more than the worker allows",
 	}, {
@@ -79,6 +88,9 @@ var Keys = []Key{
 		Name: "min-commits", Type: Whole, Least: 1, Most: anInt, Kinds: onlyManifest, Property: "commit.manifest.min-count-to-merge", PropertyType: Whole, Default: "100",
 		Also:    []Alias{{Name: "commit-count", Type: Whole}},
 		Meaning: "so many commits since the last rewrite make it due",
+	}, {
+		Name: "remove-dangling-deletes", Type: Flag, Kinds: onlyManifest, Default: "true",
+		Meaning: "drop delete files that apply to nothing any more",
 	}, {
 		Name: "use-caching", Type: Flag, Kinds: onlyManifest, NoEffect: true,
 		Meaning: "taken, without effect: nothing is cached",

@@ -94,6 +94,10 @@ func (r *reading) take(written string, sp spelled, value any) {
 
 func (r *reading) unknown(written string, names []string) {
 	name := hyphens(written)
+	if why := refused(r.kind, name); why != "" {
+		r.mistake("key %s is not taken: %s", quote(written), why)
+		return
+	}
 	if property := r.known.property(written); property != "" {
 		r.mistake("unknown key %s: that is a table property; here it is %q", quote(written), property)
 		return
@@ -253,6 +257,24 @@ func ReadExpire(params json.RawMessage) (Expire, error) {
 		return Expire{}, err
 	}
 	return settings.(Expire), nil
+}
+
+// ReadOrphans reads the params of an orphans job, see [Read].
+func ReadOrphans(params json.RawMessage) (Orphans, error) {
+	settings, err := Read(OrphansKind, params)
+	if err != nil {
+		return Orphans{}, err
+	}
+	return settings.(Orphans), nil
+}
+
+// ReadManifests reads the params of a manifests job, see [Read].
+func ReadManifests(params json.RawMessage) (Manifests, error) {
+	settings, err := Read(ManifestsKind, params)
+	if err != nil {
+		return Manifests{}, err
+	}
+	return settings.(Manifests), nil
 }
 
 // ParseSet turns texts like "retain-last=1" into the params of a job of the kind.

@@ -183,6 +183,10 @@ func TestWhatPolarisLetsThroughIsAnError(t *testing.T) {
 		`{"enable":true,"config":{"prefix_mismatch_mode":"warn"}}`:                        `"warn" is none of ERROR, IGNORE, DELETE`,
 		`{"enable":true,"config":{"equal-schemes":"s3a"}}`:                                `want pairs`,
 		`{"enable":true,"config":{"equal-schemes":"s3a=s3;s3a=s4"}}`:                      `there twice`,
+		`{"enable":true,"config":{"quarantine":"0s"}}`:                                    `0s is too small; the least is 1s`,
+		`{"enable":true,"config":{"quarantine":14}}`:                                      `want a duration with its unit`,
+		`{"enable":true,"config":{"max-files":0}}`:                                        `0 is too small; the least is 1`,
+		`{"enable":true,"config":{"max-filess":1}}`:                                       `did you mean "max-files"?`,
 	} {
 		_, err := readOne(t, OrphansKind, text)
 		require.ErrorContains(t, err, want, text)
@@ -250,10 +254,10 @@ func TestParamsAreReadAsTheyWereWritten(t *testing.T) {
 		Expire{MaxSnapshotAge: &Age{Before: time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC)}},
 		Orphans{
 			OlderThan: &Age{Ago: 30*time.Hour + time.Millisecond}, Locations: []string{"s3://b/t, with a comma"}, PrefixMismatchMode: "DELETE",
-			EqualSchemes: map[string]string{"s3a": "s3", "s3n": "s3", "x": "y"}, EqualAuthorities: map[string]string{"a": "b"}, MaxConcurrentDeletes: 1, DryRun: true,
+			EqualSchemes: map[string]string{"s3a": "s3", "s3n": "s3", "x": "y"}, EqualAuthorities: map[string]string{"a": "b"}, MaxConcurrentDeletes: 1, Quarantine: 14 * day, MaxFiles: 1000, DryRun: true,
 		},
 		Orphans{OlderThan: &Age{Before: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}},
-		Manifests{SpecID: &seven, SortBy: []string{"a", "b"}, TargetSizeBytes: 1 << 20, MinCommits: 3, DryRun: true},
+		Manifests{SpecID: &seven, SortBy: []string{"a", "b"}, TargetSizeBytes: 1 << 20, MinCommits: 3, RemoveDanglingDeletes: &no, DryRun: true},
 		Compact{
 			Strategy: "sort", SortOrder: "a DESC, b", Where: "d > '2026-01-01'", TargetFileSizeBytes: 1 << 27, MinFileSizeBytes: &one, MaxFileSizeBytes: 1 << 40,
 			MinInputFiles: 2, DeleteFileThreshold: &seven, DeleteRatioThreshold: &half, RewriteAll: true, MaxFileGroupSizeBytes: 1 << 30, MaxConcurrentFileGroupRewrites: 2,

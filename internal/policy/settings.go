@@ -55,7 +55,12 @@ type Orphans struct {
 	EqualSchemes         map[string]string `key:"equal-schemes"`
 	EqualAuthorities     map[string]string `key:"equal-authorities"`
 	MaxConcurrentDeletes int               `key:"max-concurrent-deletes"`
-	DryRun               bool              `key:"dry-run"`
+	// Quarantine is how long orphans lie in the trash before a later run deletes
+	// them; 0: they are deleted at once.
+	Quarantine time.Duration `key:"quarantine"`
+	// MaxFiles that one run deletes or moves; 0: the default of the job.
+	MaxFiles int  `key:"max-files"`
+	DryRun   bool `key:"dry-run"`
 }
 
 // Manifests says when and how manifests are rewritten.
@@ -67,8 +72,10 @@ type Manifests struct {
 	// TargetSizeBytes of a manifest.
 	TargetSizeBytes int64 `key:"target-size-bytes"`
 	// MinCommits since the last rewrite make it due.
-	MinCommits int  `key:"min-commits"`
-	DryRun     bool `key:"dry-run"`
+	MinCommits int `key:"min-commits"`
+	// RemoveDanglingDeletes drops delete files that apply to nothing; nil: yes.
+	RemoveDanglingDeletes *bool `key:"remove-dangling-deletes"`
+	DryRun                bool  `key:"dry-run"`
 }
 
 // Compact says when and how data files are rewritten.
