@@ -7,6 +7,7 @@ import (
 	"maps"
 
 	"deckhand/internal/config"
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
@@ -20,7 +21,7 @@ import (
 // dropped tables are purged, and the client of each that is maintained.
 type toolbox struct {
 	purged     []purge.Catalog
-	maintained []expire.Catalog
+	maintained []maintenance.Catalog
 	clients    []*polaris.Client
 }
 
@@ -67,7 +68,7 @@ func (b *toolbox) makeClient(catalog *config.Catalog, metrics *telemetry.Metrics
 		return fmt.Errorf("make client of catalog %s: %w", catalog.Name, err)
 	}
 	b.clients = append(b.clients, client)
-	b.maintained = append(b.maintained, expire.Catalog{
+	b.maintained = append(b.maintained, maintenance.Catalog{
 		Realm: catalog.Realm, Name: catalog.Name, Client: client, Storage: storageConfig(catalog, metrics), Limiters: buckets,
 	})
 	return nil
@@ -110,7 +111,7 @@ func (b *toolbox) handlers(cfg handlerConfig) (map[jobs.Kind]jobs.Handler, error
 		}
 	}
 	if len(b.maintained) > 0 {
-		handler, err := expire.New(expire.Config{Catalogs: b.maintained, Worker: cfg.worker, DryRun: cfg.dryRun, Logger: cfg.log, List: cfg.list})
+		handler, err := expire.New(maintenance.Config{Catalogs: b.maintained, Worker: cfg.worker, DryRun: cfg.dryRun, Logger: cfg.log, List: cfg.list})
 		if err != nil {
 			return nil, fmt.Errorf("prepare expiries: %w", err)
 		}

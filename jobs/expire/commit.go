@@ -6,24 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/table"
 )
 
-// maxCommits is how often a job commits before it comes back later.
-const maxCommits = 8
-
-func sameUUID(a, b string) bool { return strings.EqualFold(a, b) }
-
 // planAndCommit plans, commits and deletes, and plans anew after a conflict.
 func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
-	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(r.cfg.RetryWait),
-		backoff.WithMaxInterval(30*time.Second), backoff.WithMaxElapsedTime(0))
+	waits := maintenance.NewWaits(r.cfg.RetryWait)
 	var pending *record   // written, and not committed for sure
 	var unknown []*record // those that may be committed yet, oldest first
 	for try := 1; ; try++ {
@@ -64,16 +55,16 @@ func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 			}
 			pending = nil
 		}
-		if len(unknown) == 0 && !errors.Is(err, polaris.ErrConflict) || try == maxCommits {
+		if len(unknown) == 0 && !errors.Is(err, polaris.ErrConflict) || try == maintenance.MaxCommits {
 			return r.commitFailure(ctx, p.rec, len(unknown) > 0, err)
 		}
 		if errors.Is(err, polaris.ErrConflict) {
 			r.receipt.Conflicts++
 		}
-		if err := wait(ctx, waits.NextBackOff()); err != nil {
+		if err := waits.Wait(ctx); err != nil {
 			return err
 		}
-		if loaded, err = r.load(ctx, polaris.LoadOptions{}); err != nil {
+		if loaded, err = r.table.Load(ctx); err != nil {
 			return r.abandon(ctx, pending, len(unknown) > 0, err)
 		}
 		if came := slices.IndexFunc(unknown, func(rec *record) bool { return rec.applied(loaded) }); came >= 0 {
@@ -87,7 +78,7 @@ func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 // there is anything left of it.
 func (r *run) finishLate(ctx context.Context, rec *record, later []*record) error {
 	r.begin(rec, true)
-	if _, err := r.finish(ctx, rec, newSieve(r.reader, r.cfg.largeTable)); err != nil {
+	if _, err := r.finish(ctx, rec, newSieve(r.table.Reader, r.largeTable)); err != nil {
 		return err
 	}
 	removed := idSet(rec.ids())
@@ -112,17 +103,6 @@ func (r *run) abandon(ctx context.Context, pending *record, unknown bool, err er
 	return cmp.Or(err, r.drop(ctx, pending))
 }
 
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // commit writes the record, makes sure that the job is still ours, and commits.
 func (r *run) commit(ctx context.Context, p *plan) error {
 	requirements, err := p.requirements()
@@ -136,11 +116,10 @@ func (r *run) commit(ctx context.Context, p *plan) error {
 	if err := r.enter(ctx, levelCommit, nil, r.receipt.Kept.Few(maxListed)); err != nil {
 		return err
 	}
-	made, err := r.catalog.Client.Commit(ctx, r.id, requirements, p.updates())
+	made, err := r.table.Commit(ctx, requirements, p.updates())
 	if err != nil {
 		return err
 	}
-	r.progress.Alive()
 	p.rec.committed(made)
 	return nil
 }
@@ -148,21 +127,10 @@ func (r *run) commit(ctx context.Context, p *plan) error {
 // commitFailure ends a job whose commit did not come about. The record goes where
 // that is sure, and stays where a late commit may still need it.
 func (r *run) commitFailure(ctx context.Context, rec *record, unknown bool, err error) error {
-	if !unknown && ctx.Err() == nil && isCatalogs(err) {
+	if !unknown && ctx.Err() == nil && maintenance.IsDefinite(err) {
 		if dropErr := r.drop(ctx, rec); dropErr != nil {
 			r.book.Note("the record of the expiry stays, which does no harm: %v", dropErr)
 		}
 	}
-	return r.catalogFailure(ctx, fmt.Errorf("commit the expiry: %w", err))
-}
-
-// isCatalogs says that an error is the catalog's definite answer.
-func isCatalogs(err error) bool {
-	for _, answer := range []error{polaris.ErrConflict, polaris.ErrForbidden, polaris.ErrUnauthorized, polaris.ErrRejected,
-		polaris.ErrNotFound, polaris.ErrNotATable, polaris.ErrNoCatalog, polaris.ErrNoNamespace} {
-		if errors.Is(err, answer) {
-			return true
-		}
-	}
-	return false
+	return maintenance.CatalogFailure(ctx, fmt.Errorf("commit the expiry: %w", err))
 }

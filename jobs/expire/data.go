@@ -51,7 +51,7 @@ func (r *run) deleteData(ctx context.Context, g *going, badLists []string, s *si
 		return jobs.Permanentf("%d manifests are to go, more than the %d that one expiry can tell apart", len(manifests), erase.MaxManifests)
 	}
 	settings := []string{g.rec.ID}
-	for _, l := range r.scope.Locations() {
+	for _, l := range r.table.Scope.Locations() {
 		settings = append(settings, l.String())
 	}
 	plan, stride := erase.Plan(manifests, settings...)
@@ -62,11 +62,11 @@ func (r *run) deleteData(ctx context.Context, g *going, badLists []string, s *si
 		return r.tooMuchUnread()
 	}
 	entries := erase.Entries{
-		From: r.reader, Manifests: manifests, Done: r.ck.Done, Stride: stride, Judge: d,
+		From: r.table.Reader, Manifests: manifests, Done: r.ck.Done, Stride: stride, Judge: d,
 		Readers: manifestsInFlight, Batches: r.settings.MaxConcurrentDeletes, Logger: r.cfg.Logger,
 	}
 	if !r.dryRun {
-		entries.With, entries.Save = r.eraser, d.saveDone
+		entries.With, entries.Save = r.table.Eraser, d.saveDone
 	}
 	done, err := entries.Run(ctx)
 	r.ck.Done, r.receipt.AtMost = done, r.receipt.AtMost || d.seen.AtMost()
@@ -108,7 +108,7 @@ func (d *dataLevel) Entry(_ int, e *manifest.Entry) (storage.Location, bool, err
 		return l, false, nil
 	case err == nil && (d.reached[l] || d.sieve.has(l) || d.seen.Before(l)):
 		return l, false, nil
-	case err != nil || d.scope.Check(l) != nil:
+	case err != nil || d.table.Scope.Check(l) != nil:
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.book.Keep(receipt.OutsideScope, receipt.KindOfEntry(e).Kind(), e.FileSize, path, "")

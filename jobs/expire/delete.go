@@ -48,7 +48,7 @@ func (r *run) deleteFiles(ctx context.Context, rec *record, loaded *polaris.Load
 			addLocation(g.reached, manifest.Path)
 		}
 		if g.manifests = tree.without(stay); !s.serves(g.manifests) {
-			s = newSieve(r.reader, s.large) // others have let go of more since the plan
+			s = newSieve(r.table.Reader, s.large) // others have let go of more since the plan
 		}
 		if r.ck.Level <= levelData {
 			if err := r.fill(ctx, s, g.manifests, stay); err != nil {
@@ -154,7 +154,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, g *going, files []upper
 	for _, f := range files {
 		l, err := storage.Parse(f.path)
 		switch {
-		case err != nil || r.scope.Check(l) != nil:
+		case err != nil || r.table.Scope.Check(l) != nil:
 			r.book.Keep(receipt.OutsideScope, f.kind, f.size, f.path, "")
 		case !g.reached[l]:
 			next.Add(f.kind, 1, f.size)
@@ -172,7 +172,7 @@ func (r *run) deleteLevel(ctx context.Context, at level, g *going, files []upper
 		for _, f := range erasable {
 			gone(f)
 		}
-	} else if err := erase.Files(ctx, r.eraser, erasable, gone, func(f erase.File, err error) {
+	} else if err := erase.Files(ctx, r.table.Eraser, erasable, gone, func(f erase.File, err error) {
 		r.refuse(f.Kind, f.Size, f.Location, err)
 		next = next.Clone()
 		next.Add(f.Kind, -1, -f.Size)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/jobtest"
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/pulltest"
 	"deckhand/internal/secret"
@@ -32,7 +33,7 @@ func TestATableOfLocalFilesIsExpiredOverREST(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, client.Close()) }()
-	handler, err := expire.New(expire.Config{Catalogs: []expire.Catalog{{Realm: "POLARIS", Name: "lake", Client: client}}})
+	handler, err := expire.New(maintenance.Config{Catalogs: []maintenance.Catalog{{Realm: "POLARIS", Name: "lake", Client: client}}})
 	require.NoError(t, err)
 	id := polaris.Identifier{Namespace: []string{"zoo"}, Name: "t"}
 	before, err := client.Load(t.Context(), id, polaris.LoadOptions{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 )
 
@@ -12,8 +13,8 @@ import (
 func (r *run) finish(ctx context.Context, rec *record, s *sieve) (done bool, err error) {
 	for {
 		// Whatever the table reaches now stays, so it is loaded right before.
-		fresh, err := r.load(ctx, polaris.LoadOptions{})
-		if errors.Is(err, errGone) {
+		fresh, err := r.table.Load(ctx)
+		if errors.Is(err, maintenance.ErrGone) {
 			r.book.Note("the table was dropped before the files of %d removed snapshots were deleted; they stay, and so does %s",
 				len(rec.Snapshots), rec.location)
 		}

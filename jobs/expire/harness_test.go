@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"deckhand/internal/jobtest"
+	"deckhand/internal/maintenance"
 	"deckhand/internal/manifest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/storage"
@@ -31,7 +32,7 @@ type yard struct {
 	t       testing.TB
 	server  *s3test.Server
 	ledger  *ledger
-	cfg     expire.Config
+	cfg     maintenance.Config
 	storage storage.Config
 	// large tables have this many files; 0: as always.
 	large int64
@@ -48,7 +49,7 @@ func newYardOn(t testing.TB, server *s3test.Server) *yard {
 		Name: "lake", Locations: []string{"s3://warehouse/", "s3://other/"}, Retries: 1, S3: server.StorageConfig(),
 	}}
 	y.ledger = &ledger{yard: y}
-	y.cfg = expire.Config{Worker: "tester", RetryWait: time.Millisecond}
+	y.cfg = maintenance.Config{Worker: "tester", RetryWait: time.Millisecond}
 	return y
 }
 
@@ -57,7 +58,7 @@ func (y *yard) open(metadataLocation string) { y.ledger.location = metadataLocat
 
 func (y *yard) handler() *expire.Handler {
 	cfg := y.cfg
-	cfg.Catalogs = []expire.Catalog{{Realm: "POLARIS", Name: "lake", Client: y.ledger, Storage: y.storage}}
+	cfg.Catalogs = []maintenance.Catalog{{Realm: "POLARIS", Name: "lake", Client: y.ledger, Storage: y.storage}}
 	handler, err := expire.New(cfg)
 	require.NoError(y.t, err)
 	if y.large != 0 {

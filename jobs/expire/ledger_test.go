@@ -14,11 +14,11 @@ import (
 
 	iceberg "github.com/apache/iceberg-go/table"
 
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/internal/tabletest"
-	"deckhand/jobs/expire"
 )
 
 // ledger is a catalog of one table that changes its metadata as JSON, so that also
@@ -42,7 +42,7 @@ type ledger struct {
 	lenient bool
 }
 
-var _ expire.Client = (*ledger)(nil)
+var _ maintenance.Client = (*ledger)(nil)
 
 // catalogFault spoils one request: err is the answer, after the request was
 // carried out when served.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -73,12 +74,12 @@ func (r *run) readReplaced(ctx context.Context, path string) (*table.Metadata, e
 	l, err := storage.Parse(path)
 	var m *table.Metadata
 	if err == nil {
-		m, err = table.Load(ctx, r.reader, l)
+		m, err = table.Load(ctx, r.table.Reader, l)
 	}
 	if err == nil {
 		return m, nil
 	}
-	if failure := r.storageFailure(ctx, err); !jobs.IsPermanent(failure) && !isMetadataError(err) {
+	if failure := maintenance.StorageFailure(ctx, err); !jobs.IsPermanent(failure) && !isMetadataError(err) {
 		return nil, failure
 	}
 	return nil, jobs.Permanent(fmt.Errorf("read the metadata file %s, which may be the one that the expiry replaced: %w: "+

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/jobtest"
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/s3test"
 	"deckhand/internal/secret"
@@ -59,7 +60,7 @@ func (o *office) expireOver(ctx context.Context, params string, progress *jobtes
 	require.NoError(o.t, err)
 	defer func() { require.NoError(o.t, client.Close()) }()
 	cfg := o.cfg
-	cfg.Catalogs = []expire.Catalog{{Realm: "POLARIS", Name: "lake", Client: client, Storage: o.storage}}
+	cfg.Catalogs = []maintenance.Catalog{{Realm: "POLARIS", Name: "lake", Client: client, Storage: o.storage}}
 	handler, err := expire.New(cfg)
 	require.NoError(o.t, err)
 	return jobtest.Run[expire.Receipt](ctx, o.t, handler, cmp.Or(o.job, jobWith(params)), progress)

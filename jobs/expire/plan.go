@@ -7,10 +7,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/google/uuid"
-
 	iceberg "github.com/apache/iceberg-go/table"
 
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/table"
 	"deckhand/jobs"
@@ -33,7 +32,7 @@ func (r *run) plan(ctx context.Context, base *polaris.Loaded) (*plan, error) {
 		return nil, jobs.Permanent(err)
 	}
 	r.noteUnknown(m)
-	p := &plan{base: base, rec: newRecord(r.job, m, base.MetadataLocation, expiry), sieve: newSieve(r.reader, r.cfg.largeTable)}
+	p := &plan{base: base, rec: newRecord(r.job, m, base.MetadataLocation, expiry), sieve: newSieve(r.table.Reader, r.largeTable)}
 	if expiry.Empty() && !r.settings.CleanExpiredMetadata {
 		return nil, nil
 	}
@@ -141,7 +140,7 @@ func (r *run) unusedSpecs(m *table.Metadata, stay tree) []int {
 // the catalog drops those of a removed snapshot without a word.
 func (p *plan) requirements() ([]iceberg.Requirement, error) {
 	m := p.base.Metadata
-	asserted, err := assertUUID(m)
+	asserted, err := maintenance.AssertUUID(m)
 	if err != nil {
 		return nil, err
 	}
@@ -156,18 +155,6 @@ func (p *plan) requirements() ([]iceberg.Requirement, error) {
 		asserted = append(asserted, iceberg.AssertCurrentSchemaID(m.CurrentSchemaID))
 	}
 	return asserted, nil
-}
-
-// assertUUID is nothing for a v1 table that has no UUID.
-func assertUUID(m *table.Metadata) ([]iceberg.Requirement, error) {
-	if m.UUID == "" {
-		return nil, nil
-	}
-	id, err := uuid.Parse(m.UUID)
-	if err != nil {
-		return nil, jobs.Permanent(fmt.Errorf("read the table's UUID %q: %w", m.UUID, err))
-	}
-	return []iceberg.Requirement{iceberg.AssertTableUUID(id)}, nil
 }
 
 // updates come one snapshot at a time: servers of before Iceberg 1.9 take no

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"deckhand/internal/erase"
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -126,19 +127,6 @@ func (rec *record) missing(m *table.Metadata) int {
 	return len(missing)
 }
 
-// recordsFolder is where the table's records lie.
-func recordsFolder(m *table.Metadata) (storage.Location, error) {
-	folder := m.Properties["write.metadata.path"]
-	if folder == "" {
-		folder = strings.TrimSuffix(m.Location, "/") + "/metadata"
-	}
-	location, err := storage.Parse(folder)
-	if err != nil {
-		return location, fmt.Errorf("find the metadata folder: %w", err)
-	}
-	return location.Join(recordFolder), nil
-}
-
 // What is so when a record cannot be written, for people.
 const (
 	notCommitted = "nothing was committed"
@@ -153,16 +141,8 @@ func (r *run) store(ctx context.Context, rec *record, so string) error {
 		return fmt.Errorf("encode the record: %w", err)
 	}
 	rec.location = r.folder.Join(rec.ID + ".json")
-	if err := r.eraser.Write(ctx, rec.location, data); err != nil {
-		if erase.IsOutside(err) {
-			return jobs.Permanent(fmt.Errorf("write the record of what is about to be removed: %w: %s; "+
-				"add the table's location to the locations of the catalog's storage section and requeue", err, so))
-		}
-		if errors.Is(err, storage.ErrDenied) {
-			return jobs.Permanent(fmt.Errorf("write the record of what is about to be removed: %w: %s; "+
-				"the keys must allow to write and delete below the table's locations: where Polaris vends them, grant TABLE_WRITE_DATA; else check the catalog's storage section", err, so))
-		}
-		return erase.Failure(ctx, fmt.Errorf("write the record of what is about to be removed: %w", err))
+	if err := r.table.Eraser.Write(ctx, rec.location, data); err != nil {
+		return maintenance.WriteFailure(ctx, fmt.Errorf("write the record of what is about to be removed: %w", err), so)
 	}
 	return nil
 }
@@ -170,7 +150,7 @@ func (r *run) store(ctx context.Context, rec *record, so string) error {
 // drop deletes the record.
 func (r *run) drop(ctx context.Context, rec *record) error {
 	var refusal error
-	err := erase.Files(ctx, r.eraser, []erase.File{{Location: rec.location}}, func(erase.File) {},
+	err := erase.Files(ctx, r.table.Eraser, []erase.File{{Location: rec.location}}, func(erase.File) {},
 		func(_ erase.File, err error) { refusal = err })
 	if err == nil && refusal != nil {
 		err = jobs.Permanent(fmt.Errorf("delete the record of an expiry: %w", refusal))
@@ -181,12 +161,12 @@ func (r *run) drop(ctx context.Context, rec *record) error {
 // records are those that lie in the table's folder, oldest first.
 func (r *run) records(ctx context.Context) ([]*record, error) {
 	var found []*record
-	for object, err := range r.reader.List(ctx, r.folder) {
+	for object, err := range r.table.Reader.List(ctx, r.folder) {
 		if errors.Is(err, storage.ErrNotFound) {
 			break
 		}
 		if err != nil {
-			return nil, r.storageFailure(ctx, fmt.Errorf("look for what an earlier expiry left: %w", err))
+			return nil, maintenance.StorageFailure(ctx, fmt.Errorf("look for what an earlier expiry left: %w", err))
 		}
 		if !strings.HasSuffix(object.Location.Key, ".json") {
 			continue
@@ -204,12 +184,12 @@ func (r *run) records(ctx context.Context) ([]*record, error) {
 
 // readRecord is nil for what is no record of this table; it stays where it is.
 func (r *run) readRecord(ctx context.Context, l storage.Location) (*record, error) {
-	data, err := r.reader.ReadAll(ctx, l, maxRecord)
+	data, err := r.table.Reader.ReadAll(ctx, l, maxRecord)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, r.storageFailure(ctx, fmt.Errorf("read what an earlier expiry left: %w", err))
+		return nil, maintenance.StorageFailure(ctx, fmt.Errorf("read what an earlier expiry left: %w", err))
 	}
 	rec := &record{location: l}
 	if err := json.Unmarshal(data, rec); err != nil || rec.Version != 1 {

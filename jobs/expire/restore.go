@@ -11,6 +11,7 @@ import (
 
 	iceberg "github.com/apache/iceberg-go/table"
 
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -34,11 +35,11 @@ func (r *run) restore(ctx context.Context, rec *record, fresh *polaris.Loaded, f
 		if err != nil || len(updates) == 0 {
 			return err
 		}
-		_, refusal = r.catalog.Client.Commit(ctx, r.id, requirements, updates)
-		if refusal != nil && !isCatalogs(refusal) && !errors.Is(refusal, polaris.ErrStateUnknown) {
-			return r.catalogFailure(ctx, fmt.Errorf("put back what was lost: %w", refusal))
+		_, refusal = r.table.Commit(ctx, requirements, updates)
+		if refusal != nil && !maintenance.IsDefinite(refusal) && !errors.Is(refusal, polaris.ErrStateUnknown) {
+			return maintenance.CatalogFailure(ctx, fmt.Errorf("put back what was lost: %w", refusal))
 		}
-		if fresh, err = r.load(ctx, polaris.LoadOptions{}); err != nil {
+		if fresh, err = r.table.Load(ctx); err != nil {
 			return err
 		}
 		if isBack(fresh.Metadata, found) {
@@ -82,16 +83,16 @@ func (r *run) rawSnapshots(ctx context.Context, found *lost) (map[int64]json.Raw
 	for _, ref := range found.refs {
 		wanted[ref.SnapshotID] = true
 	}
-	raw, err := table.RawSnapshots(ctx, r.reader, l, wanted)
+	raw, err := table.RawSnapshots(ctx, r.table.Reader, l, wanted)
 	if err != nil {
-		return nil, r.storageFailure(ctx, fmt.Errorf("read the lost snapshots: %w", err))
+		return nil, maintenance.StorageFailure(ctx, fmt.Errorf("read the lost snapshots: %w", err))
 	}
 	return raw, nil
 }
 
 // putBack makes the commit that gives a table the refs that it lacks.
 func putBack(m *table.Metadata, found *lost, raw map[int64]json.RawMessage) ([]iceberg.Requirement, []iceberg.Update, error) {
-	requirements, err := assertUUID(m)
+	requirements, err := maintenance.AssertUUID(m)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/jobtest"
+	"deckhand/internal/maintenance"
 	"deckhand/internal/polaris"
 	"deckhand/internal/s3test"
 	"deckhand/internal/standin"
@@ -73,7 +74,7 @@ func (y *yard) atCounter(location string) *counter {
 
 func (y *yard) expireAt(c *counter, params string) (*expire.Receipt, error) {
 	cfg := y.cfg
-	cfg.Catalogs = []expire.Catalog{{Realm: "POLARIS", Name: "lake", Client: c, Storage: y.storage}}
+	cfg.Catalogs = []maintenance.Catalog{{Realm: "POLARIS", Name: "lake", Client: c, Storage: y.storage}}
 	handler, err := expire.New(cfg)
 	require.NoError(y.t, err)
 	return jobtest.Run[expire.Receipt](y.t.Context(), y.t, handler, jobWith(params), &jobtest.Progress{})
