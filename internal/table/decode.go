@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -38,7 +39,9 @@ func decodeMetadata(dec *json.Decoder) (*Metadata, error) {
 		case "schemas":
 			return decodeIDs(dec, "schema-id", &m.SchemaIDs)
 		case "partition-specs":
-			return decodeIDs(dec, "spec-id", &m.SpecIDs)
+			return decodeSpecs(dec, m)
+		case "partition-spec": // of format 1, also beside the list
+			return decodePartitionFields(dec, m)
 		case "snapshots":
 			return decodeArray(dec, func() error {
 				snapshot, err := decodeSnapshot(dec)
@@ -172,6 +175,39 @@ func decodeSnapshotID(dec *json.Decoder, into *int64) error {
 
 // decodeID leaves what it is for null.
 func decodeID(dec *json.Decoder, into *int) error { return dec.Decode(into) }
+
+// decodeSpecs reads the ids of partition specs and the names of their fields.
+func decodeSpecs(dec *json.Decoder, m *Metadata) error {
+	return decodeArray(dec, func() error {
+		id := -1
+		err := decodeObject(dec, func(key string) error {
+			switch key {
+			case "spec-id":
+				return decodeID(dec, &id)
+			case "fields":
+				return decodePartitionFields(dec, m)
+			}
+			return skipValue(dec)
+		})
+		if err == nil && id >= 0 {
+			m.SpecIDs = append(m.SpecIDs, id)
+		}
+		return err
+	})
+}
+
+func decodePartitionFields(dec *json.Decoder, m *Metadata) error {
+	return decodeArray(dec, func() error {
+		var field struct {
+			Name string `json:"name"`
+		}
+		err := dec.Decode(&field)
+		if field.Name != "" && !slices.Contains(m.PartitionFields, field.Name) {
+			m.PartitionFields = append(m.PartitionFields, field.Name)
+		}
+		return err
+	})
+}
 
 // decodeIDs reads the ids of a list of objects whose other fields do not matter.
 func decodeIDs(dec *json.Decoder, key string, into *[]int) error {

@@ -40,6 +40,8 @@ type Metadata struct {
 	CurrentSchemaID, DefaultSpecID int
 	// SchemaIDs and SpecIDs, in the order of the file.
 	SchemaIDs, SpecIDs []int
+	// PartitionFields are the names of the partition fields of all specs, each once.
+	PartitionFields []string
 	// MetadataLog names the earlier metadata files, oldest first.
 	MetadataLog []string
 	// Statistics and PartitionStatistics name the files of every snapshot.
