@@ -187,3 +187,16 @@ func FuzzMetadata(f *testing.F) {
 		_, _ = LoadView(t.Context(), from, rootLocation)
 	})
 }
+
+func TestTheNamesOfPartitionFieldsAreThoseOfAllSpecs(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		`"partition-specs": [{"spec-id": 0, "fields": []}, {"spec-id": 1, "fields": [{"name": "_c", "transform": "identity"}, {"name": "d"}]}, {"spec-id": 2, "fields": [{"name": "d"}, {"name": "e"}]}]`: {"_c", "d", "e"},
+		`"partition-spec": [{"name": "_c", "source-id": 1}]`: {"_c"},
+		`"partition-specs": null`:                            nil,
+	} {
+		m, err := Parse(strings.NewReader(`{"format-version": 2, "location": "s3://w/t", "last-column-id": 1, ` + text + `}`))
+		require.NoError(t, err)
+		require.Equal(t, want, m.PartitionFields)
+	}
+}
