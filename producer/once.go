@@ -131,7 +131,7 @@ func writeCatalog(out io.Writer, c scan.CatalogSummary) error {
 		for _, more := range []struct {
 			count int
 			what  string
-		}{{counts.Queued, "queued before"}, {counts.Withdrawn, "no longer due"}, {counts.OverBudget, "left for the next scan"}} {
+		}{{counts.Queued + counts.Waiting, "queued before"}, {counts.DeadLetters, "held by a dead letter"}, {counts.Withdrawn, "no longer due"}, {counts.OverBudget, "left for the next scan"}} {
 			if more.count > 0 {
 				parts = append(parts, fmt.Sprintf("%d %s", more.count, more.what))
 			}
@@ -148,6 +148,9 @@ func writeCatalog(out io.Writer, c scan.CatalogSummary) error {
 			line += ": " + strings.Join(skipped, ", ")
 		}
 		fmt.Fprintf(w, "  skipped\t%s\n", line)
+	}
+	if len(c.Uncounted) > 0 {
+		fmt.Fprintf(w, "  not counted\t%s\n", command.Clean(strings.Join(c.Uncounted, "; ")))
 	}
 	if c.Error != "" {
 		fmt.Fprintf(w, "  error\t%s\n", command.Clean(c.Error))

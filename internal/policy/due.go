@@ -28,8 +28,14 @@ type gate struct {
 // Due says whether a table needs a job now, from what the policies say, what its
 // last load returned and what is known of its jobs.
 func (r Rules) Due(a Applied, f Facts, h History, now time.Time) Verdict {
-	if why := r.blocked(a, f, h); why != "" {
+	if why := r.blocked(a, f); why != "" {
 		return Verdict{Why: why}
+	}
+	switch {
+	case h.DeadLetter:
+		return Verdict{Held: HeldByDeadLetter, Why: "its last job died; look at the dead letter, then requeue or remove it"}
+	case h.Queued:
+		return Verdict{Held: HeldByJob, Why: "a job is queued already"}
 	}
 	n := r.need(a, f, h, now)
 	if n.err != nil {
@@ -61,7 +67,7 @@ func (r Rules) Due(a Applied, f Facts, h History, now time.Time) Verdict {
 }
 
 // blocked says why nothing but a change from outside makes the table due.
-func (r Rules) blocked(a Applied, f Facts, h History) string {
+func (r Rules) blocked(a Applied, f Facts) string {
 	switch {
 	case a.Problem != nil:
 		return a.Problem.Error()
@@ -77,10 +83,6 @@ func (r Rules) blocked(a Applied, f Facts, h History) string {
 		return fmt.Sprintf("the table's format version is %d; this version knows up to %d", f.FormatVersion, table.MaxFormatVersion)
 	case !f.GCEnabled && (a.Kind == ExpireKind || a.Kind == OrphansKind):
 		return "the table says gc.enabled=false: its files are not its own, and none is deleted"
-	case h.DeadLetter:
-		return "its last job died; look at the dead letter, then requeue or remove it"
-	case h.Queued:
-		return "a job is queued already"
 	}
 	return ""
 }
@@ -90,7 +92,7 @@ func (r Rules) need(a Applied, f Facts, h History, now time.Time) need {
 	case Expire:
 		return expireNeed(a.Settings.(Expire), settings, f, now)
 	case Orphans:
-		return r.orphansNeed(a.Timing, f, h, now)
+		return r.orphansNeed(settings, a.Timing, f, h, now)
 	case Manifests:
 		return manifestsNeed(settings, f, h.of(f), now)
 	case Compact:

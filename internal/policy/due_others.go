@@ -9,7 +9,7 @@ import (
 )
 
 // orphansNeed comes with the clock: what is an orphan only a search tells.
-func (r Rules) orphansNeed(t Timing, f Facts, h History, now time.Time) need {
+func (r Rules) orphansNeed(o Orphans, t Timing, f Facts, h History, now time.Time) need {
 	// Where a budget is short, who waits longest goes first.
 	since := f.begun(now)
 	if !h.LastSuccess.IsZero() && h.LastSuccess.Before(now) {
@@ -20,13 +20,33 @@ func (r Rules) orphansNeed(t Timing, f Facts, h History, now time.Time) need {
 		return need{at: since, why: "the schedule says so"}
 	case h.LastSuccess.IsZero():
 		return need{at: since, why: "no search is known of"}
+	case h.Left:
+		return need{at: since, why: "the last search left files to the next"}
 	}
 	cadence := r.cadence(h)
 	at := h.LastSuccess.Add(cadence)
+	if empties := o.nextEmptying(h); !empties.IsZero() && empties.Before(at) {
+		return need{at: empties, why: fmt.Sprintf("files lie in the trash since %s, and are deleted after %s",
+			empties.Add(-o.Quarantine).UTC().Format(time.RFC3339), formatDuration(o.Quarantine))}
+	}
 	if at.After(now) {
 		return need{at: at, why: fmt.Sprintf("is searched every %s, as far as the last search tells", formatDuration(cadence.Round(time.Hour)))}
 	}
 	return need{at: at, why: fmt.Sprintf("the last search was %s ago", formatDuration(now.Sub(h.LastSuccess).Round(time.Hour)))}
+}
+
+// nextEmptying is when the oldest files in the trash have lain there for long
+// enough; zero where none are known of.
+func (o Orphans) nextEmptying(h History) time.Time {
+	if o.Quarantine <= 0 || o.Quarantine >= forever {
+		return time.Time{}
+	}
+	for _, moved := range h.Trashed {
+		if at := moved.Add(o.Quarantine); at.After(h.LastSuccess) {
+			return at
+		}
+	}
+	return time.Time{}
 }
 
 // How much a cadence changes at once.

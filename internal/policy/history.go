@@ -15,8 +15,14 @@ type History struct {
 	// ZeroChanges is how many of the newest successes in a row changed nothing; dry
 	// runs are among them.
 	ZeroChanges int
-	// FreedBytes by the last success.
+	// FreedBytes by the last success, those that it moved into the trash included.
 	FreedBytes int64
+	// Left: the last success left files to the next, since it had dealt with as many
+	// as one may.
+	Left bool
+	// Trashed is when the newest successes that moved files into the trash ended,
+	// oldest first.
+	Trashed []time.Time
 	// DataFiles, DeleteFiles and SequenceNumber that the table had after the last
 	// success; 0 is not known.
 	DataFiles, DeleteFiles, SequenceNumber int64

@@ -9,7 +9,8 @@ import (
 // Rules are how often jobs are tried, whatever the policies say. The zero Rules
 // are not valid; see [Rules.WithDefaults].
 type Rules struct {
-	// Runnable are the kinds that a worker takes. Default: expire.
+	// Runnable are the kinds that a worker takes. Default: expire, orphans
+	// and manifests.
 	Runnable []Kind
 	// CoolDown after a success where the policy has no min-interval. Default: 1 h.
 	CoolDown time.Duration
@@ -36,7 +37,7 @@ const day = 24 * time.Hour
 // WithDefaults fills in what is zero.
 func (r Rules) WithDefaults() Rules {
 	if r.Runnable == nil {
-		r.Runnable = []Kind{ExpireKind}
+		r.Runnable = []Kind{ExpireKind, OrphansKind, ManifestsKind}
 	}
 	r.CoolDown = cmp.Or(r.CoolDown, time.Hour)
 	r.DryRunCoolDown = cmp.Or(r.DryRunCoolDown, day)

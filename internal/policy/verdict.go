@@ -2,6 +2,17 @@ package policy
 
 import "time"
 
+// Hold is what an earlier job left behind.
+type Hold string
+
+// What holds a table that a policy wants maintained.
+const (
+	// HeldByJob: its job waits, runs or is delayed.
+	HeldByJob Hold = "queued"
+	// HeldByDeadLetter: its job died, and nobody has dealt with it.
+	HeldByDeadLetter Hold = "dead"
+)
+
 // Verdict says whether a table needs a job now.
 type Verdict struct {
 	Due bool
@@ -9,6 +20,9 @@ type Verdict struct {
 	// the clock it is the number of days since the table came to need a job; for
 	// the rest how many times over its threshold it is.
 	Need float64
+	// Held says what an earlier job left that keeps the table from being due,
+	// whatever its state; empty: nothing.
+	Held Hold
 	// Why, one sentence for people.
 	Why string
 	// Next is when the table will be due if nothing is committed meanwhile: now when

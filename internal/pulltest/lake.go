@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/policy"
 	"deckhand/internal/standin"
 	"deckhand/internal/tabletest/icebergtable"
 )
@@ -79,8 +80,11 @@ func (l *Lake) Written(t testing.TB, table standin.Table, o icebergtable.Options
 }
 
 // Expiry is a policy of snapshot expiry that lives in the namespace "policies".
-func Expiry(name, content string) standin.Policy {
-	return standin.Policy{Catalog: "lake", Namespace: []string{"policies"}, Name: name, Type: "system.snapshot-expiry", Content: content}
+func Expiry(name, content string) standin.Policy { return Policy(policy.ExpireKind, name, content) }
+
+// Policy for a kind of maintenance that lives in the namespace "policies".
+func Policy(kind policy.Kind, name, content string) standin.Policy {
+	return standin.Policy{Catalog: "lake", Namespace: []string{"policies"}, Name: name, Type: policy.Type(kind), Content: content}
 }
 
 // FiveDays is the content of a policy that expires what is older.

@@ -7,7 +7,6 @@ import (
 
 	"deckhand/internal/policy"
 	"deckhand/internal/queue"
-	"deckhand/internal/receipt"
 	"deckhand/jobs"
 )
 
@@ -94,18 +93,6 @@ func (h *histories) of(tail, uuid string) policy.History {
 	return history
 }
 
-// done is what the receipts of maintenance have in common.
-type done struct {
-	DryRun  bool `json:"dry_run"`
-	Removed struct {
-		Snapshots int      `json:"snapshots"`
-		Refs      []string `json:"refs"`
-		Specs     []int    `json:"specs"`
-		Schemas   []int    `json:"schemas"`
-	} `json:"removed"`
-	Deleted receipt.Counts `json:"deleted"`
-}
-
 // after adds a result to a history. Times are the server's, as one clock.
 func after(h tableHistory, result queue.ResultStatus) tableHistory {
 	ended := result.Time.Time
@@ -124,15 +111,21 @@ func after(h tableHistory, result queue.ResultStatus) tableHistory {
 	if json.Unmarshal(result.Result.Receipt, &did) != nil {
 		return h
 	}
-	total := did.Deleted.Total()
-	changed := total.Files > 0 || did.Removed.Snapshots > 0 || len(did.Removed.Refs)+len(did.Removed.Specs)+len(did.Removed.Schemas) > 0
-	if did.DryRun || !changed {
+	if did.DryRun || !did.changed() {
 		h.ZeroChanges++
 	} else {
 		h.ZeroChanges = 0
 	}
-	if !did.DryRun {
-		h.FreedBytes = total.Bytes
+	if did.DryRun {
+		return h
+	}
+	h.FreedBytes, h.Left = did.freed(), did.left()
+	if did.LastSequenceNumber > 0 {
+		h.SequenceNumber = did.LastSequenceNumber
+	}
+	if did.Moved.Total().Files > 0 {
+		h.Trashed = append(h.Trashed, ended)
+		h.Trashed = h.Trashed[max(0, len(h.Trashed)-maxTrashed):]
 	}
 	return h
 }

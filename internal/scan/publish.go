@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"deckhand/internal/policy"
 	"deckhand/jobs"
 )
 
@@ -15,11 +16,17 @@ import (
 // history it did not tell.
 var ErrQueue = errors.New("the queue is of no use now")
 
+// kindOrder is the order in which the kinds are published. The lease of a table
+// lets its jobs run one after the other in any order, and each is right in any: but
+// what an expiry has let go need not be rewritten, and neither leaves much for a
+// search, which walks all that is reached.
+var kindOrder = []jobs.Kind{policy.CompactKind, policy.ExpireKind, policy.ManifestsKind, policy.OrphansKind}
+
 // publishDue publishes jobs for the candidates, the most needy first, as far as
 // the budgets go. The error ends the pass: the queue takes no jobs now.
 func (p *pass) publishDue(ctx context.Context) error {
 	slices.SortFunc(p.candidates, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(b.verdict.Need, a.verdict.Need), cmp.Compare(a.id.String(), b.id.String()))
+		return cmp.Or(cmp.Compare(slices.Index(kindOrder, a.kind), slices.Index(kindOrder, b.kind)), cmp.Compare(b.verdict.Need, a.verdict.Need), cmp.Compare(a.id.String(), b.id.String()))
 	})
 	left := map[jobs.Kind]int{}
 	for _, c := range p.candidates {

@@ -183,14 +183,17 @@ func (p *pass) namespace(ctx context.Context, namespace []string, look func(pola
 	}
 	for id, err := range p.Client.GenericTables(ctx, namespace) {
 		if err != nil {
-			return p.otherListingFailed(ctx, namespace, "generic tables could not be listed", err)
+			if err := p.otherListingFailed(ctx, namespace, "generic tables", "generic tables could not be listed", err); err != nil {
+				return err
+			}
+			break
 		}
 		p.tally.skip(id)
 		p.noteSkipped(ctx, id.String())
 	}
 	for _, err := range p.Client.Views(ctx, namespace) {
 		if err != nil {
-			return p.otherListingFailed(ctx, namespace, "views could not be listed", err)
+			return p.otherListingFailed(ctx, namespace, "views", "views could not be listed", err)
 		}
 		p.tally.add(func(s *CatalogSummary) { s.Views++ })
 	}
@@ -218,11 +221,18 @@ func (p *pass) listingFailed(ctx context.Context, namespace []string, message st
 }
 
 // otherListingFailed is about what would only have been counted.
-func (p *pass) otherListingFailed(ctx context.Context, namespace []string, message string, err error) error {
+func (p *pass) otherListingFailed(ctx context.Context, namespace []string, what, message string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if !errors.Is(err, polaris.ErrNoNamespace) && !errors.Is(err, polaris.ErrForbidden) {
+	var forbidden *polaris.ForbiddenError
+	switch {
+	case errors.Is(err, polaris.ErrNoNamespace):
+	case errors.As(err, &forbidden) && forbidden.Privilege != "":
+		p.tally.uncounted(what + ": " + forbidden.Privilege + " is missing")
+	case errors.Is(err, polaris.ErrForbidden):
+		p.tally.uncounted(what + ": a privilege is missing")
+	default:
 		p.complain(ctx, place(namespace), message, err)
 	}
 	return nil

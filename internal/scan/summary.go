@@ -52,6 +52,9 @@ type CatalogSummary struct {
 	Views         int      `json:"views"`
 	GenericTables int      `json:"generic_tables"`
 	Skipped       []string `json:"skipped,omitempty"`
+	// Uncounted says which of the two could not be listed in some namespace, and
+	// which privilege is missing.
+	Uncounted []string `json:"uncounted,omitempty"`
 	// PolicyCalls is how often the policies of a table were asked for.
 	PolicyCalls int `json:"policy_calls"`
 	// Problems are policies that are broken for a table.
@@ -75,6 +78,10 @@ type KindCounts struct {
 	Queued     int `json:"queued,omitempty"`
 	Withdrawn  int `json:"withdrawn,omitempty"`
 	OverBudget int `json:"over_budget,omitempty"`
+	// Waiting have a job from before that has not ended, DeadLetters one that died
+	// and waits for a person; whether they would be due is not looked at.
+	Waiting     int `json:"waiting,omitempty"`
+	DeadLetters int `json:"dead_letters,omitempty"`
 }
 
 // Published is how many jobs were queued, of all kinds.
@@ -133,6 +140,15 @@ func (t *tally) skip(id polaris.Identifier) {
 		s.GenericTables++
 		if len(s.Skipped) < maxNamed {
 			s.Skipped = append(s.Skipped, id.String())
+		}
+	})
+}
+
+// uncounted notes, once, what could not be listed.
+func (t *tally) uncounted(what string) {
+	t.add(func(s *CatalogSummary) {
+		if !slices.Contains(s.Uncounted, what) {
+			s.Uncounted = append(s.Uncounted, what)
 		}
 	})
 }

@@ -44,6 +44,12 @@ func (p *pass) look(ctx context.Context, id polaris.Identifier) error {
 			p.tally.add(func(s *CatalogSummary) { s.Problems++ })
 			p.complain(ctx, id.String(), "policy is not carried out for the table", applied.Problem)
 		}
+		switch verdict.Held {
+		case policy.HeldByJob:
+			p.tally.kind(kind, func(c *KindCounts) { c.Waiting++ })
+		case policy.HeldByDeadLetter:
+			p.tally.kind(kind, func(c *KindCounts) { c.DeadLetters++ })
+		}
 		if verdict.Due {
 			p.tally.kind(kind, func(c *KindCounts) { c.Due++ })
 			p.mu.Lock()
