@@ -13,7 +13,6 @@ import (
 	"deckhand/internal/storage"
 	"deckhand/internal/telemetry"
 	"deckhand/jobs"
-	"deckhand/jobs/expire"
 	"deckhand/jobs/purge"
 )
 
@@ -111,11 +110,9 @@ func (b *toolbox) handlers(cfg handlerConfig) (map[jobs.Kind]jobs.Handler, error
 		}
 	}
 	if len(b.maintained) > 0 {
-		handler, err := expire.New(maintenance.Config{Catalogs: b.maintained, Worker: cfg.worker, DryRun: cfg.dryRun, Logger: cfg.log, List: cfg.list})
-		if err != nil {
-			return nil, fmt.Errorf("prepare expiries: %w", err)
+		if err := b.maintenanceHandlers(cfg, all); err != nil {
+			return nil, err
 		}
-		all[jobs.Expire] = handler
 	}
 	return all, nil
 }
