@@ -14,6 +14,7 @@ import (
 	"deckhand/internal/broker"
 	"deckhand/internal/command"
 	"deckhand/internal/config"
+	"deckhand/internal/polaris"
 	"deckhand/internal/queue"
 	"deckhand/jobs"
 )
@@ -24,21 +25,26 @@ func newExec() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec KIND",
 		Short: "Run one job now, without the queue",
-		Long: `Runs one job in this process and prints its receipt. KIND is expire, purge,
-purge-view, or purge-files with --file. The catalog must be in the configuration. If
-NATS answers, the table is locked for as long, else "not locked" is said.
+		Long: `Runs one job in this process and prints its receipt. KIND is expire, orphans or
+manifests for a table that lives; purge, purge-view, or purge-files with --file for
+what was dropped. The catalog must be in the configuration. If NATS answers, the table
+is locked for as long, else "not locked" is said.
 
 A purge needs the metadata file of the dropped table, which must lie inside the
 catalog's locations. Give --table and --table-uuid as the catalog had them, so that
 the lock is the one that a queued purge of the table takes, and so that the table is
 checked to be the one that is meant.
 
-An expiry needs a catalog with a rest section, and --table. --set gives settings by
-the names that policies have; what is not set is as the table's properties say.
+A table that lives needs a catalog with a rest section, and --table. --set gives
+settings by the names that policies have; what is not set is as the table's properties
+say. Nothing asks whether the table is due.
 
-Exit codes: 0 done, 2 bad input, 3 failed for good, 4 try again.`,
+Exit codes: 0 done, 2 bad input, or no such table, 3 failed for good, 4 try again.`,
 		Example: `  worker exec expire --config deckhand.yaml --catalog lake --table sales.orders \
       --set retain-last=5 --set older-than=7d --dry-run --list
+  worker exec orphans --config deckhand.yaml --catalog lake --table sales.orders \
+      --set older-than=5d --set quarantine=14d --dry-run --list
+  worker exec manifests --config deckhand.yaml --catalog lake --table sales.orders
   worker exec purge --config deckhand.yaml --catalog lake \
       --metadata-location s3://warehouse/sales/orders/metadata/00012-a.metadata.json \
       --dry-run --list
@@ -104,8 +110,11 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 	if cause := context.Cause(lease); runErr != nil && cause != nil {
 		runErr = fmt.Errorf("stopped, run it again to finish: %w", cause)
 	}
-	result := execResult{job: job, worker: name, started: started, err: runErr, receipt: receipt}
 	listErr := list.flush() // before the receipt; both may go to standard output
+	if err := noSuchTable(job, receipt); runErr == nil && err != nil {
+		return errors.Join(listErr, command.Exit(command.BadInput, err))
+	}
+	result := execResult{job: job, worker: name, started: started, err: runErr, receipt: receipt}
 	if err := errors.Join(listErr, result.print(s.Out, output)); err != nil {
 		return errors.Join(runErr, err)
 	}
@@ -225,7 +234,9 @@ func (r execResult) code() command.Code {
 	switch {
 	case r.err == nil:
 		return command.Done
-	case jobs.IsPermanent(r.err):
+	case jobs.IsPermanent(r.err), errors.Is(r.err, polaris.ErrUnauthorized):
+		// Workers try the latter again, so that no job is lost by a wrong secret; here
+		// a person waits, who must change it.
 		return command.Dead
 	}
 	return command.TryAgain

@@ -140,7 +140,7 @@ func noHandler(kind jobs.Kind) error {
 	if kind.PurgesDropped() {
 		return fmt.Errorf("no catalog has locations, so nothing may be deleted by a %s; name them under catalogs.….locations", kind)
 	}
-	return fmt.Errorf("no catalog has a rest section, so a %s has no catalog to ask; add catalogs.….rest: { uri: … }", kind)
+	return fmt.Errorf("no catalog has a rest section, so %s jobs have no catalog to ask; add catalogs.….rest: { uri: … }", kind)
 }
 
 // usableSlots are the slots of the kinds that have handlers. Slots that are the

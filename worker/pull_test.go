@@ -85,12 +85,25 @@ func TestExecExpiresByTheNamesOfPolicies(t *testing.T) {
 	require.Contains(t, got.Stderr, "not locked: ")
 }
 
-func TestExecExpireOfATableThatIsGoneIsDone(t *testing.T) {
+// In the queue such a job is done: the table was dropped since. See package expire.
+func TestExecOfATableThatIsNotThereIsAMistakeOfItsName(t *testing.T) {
 	t.Parallel()
-	lake, _ := newLake(t, "")
-	got := worker(t, "exec", "expire", "--config", lake.Config, "--catalog", "lake", "--table", "sales.nothing", "--nats-url", nowhere)
-	require.Equal(t, 0, got.Code, got.Stderr)
-	require.Regexp(t, `table +is gone`, got.Stdout)
+	lake, made := newLake(t, "")
+	for _, kind := range []string{"expire"} {
+		exec := []string{"exec", kind, "--config", lake.Config, "--catalog", "lake", "--nats-url", nowhere}
+		got := worker(t, append(exec, "--table", "sales.nothing")...)
+		require.Equal(t, 2, got.Code, "%s: %s", kind, got.Stderr)
+		require.Contains(t, got.Stderr, `catalog "lake" has no table sales.nothing; nothing was done, check its name`)
+		require.Empty(t, got.Stdout)
+		got = worker(t, append(exec, "--table", "nowhere.orders", "--dry-run")...)
+		require.Equal(t, 2, got.Code, "%s: %s", kind, got.Stderr)
+		require.Contains(t, got.Stderr, `has no table nowhere.orders`)
+		got = worker(t, append(exec, "--table", "sales.orders", "--table-uuid", "00000000-0000-4000-8000-000000000000", "--json")...)
+		require.Equal(t, 2, got.Code, "%s: %s", kind, got.Stderr)
+		require.Contains(t, got.Stderr, "no table sales.orders with that UUID")
+		require.Contains(t, got.Stderr, made.UUID)
+		require.Contains(t, decode[map[string]string](t, got.Stdout)["error"], "no table sales.orders")
+	}
 }
 
 func TestExecExpireOfNoTableFailsForGood(t *testing.T) {
@@ -151,9 +164,10 @@ func TestExecExpireTellsARefusalFromAnOutage(t *testing.T) {
 		code int
 		want string
 	}{
-		"wrong secret":      {fmt.Sprintf("uri: %q, credential_file: wrong.txt", lake.Server.URI()), 4, "check the client id and the secret"},
+		"wrong secret":      {fmt.Sprintf("uri: %q, credential_file: wrong.txt", lake.Server.URI()), 3, "check the client id and the secret"},
 		"missing privilege": {fmt.Sprintf("uri: %q, credential_file: weak.txt", lake.Server.URI()), 3, "TABLE_WRITE_"},
-		"no such role":      {fmt.Sprintf("uri: %q, credential_file: credential.txt, scope: \"PRINCIPAL_ROLE:nobody\"", lake.Server.URI()), 4, "rest.scope may name a role"},
+		"wrong realm":       {fmt.Sprintf("uri: %q, credential_file: credential.txt }\n    realm: OTHER\n    locations: [ \"s3://w/\" ]\n    s3: { region: us-east-1", lake.Server.URI()), 3, "realm"},
+		"no such role":      {fmt.Sprintf("uri: %q, credential_file: credential.txt, scope: \"PRINCIPAL_ROLE:nobody\"", lake.Server.URI()), 3, "rest.scope may name a role"},
 	} {
 		config := rest(strings.ReplaceAll(name, " ", "-")+".yaml", test.rest)
 		got := worker(t, "exec", "expire", "--config", config, "--catalog=lake", "--table=sales.orders", "--set=older-than=0s", "--nats-url", nowhere)
