@@ -20,11 +20,31 @@ type compiler struct {
 	fields Fields
 	names  map[string]*named
 	seen   map[int]bool // ids of the fields found
+	// marks are the places to note in the records of the entry and of the
+	// data file: the index of a field, to that of a mark.
+	marks [2]map[int]int
+}
+
+// The records of which places are noted.
+const (
+	markEntry = iota
+	markFile
+)
+
+// marksIn gives the places to note in a record that is wanted.
+func (c *compiler) marksIn(f *field, depth int) map[int]int {
+	switch {
+	case depth == 0:
+		return c.marks[markEntry]
+	case f.id == dataFile:
+		return c.marks[markFile]
+	}
+	return nil
 }
 
 // compile makes the program that reads the wanted fields of an entry. what
-// names the kind of file in errors.
-func compile(schema, what string, wanted []field, fields Fields) (program, error) {
+// names the kind of file in errors. marks are those of the compiler.
+func compile(schema, what string, wanted []field, fields Fields, marks ...map[int]int) (program, error) {
 	if schema == "" {
 		return nil, errors.New("the file has no Avro schema")
 	}
@@ -36,6 +56,7 @@ func compile(schema, what string, wanted []field, fields Fields) (program, error
 		return nil, fmt.Errorf("%w is not JSON: %w", errSchema, err)
 	}
 	c := &compiler{fields: fields, names: map[string]*named{}, seen: map[int]bool{}}
+	copy(c.marks[:], marks)
 	ops, err := c.want(nil, &field{name: what, shape: shapeRecord, fields: wanted, required: true}, root, "", 0)
 	if err != nil {
 		return nil, err
@@ -104,7 +125,11 @@ func (c *compiler) record(ops []op, in *field, schema map[string]any, space stri
 	if err != nil {
 		return nil, err
 	}
-	for _, sf := range list {
+	marks := c.marksIn(in, depth)
+	for i, sf := range list {
+		if mark, ok := marks[i]; ok {
+			ops = append(ops, op{code: opMark, n: int64(mark)})
+		}
 		f := in.find(sf)
 		if f == nil {
 			ops, err = c.skip(ops, sf["type"], space, depth+1)
@@ -122,6 +147,9 @@ func (c *compiler) record(ops []op, in *field, schema map[string]any, space stri
 		if err != nil {
 			return nil, err
 		}
+	}
+	if mark, ok := marks[len(list)]; ok {
+		ops = append(ops, op{code: opMark, n: int64(mark)})
 	}
 	return ops, nil
 }

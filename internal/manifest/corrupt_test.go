@@ -239,7 +239,7 @@ func TestALargePartitionIsRefusedOnlyWhenItIsWanted(t *testing.T) {
 	require.Len(t, mustRead(t, with(maxValue-10), FieldPartition)[0].partition, maxValue-10+3)
 	require.Len(t, mustRead(t, with(2*maxValue), 0), 1)
 	_, err := readAllEntries(bytes.NewReader(with(2*maxValue)), FieldPartition)
-	requireCorrupt(t, err, "a partition is larger than")
+	requireCorrupt(t, err, "a value is larger than")
 }
 
 func TestTheRestOfAZlibChecksumIsTolerated(t *testing.T) {

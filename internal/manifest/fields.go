@@ -54,13 +54,16 @@ const (
 	listDeleted
 	listRowID
 	listKey
+	listAddedRows
+	listExistingRows
+	listDeletedRows
 )
 
 // listPath is the one text of a manifest list entry.
 const listPath slot = 0
 
 const (
-	maxInts  = 12
+	maxInts  = 14
 	maxTexts = 4
 )
 
@@ -68,6 +71,7 @@ const (
 type record struct {
 	ints  [maxInts]int64
 	texts [maxTexts][]byte
+	marks []int // places in the capture, for a [Transcriber]
 }
 
 // shape is how a field is decoded.
@@ -132,6 +136,9 @@ var listFields = []field{
 	{id: 504, name: "added_files_count", alias: "added_data_files_count", slot: listAdded},
 	{id: 505, name: "existing_files_count", alias: "existing_data_files_count", slot: listExisting},
 	{id: 506, name: "deleted_files_count", alias: "deleted_data_files_count", slot: listDeleted},
+	{id: 512, name: "added_rows_count", slot: listAddedRows},
+	{id: 513, name: "existing_rows_count", slot: listExistingRows},
+	{id: 514, name: "deleted_rows_count", slot: listDeletedRows},
 	{id: 519, name: "key_metadata", shape: shapeHas, slot: listKey},
 	{id: 520, name: "first_row_id", slot: listRowID},
 }
@@ -139,4 +146,5 @@ var listFields = []field{
 var listDefaults = [maxInts]int64{
 	listLength: -1, listSnapshot: -1,
 	listAdded: -1, listExisting: -1, listDeleted: -1, listRowID: -1,
+	listAddedRows: -1, listExistingRows: -1, listDeletedRows: -1,
 }

@@ -21,6 +21,8 @@ type ListEntry struct {
 
 	// Numbers of entries by status; -1 when absent, as v1 allows.
 	AddedFiles, ExistingFiles, DeletedFiles int64
+	// Numbers of rows of those entries; -1 when absent, as v1 allows.
+	AddedRows, ExistingRows, DeletedRows int64
 
 	FirstRowID     int64 // -1 when absent
 	HasKeyMetadata bool  // the manifest is encrypted
@@ -86,6 +88,9 @@ func readListEntry(w *window, p program, rec *record, e *ListEntry) error {
 		AddedFiles:        rec.ints[listAdded],
 		ExistingFiles:     rec.ints[listExisting],
 		DeletedFiles:      rec.ints[listDeleted],
+		AddedRows:         rec.ints[listAddedRows],
+		ExistingRows:      rec.ints[listExistingRows],
+		DeletedRows:       rec.ints[listDeletedRows],
 		FirstRowID:        rec.ints[listRowID],
 		HasKeyMetadata:    rec.ints[listKey] != 0,
 	}

@@ -19,6 +19,7 @@ const (
 	opCall                         // a named type, defined elsewhere
 	opCapture                      // begin to keep what is stepped over
 	opCaptured                     // texts[slot] = what was
+	opMark                         // marks[n] = how far the capture has come
 	opMissing                      // a null where there must be a value
 )
 

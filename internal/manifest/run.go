@@ -71,9 +71,11 @@ func (w *window) run(ops []op, rec *record, depth int) error {
 		case opCall:
 			err = w.nested(o.named.body, rec, depth)
 		case opCapture:
-			w.begin(rec.texts[o.slot])
+			w.begin(rec.texts[o.slot], maxValue)
 		case opCaptured:
 			rec.texts[o.slot], err = w.finish()
+		case opMark:
+			rec.marks[o.n] = len(w.captured) + w.pos - w.mark
 		case opMissing:
 			return missing(o.name)
 		}

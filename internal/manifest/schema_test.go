@@ -189,8 +189,8 @@ func TestListFieldsOfOlderWritersAreRead(t *testing.T) {
 		return nil
 	}))
 	require.Equal(t, []ListEntry{
-		{Path: "a", Length: 10, SpecID: 2, AddedSnapshotID: 77, AddedFiles: 3, ExistingFiles: 4, DeletedFiles: 5, FirstRowID: -1, HasKeyMetadata: true},
-		{Path: "b", Length: 11, AddedSnapshotID: -1, AddedFiles: -1, ExistingFiles: -1, DeletedFiles: -1, FirstRowID: -1},
+		{Path: "a", Length: 10, SpecID: 2, AddedSnapshotID: 77, AddedFiles: 3, ExistingFiles: 4, DeletedFiles: 5, AddedRows: -1, ExistingRows: -1, DeletedRows: -1, FirstRowID: -1, HasKeyMetadata: true},
+		{Path: "b", Length: 11, AddedSnapshotID: -1, AddedFiles: -1, ExistingFiles: -1, DeletedFiles: -1, AddedRows: -1, ExistingRows: -1, DeletedRows: -1, FirstRowID: -1},
 	}, list)
 }
 

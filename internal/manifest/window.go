@@ -26,6 +26,7 @@ type window struct {
 	capturing bool
 	mark      int    // where the part of the capture that is still in buf begins
 	captured  []byte // the part that is not
+	limit     int    // the largest capture, bytes
 }
 
 // fill replaces the window, which must be used up. It gives io.EOF at the
@@ -224,14 +225,14 @@ func (w *window) skipLongBytes(n int64) error {
 	return nil
 }
 
-// begin starts to keep what is stepped over, in dst[:0].
-func (w *window) begin(dst []byte) {
-	w.capturing, w.mark, w.captured = true, w.pos, dst[:0]
+// begin starts to keep what is stepped over, in dst[:0], up to limit bytes.
+func (w *window) begin(dst []byte, limit int) {
+	w.capturing, w.mark, w.captured, w.limit = true, w.pos, dst[:0], limit
 }
 
 func (w *window) keep() error {
-	if len(w.captured)+w.pos-w.mark > maxValue {
-		return fmt.Errorf("a partition is larger than the %d bytes that are read", maxValue)
+	if len(w.captured)+w.pos-w.mark > w.limit {
+		return fmt.Errorf("a value is larger than the %d bytes that are read", w.limit)
 	}
 	w.captured = append(w.captured, w.buf[w.mark:w.pos]...)
 	w.mark = 0

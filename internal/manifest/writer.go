@@ -1,20 +1,14 @@
 package manifest
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"strconv"
 
 	"deckhand/internal/manifest/partition"
 )
-
-// Compression is how the blocks of a file are packed.
-type Compression struct {
-	// Codec is named as in the table property write.avro.compression-codec:
-	// gzip, zstd, snappy or uncompressed. Default gzip.
-	Codec string
-	// Level of gzip (1 to 9) or zstd. Default: a quick one.
-	Level int
-}
 
 // Written is a manifest that was written, with what a manifest list says of
 // it.
@@ -24,11 +18,11 @@ type Written struct {
 	SpecID  int32
 	Deletes bool
 
-	MinSequenceNumber int64 // of the data of the entries
+	MinSequenceNumber int64 // of the data of the entries; 0 when there are none
 	ExistingFiles     int64
 	ExistingRows      int64
 	// UnassignedRows are the rows of the data files without a first row id:
-	// in a v3 table they get theirs by the manifest list.
+	// in a v3 table they get theirs by the manifest list. 0 in others.
 	UnassignedRows int64
 	// Partitions has a summary for each field of the spec. It is nil when the
 	// bounds of a field cannot be told, since a reader takes one without
@@ -36,30 +30,98 @@ type Written struct {
 	Partitions []partition.Summary
 }
 
-// Writer writes one manifest, in blocks, as entries come. It is not for use
-// by several goroutines at once.
-type Writer struct{}
+// Writer writes one manifest, in blocks, as entries come. It holds one block
+// of 64 KB and the state of the encoder, not more. It is not for use by
+// several goroutines at once.
+type Writer struct {
+	c         *containerWriter
+	layout    *Layout
+	summaries *partition.Summaries
+	written   Written
+}
 
 // NewWriter begins a manifest at path, which is written to out. out is
-// neither closed nor flushed. The writer must be closed or aborted.
+// neither closed nor flushed. The writer must be closed or aborted. An error
+// is one of the compression or the wrapped one of out.
 func NewWriter(out io.Writer, path string, to *Layout, c Compression) (*Writer, error) {
-	return nil, errors.New("not yet")
+	cw, err := newContainerWriter(out, path, to.schema, c, to.header())
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{
+		c: cw, layout: to, summaries: to.partition.NewSummaries(),
+		written: Written{Path: path, SpecID: to.partition.ID(), Deletes: to.deletes},
+	}, nil
 }
+
+// header is what the file says of itself, by the specification's section on
+// manifests.
+func (l *Layout) header() []header {
+	h := []header{
+		{"schema", string(l.partition.Schema())},
+		{"partition-spec", string(l.partition.JSON())},
+		{"partition-spec-id", strconv.Itoa(int(l.partition.ID()))},
+		{"format-version", strconv.Itoa(l.version)},
+	}
+	var schema struct {
+		ID *int64 `json:"schema-id"`
+	}
+	if json.Unmarshal(l.partition.Schema(), &schema) == nil && schema.ID != nil {
+		h = append(h, header{"schema-id", strconv.FormatInt(*schema.ID, 10)})
+	}
+	if l.version > 1 {
+		content := "data"
+		if l.deletes {
+			content = "deletes"
+		}
+		h = append(h, header{"content", content})
+	}
+	return h
+}
+
+var errOtherLayout = errors.New("the entry was transcribed to another layout")
 
 // Add adds an entry that was transcribed to the writer's layout. An error is
 // the wrapped one of the underlying writer, and is final.
-func (w *Writer) Add(e *Transcript) error { return errors.New("not yet") }
+func (w *Writer) Add(e *Transcript) error {
+	if e.Layout != w.layout {
+		return fmt.Errorf("write %s: %w", w.written.Path, errOtherLayout)
+	}
+	if err := w.summaries.Add(e.Partition); err != nil {
+		return fmt.Errorf("write %s: %w", w.written.Path, err)
+	}
+	if w.written.ExistingFiles == 0 || e.SequenceNumber < w.written.MinSequenceNumber {
+		w.written.MinSequenceNumber = e.SequenceNumber
+	}
+	w.written.ExistingFiles++
+	w.written.ExistingRows += e.RecordCount
+	if e.FirstRowID == -1 && w.layout.rowIDs() {
+		w.written.UnassignedRows += e.RecordCount
+	}
+	return w.c.add(e.Bytes)
+}
 
 // Size is how long the file is so far, in bytes, with an estimate for the
 // block that is not yet packed.
-func (w *Writer) Size() int64 { return 0 }
+func (w *Writer) Size() int64 { return w.c.size() }
 
 // Files is how many entries were added.
-func (w *Writer) Files() int64 { return 0 }
+func (w *Writer) Files() int64 { return w.written.ExistingFiles }
 
-// Close writes what is left and says what was written.
-func (w *Writer) Close() (*Written, error) { return nil, errors.New("not yet") }
+// Close writes what is left and says what was written. An error is the
+// wrapped one of the underlying writer, of this or an earlier call.
+func (w *Writer) Close() (*Written, error) {
+	length, err := w.c.close()
+	if err != nil {
+		return nil, err
+	}
+	w.written.Length = length
+	if list, ok := w.summaries.List(); ok {
+		w.written.Partitions = list
+	}
+	return &w.written, nil
+}
 
 // Abort gives the writer's buffers back; what it wrote is of no use. It is
 // harmless after Close.
-func (w *Writer) Abort() {}
+func (w *Writer) Abort() { w.c.abort() }

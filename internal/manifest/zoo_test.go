@@ -25,9 +25,10 @@ const (
 )
 
 type zooTable struct {
-	Name    string `json:"name"`
-	Version int    `json:"format_version"`
-	Files   []struct {
+	Name     string `json:"name"`
+	Version  int    `json:"format_version"`
+	Metadata string `json:"metadata_location"`
+	Files    []struct {
 		Path string `json:"path"`
 		Kind string `json:"kind"`
 	} `json:"files"`
