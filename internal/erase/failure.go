@@ -26,11 +26,13 @@ func Failure(ctx context.Context, err error) error {
 	}
 }
 
-// temporary tells a failed delete that may succeed later from one that stays.
-func temporary(err error) bool {
+// Temporary tells a failed delete that may succeed later from one that stays.
+func Temporary(err error) bool {
 	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, context.DeadlineExceeded)
 }
+
+func temporary(err error) bool { return Temporary(err) }
 
 // IsOutside says that a location lies where nothing may be touched, or is none.
 func IsOutside(err error) bool {

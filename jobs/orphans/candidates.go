@@ -23,6 +23,8 @@ type candidates struct {
 	roots  []storage.Location // by place: scheme and bucket
 	chunks [][]byte
 	count  int
+	// mismatched of them are named with another prefix.
+	mismatched int
 	// last is where the next key is to differ from.
 	last      []byte
 	lastPlace int
@@ -54,6 +56,7 @@ func (c *candidates) add(found candidate) {
 	flags := byte(0)
 	if found.mismatched {
 		flags = 1
+		c.mismatched++
 	}
 	*at = append(*at, flags, byte(found.other))
 	*at = binary.AppendUvarint(*at, uint64(found.place))

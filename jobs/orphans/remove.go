@@ -1,0 +1,189 @@
+package orphans
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"deckhand/internal/erase"
+	"deckhand/internal/receipt"
+	"deckhand/internal/storage"
+)
+
+// Sizes of rounds: the table is loaded again before each.
+const (
+	batchesARound = storage.DefaultBatchesRunning
+	filesABatch   = storage.DefaultBatchSize
+	movesARound   = 1000
+	movesInFlight = 16
+)
+
+// remove deletes or moves the candidates, a round at a time, and then empties the
+// trash.
+func (r *run) remove(ctx context.Context) error {
+	size := cmp.Or(r.settings.MaxConcurrentDeletes, batchesARound) * filesABatch
+	if r.quarantined() {
+		size = movesARound
+	}
+	round := make([]candidate, 0, min(size, r.found.count))
+	for c := range r.found.all {
+		if round = append(round, c); len(round) < size {
+			continue
+		}
+		if err := r.removeRound(ctx, round); err != nil {
+			return err
+		}
+		round = round[:0]
+	}
+	if len(round) > 0 {
+		if err := r.removeRound(ctx, round); err != nil {
+			return err
+		}
+	}
+	return r.emptyTrash(ctx)
+}
+
+// removeRound looks at the table once more and removes what nothing names still.
+func (r *run) removeRound(ctx context.Context, round []candidate) error {
+	if err := r.refresh(ctx); err != nil {
+		return err
+	}
+	if err := r.save(ctx); err != nil {
+		return err
+	}
+	sure := round[:0]
+	for _, c := range round {
+		id := r.reached.prefixes.id(c.location.Scheme, c.location.Bucket)
+		if found, _ := r.reached.find(c.location.Key, id); found == named || found == mismatched && !c.mismatched {
+			r.tally.keep(Adopted, c.location, c.size)
+			continue
+		}
+		sure = append(sure, c)
+	}
+	switch {
+	case r.dryRun:
+		for _, c := range sure {
+			r.gone(c)
+		}
+		return nil
+	case r.quarantined():
+		return r.moveAll(ctx, sure)
+	}
+	return r.deleteAll(ctx, sure)
+}
+
+// refresh loads the table again and remembers what it names by now.
+func (r *run) refresh(ctx context.Context) error {
+	r.receipt.Loads++
+	fresh, err := r.table.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if fresh.MetadataLocation == r.loaded.MetadataLocation {
+		return nil
+	}
+	if !sameLocations(fresh.Metadata.Locations(), r.loaded.Metadata.Locations()) {
+		return errors.New("the table's locations were changed while they were looked through: the rest is for another run")
+	}
+	r.receipt.Commits++
+	return r.reach(ctx, fresh)
+}
+
+// gone counts a file that was deleted or moved, or in a dry run would be.
+func (r *run) gone(c candidate) {
+	kind := guessOf(c.location.Key).kind()
+	if !r.quarantined() {
+		r.receipt.Deleted.Add(kind, 1, c.size)
+		r.book.Deleted(c.location, kind, c.size)
+		return
+	}
+	r.receipt.Moved.Add(kind, 1, c.size)
+	if r.cfg.List != nil {
+		action := "moved"
+		if r.dryRun {
+			action = "would move"
+		}
+		r.cfg.List(receipt.PathRecord{Action: action, Kind: kind, Location: c.location.String(), Bytes: c.size})
+	}
+}
+
+// deleteAll deletes a round. What may succeed later ends it with an error, what the
+// store refuses is counted.
+func (r *run) deleteAll(ctx context.Context, round []candidate) error {
+	var later error
+	d := r.table.Eraser.NewDeleter(ctx, storage.DeleterConfig{
+		InFlight: r.settings.MaxConcurrentDeletes,
+		OnResult: func(deletion storage.Deletion) {
+			if err := r.settle(round[deletion.Tag], deletion.Err); err != nil {
+				later = err
+			}
+		},
+	})
+	for i, c := range round {
+		if err := d.Add(c.location, int64(i)); err != nil {
+			later = cmp.Or(later, err)
+			break
+		}
+	}
+	if err := d.Close(); err != nil {
+		later = cmp.Or(later, err)
+	}
+	return erase.Failure(ctx, later)
+}
+
+// settle counts what became of a file. The error is one that may pass.
+func (r *run) settle(c candidate, err error) error {
+	switch {
+	case err == nil:
+		r.gone(c)
+	case erase.Temporary(err):
+		return err
+	default:
+		kind := guessOf(c.location.Key).kind()
+		r.book.Keep(receipt.Refused, kind, c.size, c.location.String(), err.Error())
+		r.blocked.Add("%v", err)
+	}
+	return nil
+}
+
+// checkpoint keeps what was done for the receipt: a run that is cut off is repeated
+// as a whole.
+type checkpoint struct {
+	Deleted receipt.Counts `json:"deleted,omitempty"`
+	Moved   receipt.Counts `json:"moved,omitempty"`
+	Emptied receipt.Count  `json:"emptied,omitzero"`
+	Trash   []string       `json:"trash,omitempty"`
+}
+
+// maxCheckpointPaths is how many bytes of JSON the paths of a checkpoint have.
+const maxCheckpointPaths = 4 << 10
+
+// save stores what was done, and fails when the job is no longer ours. A dry run
+// stores nothing.
+func (r *run) save(ctx context.Context) error {
+	if r.dryRun {
+		return nil
+	}
+	rc := r.receipt
+	ck := checkpoint{Deleted: rc.Deleted, Moved: rc.Moved, Emptied: rc.Emptied, Trash: receipt.FewPaths(rc.Trash, maxCheckpointPaths)}
+	counters := rc.counters("delete")
+	counters.Total = int64(r.found.count)
+	if err := r.progress.Save(ctx, ck, counters); err != nil {
+		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	return nil
+}
+
+// resume takes over what an earlier run has counted.
+func (r *run) resume() {
+	var earlier checkpoint
+	raw := r.progress.Checkpoint()
+	if r.dryRun || len(raw) == 0 || json.Unmarshal(raw, &earlier) != nil {
+		return
+	}
+	rc := r.receipt
+	rc.Resumed = true
+	rc.Deleted, rc.Moved, rc.Emptied, rc.Trash = earlier.Deleted.Clone(), earlier.Moved.Clone(), earlier.Emptied, earlier.Trash
+}

@@ -1,0 +1,242 @@
+package orphans
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"deckhand/internal/erase"
+	"deckhand/internal/maintenance"
+	"deckhand/internal/polaris"
+	"deckhand/internal/policy"
+	"deckhand/internal/receipt"
+	"deckhand/internal/storage"
+	"deckhand/jobs"
+)
+
+// run is one run of one job.
+type run struct {
+	cfg      Config
+	job      *jobs.Job
+	progress jobs.Progress
+	table    *maintenance.Table
+	settings policy.Orphans
+	dryRun   bool
+	began    time.Time
+	receipt  *Receipt
+	book     receipt.Book
+	tally    *tally
+
+	// loaded is the table as it was compared last.
+	loaded  *polaris.Loaded
+	places  []place
+	reached *reached
+	foreign *foreign
+	// now by the store's clock, and before which time files are old.
+	now, before time.Time
+	found       *candidates
+	blocked     erase.Blocked
+}
+
+func newRun(h *Handler, job *jobs.Job, progress jobs.Progress) *run {
+	r := &run{
+		cfg: h.cfg, job: job, progress: progress, began: time.Now(),
+		table: maintenance.Take(maintenance.TableConfig{
+			Catalogs: h.catalogs, Job: job, Progress: progress, Logger: h.cfg.Logger,
+			Spared: "no file that seems to be an orphan is deleted",
+		}),
+		receipt: &Receipt{
+			TableUUID: job.TableUUID, Deleted: receipt.Counts{}, Moved: receipt.Counts{},
+			Attempt: progress.Attempt(), Worker: h.cfg.Worker,
+		},
+	}
+	r.book = receipt.Book{Kept: &r.receipt.Kept, Notes: &r.receipt.Notes, Listener: h.cfg.List}
+	r.tally = newTally(h.cfg.List)
+	return r
+}
+
+// end completes the receipt.
+func (r *run) end() *Receipt {
+	rc := r.receipt
+	rc.DryRun = r.dryRun
+	rc.Requests = r.table.Requests()
+	if r.reached != nil {
+		rc.Reached = r.reached.len()
+	}
+	r.tally.enter(rc)
+	if r.foreign != nil {
+		rc.Foreign = r.foreign.texts()
+	}
+	rc.DurationMS = time.Since(r.began).Milliseconds()
+	rc.fit()
+	return rc
+}
+
+func (r *run) work(ctx context.Context) (err error) {
+	r.dryRun = r.cfg.DryRun || r.job.DryRun
+	if r.settings, err = policy.ReadOrphans(r.job.Params); err != nil {
+		return jobs.Permanent(err)
+	}
+	r.dryRun = r.dryRun || r.settings.DryRun
+	r.book.DryRun = r.dryRun
+	err = r.search(ctx)
+	if errors.Is(err, maintenance.ErrGone) {
+		r.receipt.Gone = true
+		r.book.Note("%v", err)
+		return nil
+	}
+	return err
+}
+
+func (r *run) search(ctx context.Context) error {
+	loaded, err := r.table.Load(ctx)
+	if err != nil {
+		return err
+	}
+	r.receipt.TableUUID = loaded.Metadata.UUID
+	if err := r.table.Open(ctx, loaded, r.dryRun); err != nil {
+		return err
+	}
+	r.resume()
+	if err := r.choose(ctx, loaded); err != nil || len(r.places) == 0 {
+		return err
+	}
+	if err := r.readClocks(ctx); err != nil || r.now.IsZero() {
+		return err
+	}
+	r.reached = newReached(newPrefixes(r.settings.EqualSchemes, r.settings.EqualAuthorities))
+	for _, step := range []struct {
+		took *int64
+		do   func(context.Context) error
+	}{
+		{&r.receipt.Took.ReachMS, func(ctx context.Context) error { return r.reach(ctx, loaded) }},
+		{&r.receipt.Took.ListMS, r.list},
+		{&r.receipt.Took.DeleteMS, r.remove},
+	} {
+		began := time.Now()
+		err := step.do(ctx)
+		*step.took = time.Since(began).Milliseconds()
+		if err != nil {
+			return err
+		}
+	}
+	return r.blocked.Err("delete", "all others were dealt with; let the worker delete them, or take away what holds them, and requeue")
+}
+
+// choose finds the places to look through, and refuses those of which it cannot be
+// known whose files lie there.
+func (r *run) choose(ctx context.Context, loaded *polaris.Loaded) error {
+	m := loaded.Metadata
+	own, others, err := ownLocations(m.Locations())
+	if err != nil {
+		return jobs.Permanent(err)
+	}
+	for _, l := range others {
+		r.book.Note("the table's location %s is not looked through: no store is known for it", l)
+	}
+	places, skipped, err := chosen(r.settings.Locations, own)
+	if err != nil {
+		return err
+	}
+	for _, l := range skipped {
+		r.book.Note("the location %s is skipped: it is not inside the table's", l)
+	}
+	r.foreign = newForeign(metadataFolders(loaded, r.table.MetadataFolder))
+	var homes []storage.Location
+	for _, p := range places {
+		homes = append(homes, p.own)
+	}
+	asked, err := r.neighbours(ctx, outermost(homes))
+	if err != nil {
+		return err
+	}
+	main, err := storage.Parse(m.Location)
+	if err != nil {
+		return jobs.Permanent(fmt.Errorf("read the table's location: %w", err))
+	}
+	for _, p := range places {
+		home := p.own.Same(main) || main.Within(p.own) || p.own.Within(main)
+		if !home && !asked && len(r.settings.Locations) == 0 {
+			r.book.Note("%s is not looked through: it lies outside the table's location, so other tables may keep files there too, and the catalog "+
+				"cannot be asked; name it with the setting locations if it is the table's alone", p.root)
+			continue
+		}
+		r.places = append(r.places, p)
+		r.receipt.Locations = append(r.receipt.Locations, p.root.String())
+	}
+	if len(r.places) == 0 {
+		r.book.Note("there is nothing to look through")
+	}
+	return nil
+}
+
+// metadataFolders are those in which the table keeps its metadata files.
+func metadataFolders(loaded *polaris.Loaded, current storage.Location) []storage.Location {
+	folders := []storage.Location{current}
+	for _, path := range append([]string{loaded.MetadataLocation}, loaded.Metadata.MetadataLog...) {
+		if l, err := storage.Parse(path); err == nil {
+			folders = append(folders, l.Parent())
+		}
+	}
+	if l, err := storage.Parse(loaded.Metadata.Location); err == nil {
+		folders = append(folders, l.Join("metadata"))
+	}
+	return folders
+}
+
+// neighbours asks the catalog who else keeps files here. asked is false where that
+// may not be done. The error is permanent when another's files cannot be told from
+// the table's.
+func (r *run) neighbours(ctx context.Context, own []storage.Location) (asked bool, err error) {
+	var source Neighbours
+	if r.cfg.Neighbours != nil {
+		source = r.cfg.Neighbours(r.job.Realm, r.job.Catalog)
+	}
+	if source == nil {
+		return false, nil
+	}
+	found, err := source.Inside(ctx, r.table.ID, own)
+	switch {
+	case errors.Is(err, polaris.ErrForbidden):
+		r.book.Note("the catalog does not let itself be asked for what else lies in the table's locations: %v", err)
+		return false, nil
+	case err != nil:
+		return false, erase.Failure(ctx, fmt.Errorf("ask the catalog what else lies in the table's locations: %w", err))
+	}
+	r.progress.Alive()
+	for _, n := range found {
+		for _, l := range n.Locations {
+			for _, home := range own {
+				switch {
+				case l.Same(home), home.Within(l):
+					return false, jobs.Permanentf("%s has the location %s, and this table has %s: they share it, so whose files are whose cannot be known; "+
+						"nothing was deleted; move one of them, or drop it, and requeue", n.Name, l, home)
+				case l.Within(home):
+					r.foreign.add(l, n.Name)
+				}
+			}
+		}
+	}
+	return true, nil
+}
+
+// texts are the folders for the receipt, in order.
+func (f *foreign) texts() []string {
+	var texts []string
+	for folder, why := range f.all {
+		texts = append(texts, receipt.Shorten(folder.String()+": "+why))
+	}
+	sortFew(&texts, receipt.MaxPaths)
+	return texts
+}
+
+// sameLocations says whether a table keeps its files where it did.
+func sameLocations(a, b []string) bool { return strings.Join(a, "\x00") == strings.Join(b, "\x00") }
+
+// quarantined says that orphans are moved and not deleted.
+func (r *run) quarantined() bool { return r.settings.Quarantine > 0 }
+
+func (r *run) maxFiles() int { return cmp.Or(r.settings.MaxFiles, r.cfg.MaxFiles) }
