@@ -9,6 +9,8 @@ import (
 	"deckhand/internal/command"
 	"deckhand/jobs"
 	"deckhand/jobs/expire"
+	"deckhand/jobs/manifests"
+	"deckhand/jobs/orphans"
 	"deckhand/jobs/purge"
 )
 
@@ -57,11 +59,23 @@ func (p printer) result(result *jobs.Result) error {
 	if len(result.Receipt) == 0 {
 		return nil
 	}
-	switch {
-	case result.Kind == jobs.Expire:
-		return printReceipt(p.out, result.Receipt, &expire.Receipt{})
-	case result.Kind.PurgesDropped():
-		return printReceipt(p.out, result.Receipt, &purge.Receipt{})
+	if into := receiptOf(result.Kind); into != nil {
+		return printReceipt(p.out, result.Receipt, into)
+	}
+	return nil
+}
+
+// receiptOf a kind, empty; nil for a kind that this version does not know.
+func receiptOf(kind jobs.Kind) receipt {
+	switch kind {
+	case jobs.Expire:
+		return &expire.Receipt{}
+	case jobs.Orphans:
+		return &orphans.Receipt{}
+	case jobs.Manifests:
+		return &manifests.Receipt{}
+	case jobs.Purge, jobs.PurgeView, jobs.PurgeFiles:
+		return &purge.Receipt{}
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -51,7 +53,35 @@ func TestOnceQueuesWhatIsDueAndSaysHowMuch(t *testing.T) {
 	require.Equal(t, 0, got.Code, got.Stderr)
 	summary := decode[scan.Summary](t, got.Stdout)
 	require.Equal(t, 2, summary.Catalogs[0].Tables)
-	require.Empty(t, summary.Catalogs[0].Kinds, "its job waits")
+	require.Equal(t, map[jobs.Kind]scan.KindCounts{jobs.Expire: {Waiting: 1}}, summary.Catalogs[0].Kinds)
+
+	got = producer(t, url, "once", "--config", lake.Config)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Regexp(t, `expire +0 due, 0 queued now, 1 queued before`, got.Stdout)
+	require.Regexp(t, `not counted +views: VIEW_LIST is missing`, got.Stdout)
+}
+
+func TestOnceAndExplainSpeakOfEveryKindThatHasAWorker(t *testing.T) {
+	t.Parallel()
+	url, js := serve(t, queue.AssetsConfig{})
+	lake := newLake(t)
+	lake.Attach(t, pulltest.Policy(jobs.Orphans, "clean", `{"version":"2025-02-03","enable":true,"config":{"quarantine":"14d"}}`), standin.Target{})
+	lake.Attach(t, pulltest.Policy(jobs.Manifests, "few", `{"version":"2025-02-03","enable":true,"config":{"min-commits":2}}`), standin.Target{})
+	got := producer(t, url, "explain", "lake.sales.orders", "--config", lake.Config)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Contains(t, got.Stdout, "orphans: due\n")
+	require.Regexp(t, `quarantine +14d +\(policy\)`, got.Stdout)
+	require.Contains(t, got.Stdout, "no search is known of")
+	require.Contains(t, got.Stdout, "manifests: due\n")
+	require.Contains(t, got.Stdout, "2 commits since the last rewrite; 2 make it due")
+
+	got = producer(t, url, "once", "--config", lake.Config)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Regexp(t, `expire +1 due, 1 queued now`, got.Stdout)
+	require.Regexp(t, `orphans +2 due, 2 queued now`, got.Stdout)
+	require.Regexp(t, `manifests +1 due, 1 queued now`, got.Stdout)
+	require.Equal(t, "policy policies.clean", queuedJob(t, js, "jobs.orphans.POLARIS.lake.sales.young").RequestedBy)
+	require.Equal(t, "policy policies.few", queuedJob(t, js, "jobs.manifests.POLARIS.lake.sales.orders").RequestedBy)
 }
 
 func TestOnceExitsByWhatWentWrong(t *testing.T) {
@@ -130,6 +160,38 @@ func TestExplainSaysWhatAppliesAndWhy(t *testing.T) {
 	got = producer(t, url, "explain", "lake.sales.v", "--config", lake.Config)
 	require.Equal(t, 2, got.Code, got.Stderr)
 	require.Contains(t, got.Stderr, "view")
+}
+
+func TestEveryKindHasAReceiptThatIsPrinted(t *testing.T) {
+	t.Parallel()
+	for _, kind := range jobs.Kinds() {
+		var out bytes.Buffer
+		result := &jobs.Result{Kind: kind, Outcome: jobs.Completed, Namespace: []string{"n"}, Table: "t", Receipt: json.RawMessage(`{"worker":"w7","notes":["look at this"]}`)}
+		require.NoError(t, printer{out: &out}.result(result))
+		require.Contains(t, out.String(), "look at this", kind)
+	}
+}
+
+func TestOrphansAndManifestsAreSubmittedByTheNamesOfPolicies(t *testing.T) {
+	t.Parallel()
+	url, js := serve(t, queue.AssetsConfig{})
+	for kind, test := range map[string]struct{ set, params, wrong, want string }{
+		"orphans":   {"quarantine=14d", `{"quarantine":"14d"}`, "older-than=1h", "1h is too small; the least is 1d"},
+		"manifests": {"remove-dangling-deletes=false", `{"remove-dangling-deletes":false}`, "quarantine=14d", `unknown key "quarantine"`},
+	} {
+		submit := []string{"submit", kind, "--catalog=lake", "--table=sales.orders"}
+		for _, wrong := range [][]string{{"--set", test.wrong}, {`--params={"no-key":1}`}, {"--metadata-location=s3://w/m.json"}} {
+			got := producer(t, url, with(submit, wrong...)...)
+			require.Equal(t, 2, got.Code, got.Stderr)
+		}
+		got := producer(t, url, with(submit, "--set", test.wrong)...)
+		require.Contains(t, got.Stderr, test.want)
+		got = producer(t, url, with(submit, "--set", test.set)...)
+		require.Equal(t, 0, got.Code, got.Stderr)
+		subject := "jobs." + kind + ".POLARIS.lake.sales.orders"
+		require.Equal(t, "queued  "+subject+"\n", got.Stdout)
+		require.JSONEq(t, test.params, string(queuedJob(t, js, subject).Params))
+	}
 }
 
 func TestExpiriesAreSubmittedByTheNamesOfPolicies(t *testing.T) {

@@ -22,12 +22,13 @@ func newSubmit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "submit KIND",
 		Short: "Queue one job",
-		Long: `Queues one job. KIND is expire, purge, purge-view or purge-files. There is at most
-one job for a table and kind (of purge-files: for the same files): submitting it again
-while it waits or runs is harmless, and says "already queued".
+		Long: `Queues one job. KIND is expire, orphans or manifests for a table that lives; purge,
+purge-view or purge-files for what was dropped. There is at most one job for a table
+and kind (of purge-files: for the same files): submitting it again while it waits or
+runs is harmless, and says "already queued".
 
-An expire is of a table that lives. --set gives settings by the names that policies
-have; what is not set is as the table's properties say.
+For a table that lives --set gives settings by the names that policies have; what is
+not set is as the table's properties say. Nothing asks whether the table is due.
 
 Exit codes: 0 queued, already queued, or with --wait completed; 2 bad input; 3 with
 --wait: the job died, was canceled, or was removed by hand; 4 the queue is full,
@@ -37,7 +38,8 @@ denied or cannot be reached, or --timeout has passed: try again.`,
       --metadata-location s3://warehouse/sales/orders/metadata/00012-a.metadata.json
   producer submit purge --file job.json --wait --json
   producer submit purge … --not-before 24h
-  producer submit expire --catalog lake --table sales.orders --set retain-last=5 --wait`,
+  producer submit expire --catalog lake --table sales.orders --set retain-last=5 --wait
+  producer submit orphans --catalog lake --table sales.orders --set quarantine=14d --dry-run --wait`,
 		Args: command.OneKind,
 		RunE: command.Action(func(cmd *cobra.Command, s *command.Session, args []string) error {
 			built, err := job.build(s.Config, jobs.Kind(args[0]), cmd.InOrStdin(), time.Now())

@@ -29,7 +29,7 @@ type jobFlags struct {
 func (f *jobFlags) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&f.catalog, "catalog", "", "name of the catalog")
 	flags.StringVar(&f.table, "table", "", "namespace.table, levels joined by dots; a dot inside a name is written =2E")
-	flags.StringVar(&f.tableUUID, "table-uuid", "", "UUID of the table or view; an expire may do without")
+	flags.StringVar(&f.tableUUID, "table-uuid", "", "UUID of the table or view; jobs on tables that live may do without")
 	flags.StringVar(&f.metadataLocation, "metadata-location", "", "URI of the root metadata file of a dropped table or view")
 	flags.StringArrayVar(&f.locations, "location", nil, "narrow the job to this location; may be repeated")
 	flags.StringVar(&f.realm, "realm", "", "realm of the catalog (default: as configured, else "+config.DefaultRealm+")")
@@ -83,8 +83,8 @@ func (f *jobFlags) setParams(job *jobs.Job) (err error) {
 		}
 		return nil
 	}
-	if job.Kind == jobs.Expire {
-		if _, err := policy.ReadExpire(job.Params); err != nil {
+	if maintains {
+		if _, err := policy.Read(job.Kind, job.Params); err != nil {
 			return fmt.Errorf("settings of the job: %w", err)
 		}
 	}
