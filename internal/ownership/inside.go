@@ -1,0 +1,103 @@
+package ownership
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"deckhand/internal/polaris"
+)
+
+// Relation is how the location of a neighbour lies to the table's own.
+type Relation string
+
+// The relations.
+const (
+	// Within: inside one of the table's locations.
+	Within Relation = "inside"
+	// Same: it is one of the table's locations.
+	Same Relation = "the same as"
+	// Around: one of the table's locations lies inside.
+	Around Relation = "around"
+)
+
+// Neighbour is another table or view whose files lie where the table's do.
+type Neighbour struct {
+	Kind Kind
+	ID   polaris.Identifier
+	// Location of the neighbour, as the catalog writes it, and Own, the one of Query
+	// that it touches.
+	Location, Own string
+	Relation      Relation
+}
+
+// Surroundings is the answer of [Index.Inside].
+type Surroundings struct {
+	// Neighbours by name; one for each pair of locations that touch.
+	Neighbours []Neighbour
+	// Unknown are tables and views that the catalog has and cannot read: where their
+	// files lie is not known.
+	Unknown []*UnreadableError
+	// Unasked says what the catalog does not let this principal see, with the grant
+	// that would help: views and tables of other formats only, since a missing right
+	// to list Iceberg tables is an error.
+	Unasked []string
+	// Looked is when the looks began that the answer is from, the oldest of them.
+	Looked time.Time
+}
+
+// Inside says which other Iceberg tables, tables of other formats and views have a
+// location that lies inside one of the query's, is the same, or contains it. The
+// errors are those of package polaris: then nobody knows.
+func (x *Index) Inside(ctx context.Context, q Query) (*Surroundings, error) {
+	q = q.withDefaults()
+	var own []spot
+	for _, location := range q.Locations {
+		own = append(own, newSpot(location))
+	}
+	found := &Surroundings{}
+	for _, kind := range []Kind{Table, Generic, View} {
+		shelves, looked, err := x.fresh(ctx, q, kind)
+		switch {
+		case kind != Table && errors.Is(err, polaris.ErrForbidden):
+			found.Unasked = append(found.Unasked, fmt.Sprintf("the %ss: %v", kind, err))
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if found.Looked.IsZero() || looked.Before(found.Looked) {
+			found.Looked = looked
+		}
+		for _, s := range shelves {
+			s.surround(found, q, own)
+		}
+	}
+	slices.SortFunc(found.Neighbours, func(a, b Neighbour) int {
+		return cmp.Or(cmp.Compare(a.ID.String(), b.ID.String()), cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.Location, b.Location), cmp.Compare(a.Own, b.Own))
+	})
+	slices.SortFunc(found.Unknown, func(a, b *UnreadableError) int { return cmp.Compare(a.ID.String(), b.ID.String()) })
+	return found, nil
+}
+
+// surround adds what the shelf has.
+func (s *shelf) surround(found *Surroundings, q Query, own []spot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, e := range s.entries {
+		if s.kind == Table && name == q.ID.Name && slices.Equal(s.namespace, q.ID.Namespace) {
+			continue
+		}
+		if e.unknown != nil {
+			found.Unknown = append(found.Unknown, &UnreadableError{Kind: s.kind, ID: s.id(name), Err: e.unknown})
+			continue
+		}
+		for _, touching := range e.touching(own) {
+			touching.Kind, touching.ID = s.kind, s.id(name)
+			found.Neighbours = append(found.Neighbours, touching)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package ownership
+
+import "deckhand/internal/polaris"
+
+// Kind is a kind of inhabitant of a namespace.
+type Kind string
+
+// The kinds.
+const (
+	Table   Kind = "table"
+	View    Kind = "view"
+	Generic Kind = "generic table"
+)
+
+// Query is about one table or view: the one that was dropped, for [Index.Owner], or
+// one that lives, for [Index.Inside].
+type Query struct {
+	// Kind is Table or View; only Owner looks at it. Default Table.
+	Kind Kind
+	// ID is the name that it has or had.
+	ID polaris.Identifier
+	// Mode is Namespace or Catalog. Default Namespace.
+	Mode Mode
+	// UUID, "" where it is not known.
+	UUID string
+	// MetadataLocation is its metadata file, "" where it is not known, and
+	// MetadataLog names the earlier ones.
+	MetadataLocation string
+	MetadataLog      []string
+	// Locations are where it keeps its files. Inside needs them; for Owner they are
+	// given only where the UUID cannot tell whose the files are: then whoever has a
+	// location that is one of them, lies inside or contains one, is an owner.
+	Locations []string
+	// Alive is called again and again while the catalog answers, by several
+	// goroutines. May be nil.
+	Alive func()
+}
+
+func (q Query) withDefaults() Query {
+	if q.Kind == "" {
+		q.Kind = Table
+	}
+	if q.Mode == "" {
+		q.Mode = Namespace
+	}
+	if q.Alive == nil {
+		q.Alive = func() {}
+	}
+	return q
+}

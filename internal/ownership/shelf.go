@@ -1,0 +1,181 @@
+package ownership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"deckhand/internal/polaris"
+)
+
+// shelf is what is known of one kind in one namespace.
+type shelf struct {
+	cfg       Config
+	kind      Kind
+	namespace []string
+	sharing   sharing
+	// asked is when somebody asked last; the index's lock guards it.
+	asked time.Time
+
+	mu      sync.Mutex
+	entries map[string]*entry
+}
+
+func newShelf(cfg Config, kind Kind, namespace []string) *shelf {
+	return &shelf{cfg: cfg, kind: kind, namespace: namespace, sharing: newSharing(), entries: map[string]*entry{}}
+}
+
+// fresh looks through the namespace unless that was done lately.
+func (s *shelf) fresh(ctx context.Context, alive func()) (began time.Time, err error) {
+	return s.sharing.do(ctx, s.cfg, alive, s.look)
+}
+
+// giveUp is how many tables, one after another, a server may fail on that answers
+// otherwise; then it is the server.
+const giveUp = 3
+
+// look lists the namespace and describes everything in it. A namespace that is gone
+// is empty.
+func (s *shelf) look(ctx context.Context, alive func()) error {
+	names, err := s.list(ctx, alive)
+	if err != nil {
+		return fmt.Errorf("list the %ss of %s: %w", s.kind, place(s.namespace), err)
+	}
+	s.keepOnly(names)
+	var failing atomic.Int64
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(s.cfg.Parallel)
+	for name := range names {
+		if within.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			_, err := s.describe(within, name)
+			switch {
+			case err == nil:
+				failing.Store(0)
+			case ownTrouble(err) && failing.Add(1) < giveUp:
+				s.put(name, &entry{unknown: err})
+			default:
+				return fmt.Errorf("ask for %s %s: %w", s.kind, s.id(name), err)
+			}
+			alive()
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (s *shelf) list(ctx context.Context, alive func()) (map[string]bool, error) {
+	names := map[string]bool{}
+	for id, err := range s.lister()(ctx, s.namespace) {
+		switch {
+		case errors.Is(err, polaris.ErrNoNamespace):
+			return nil, s.cfg.Client.Present(ctx)
+		case err != nil:
+			return nil, err
+		}
+		if len(names)%500 == 0 {
+			alive()
+		}
+		names[id.Name] = true
+	}
+	return names, nil
+}
+
+func (s *shelf) lister() func(context.Context, []string) iter.Seq2[polaris.Identifier, error] {
+	switch s.kind {
+	case View:
+		return s.cfg.Client.Views
+	case Generic:
+		return s.cfg.Client.GenericTables
+	}
+	return s.cfg.Client.Tables
+}
+
+func (s *shelf) describer() func(context.Context, polaris.Identifier, string) (*polaris.Description, error) {
+	switch s.kind {
+	case View:
+		return s.cfg.Client.DescribeView
+	case Generic:
+		return s.cfg.Client.DescribeGenericTable
+	}
+	return s.cfg.Client.DescribeTable
+}
+
+func (s *shelf) id(name string) polaris.Identifier {
+	return polaris.Identifier{Namespace: s.namespace, Name: name}
+}
+
+// describe asks for one name and remembers the answer; nil when there is none of
+// that name. The entry may be of something that the catalog cannot read. An error
+// says nothing about the name.
+func (s *shelf) describe(ctx context.Context, name string) (*entry, error) {
+	s.mu.Lock()
+	known := s.entries[name]
+	s.mu.Unlock()
+	etag := ""
+	if known != nil {
+		etag = known.etag
+	}
+	d, err := s.describer()(ctx, s.id(name), etag)
+	switch {
+	case errors.Is(err, polaris.ErrNotFound), errors.Is(err, polaris.ErrNoNamespace):
+		s.put(name, nil)
+		return nil, nil
+	case unreadable(err):
+		known = &entry{unknown: err}
+	case err != nil:
+		return nil, err
+	case !d.NotModified:
+		known = newEntry(d)
+	}
+	s.put(name, known)
+	return known, nil
+}
+
+// unreadable errors are about the one table.
+func unreadable(err error) bool {
+	return errors.Is(err, polaris.ErrDamaged) || errors.Is(err, polaris.ErrRejected)
+}
+
+// ownTrouble says that the server answers, and this with an error of its own. A store
+// that is away looks the same for each table, see giveUp.
+func ownTrouble(err error) bool {
+	var e *polaris.Error
+	return errors.As(err, &e) && e.Status == http.StatusInternalServerError && e.Type != ""
+}
+
+func (s *shelf) put(name string, e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e == nil {
+		delete(s.entries, name)
+		return
+	}
+	s.entries[name] = e
+}
+
+func (s *shelf) keepOnly(names map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.entries {
+		if !names[name] {
+			delete(s.entries, name)
+		}
+	}
+}
+
+// size is how much the shelf remembers; an empty one counts too.
+func (s *shelf) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 1 + len(s.entries)
+}
