@@ -54,7 +54,7 @@ type Entries struct {
 	From table.Opener
 	// With deletes; nil in a dry run.
 	With      *storage.Session
-	Manifests []table.Manifest
+	Manifests []*table.Manifest
 	// Done is what an earlier run saved under the same [Plan], or nil.
 	Done   []byte
 	Stride int
@@ -139,7 +139,7 @@ func (d *Entries) walk(ctx context.Context, chosen func(i int) bool) error {
 			d.pending[i] = 1
 		}
 	}
-	return table.Walk(ctx, d.From, d.Manifests, chosen, cmp.Or(d.Readers, DefaultReaders), visitor{d})
+	return table.Walk(ctx, d.From, d.Manifests, table.WalkConfig{Chosen: chosen, InFlight: cmp.Or(d.Readers, DefaultReaders)}, visitor{d})
 }
 
 // visitor keeps the methods of [table.Visitor] out of the package's face.

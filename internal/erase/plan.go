@@ -13,7 +13,7 @@ const maxDoneBits = 1 << 15
 // Plan identifies a list of manifests, with all the settings that decide when
 // a manifest of it is done, and gives the stride of its bitmap: how many manifests share a bit, so that the
 // bitmap has at most 4 KiB. A bitmap means nothing under another plan.
-func Plan(manifests []table.Manifest, settings ...string) (plan uint64, stride int) {
+func Plan(manifests []*table.Manifest, settings ...string) (plan uint64, stride int) {
 	stride = max(1, (len(manifests)+maxDoneBits-1)/maxDoneBits)
 	digest := xxhash.New()
 	var length [8]byte

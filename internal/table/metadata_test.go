@@ -168,12 +168,6 @@ func TestTheTreeNamesEachManifestOnceWhateverItsSpelling(t *testing.T) {
 			require.False(t, i > 0 && tree.Manifests[i-1].Path >= manifest.Path, "not ordered")
 		}
 	}
-	both := newManifestCollector()
-	both.add(Manifest{Path: "s3a://w/m.avro", Length: -1})
-	both.add(Manifest{Path: "s3://w/m.avro", Length: 5})
-	both.add(Manifest{Path: "weird", Length: 1})
-	both.add(Manifest{Path: "weird", Length: 1})
-	require.Equal(t, []Manifest{{Path: "s3://w/m.avro", Length: 5}, {Path: "weird", Length: 1}}, both.sorted())
 }
 
 func FuzzMetadata(f *testing.F) {

@@ -3,160 +3,97 @@ package table
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
-
-	"deckhand/internal/manifest"
-	"deckhand/internal/storage"
 )
 
-// State is what became of reading a manifest list or a manifest.
-type State uint8
+// Names are what snapshots name: manifest lists, and in old v1 tables manifests.
+type Names struct {
+	Lists     []string
+	Manifests []string
+}
 
-const (
-	// Read: it was read to its end.
-	Read State = iota
-	// Absent: there is no such object.
-	Absent
-	// Unreadable: it is damaged, may not be read, or lies where nothing may be
-	// read; waiting does not change that.
-	Unreadable
-)
-
-// StateOf sorts the error of reading a file. temporary is true when trying
-// again later may help, or when the reading was stopped; the state then says
-// nothing.
-func StateOf(err error) (state State, temporary bool) {
-	var corrupt *manifest.CorruptError
-	switch {
-	case err == nil:
-		return Read, false
-	case errors.As(err, &corrupt):
-		return Unreadable, false
-	case errors.Is(err, storage.ErrNotFound):
-		return Absent, false
-	case errors.Is(err, storage.ErrDenied), errors.Is(err, storage.ErrOutside), errors.Is(err, storage.ErrNoBucket),
-		errors.Is(err, storage.ErrRejected), errors.Is(err, storage.ErrUnsupportedScheme),
-		errors.Is(err, storage.ErrInvalidLocation), errors.Is(err, ErrEncrypted):
-		return Unreadable, false
-	default:
-		return Unreadable, true
+// Add adds what a snapshot names.
+func (n *Names) Add(manifestList string, manifests []string) {
+	if manifestList != "" {
+		n.Lists = append(n.Lists, manifestList)
 	}
+	n.Manifests = append(n.Manifests, manifests...)
 }
 
-// Manifest is one that some manifest list names.
-type Manifest struct {
-	Path string
-	// Length in bytes; -1 when no list tells.
-	Length int64
-}
-
-// ManifestList is one that some snapshot names.
-type ManifestList struct {
-	Path string
-	// Size in bytes as stored; 0 unless it was read.
-	Size  int64
-	State State
-	// Err says why it is unreadable.
-	Err error
-}
-
-// Tree is what a table's snapshots name above the entries of manifests.
-type Tree struct {
-	// Lists, each once, in the order of the snapshots.
-	Lists []ManifestList
-	// Manifests, each once, ordered by path.
-	Manifests []Manifest
-}
-
-// ReadTree reads every manifest list that the metadata names, some at a time.
-// A list that is missing or unreadable is part of the tree; an error means that
-// reading was stopped or that trying later may help.
-func ReadTree(ctx context.Context, from Opener, m *Metadata, inFlight int) (*Tree, error) {
-	tree := &Tree{}
-	collected := newManifestCollector()
-	for _, snapshot := range m.Snapshots {
-		for _, path := range snapshot.Manifests {
-			collected.add(Manifest{Path: path, Length: -1})
+// Names are those of all snapshots but some, in the order of the snapshots.
+func (m *Metadata) Names(but map[int64]bool) Names {
+	var names Names
+	for _, s := range m.Snapshots {
+		if !but[s.ID] {
+			names.Add(s.ManifestList, s.Manifests)
 		}
 	}
-	for _, path := range m.ManifestLists() {
-		tree.Lists = append(tree.Lists, ManifestList{Path: path})
-	}
-	group, reading := errgroup.WithContext(ctx)
-	group.SetLimit(inFlight)
-	for i := range tree.Lists {
-		list := &tree.Lists[i]
-		group.Go(func() error {
-			var err error
-			list.Size, err = ReadList(reading, from, list.Path, func(entry *manifest.ListEntry) error {
-				if entry.HasKeyMetadata {
-					return ErrEncrypted
-				}
-				collected.add(Manifest{Path: entry.Path, Length: entry.Length})
-				return nil
-			})
-			state, temporary := StateOf(err)
-			if temporary {
-				return fmt.Errorf("read manifest list %s: %w", list.Path, err)
-			}
-			list.State, list.Err = state, err
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	tree.Manifests = collected.sorted()
-	return tree, nil
+	return names
 }
 
-// ReadList streams one manifest list and returns its size in bytes as stored, 0
-// when the store does not tell.
-// For its errors see [StateOf].
-func ReadList(ctx context.Context, from Opener, path string, entry func(*manifest.ListEntry) error) (int64, error) {
-	location, err := storage.Parse(path)
-	if err != nil {
-		return 0, err
+// Tree is what some snapshots name above the entries of manifests.
+type Tree struct {
+	// Lists, each once, in the order of the names.
+	Lists []*ManifestList
+	// Manifests, each once, ordered by path: those of the lists that were read, and
+	// the inline ones.
+	Manifests []*Manifest
+
+	names bitmap
+}
+
+// ReadTree reads what the snapshots of the metadata name, inFlight lists at once.
+// For the rest see [Shelf.Read].
+func ReadTree(ctx context.Context, from Opener, m *Metadata, inFlight int) (*Tree, error) {
+	return NewShelf(from, inFlight).Read(ctx, m.Names(nil))
+}
+
+// Has says whether a manifest of the same shelf is part of the tree.
+func (t *Tree) Has(m *Manifest) bool { return t.names.has(m.number) }
+
+// Without are the manifests that another tree of the same shelf does not have,
+// ordered by path.
+func (t *Tree) Without(other *Tree) []*Manifest {
+	var rest []*Manifest
+	for _, m := range t.Manifests {
+		if !other.Has(m) {
+			rest = append(rest, m)
+		}
 	}
-	body, info, err := from.Open(ctx, location)
-	if err != nil {
-		return 0, err
+	return rest
+}
+
+// Unread are the lists that were not read to their end.
+func (t *Tree) Unread() []*ManifestList {
+	var unread []*ManifestList
+	for _, list := range t.Lists {
+		if list.State != Read {
+			unread = append(unread, list)
+		}
 	}
-	defer func() { _ = body.Close() }()
-	return max(info.Size, 0), manifest.ReadList(body, path, entry)
+	return unread
 }
 
-// manifestCollector keeps each manifest once. Two lists may name one manifest
-// in two spellings of its location, so it is the identity that counts.
-type manifestCollector struct {
-	mu        sync.Mutex
-	index     map[string]int
-	manifests []Manifest
-}
-
-func newManifestCollector() *manifestCollector { return &manifestCollector{index: map[string]int{}} }
-
-func (c *manifestCollector) add(m Manifest) {
-	id := Identity(m.Path)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i, found := c.index[id]
-	if !found {
-		c.index[id] = len(c.manifests)
-		c.manifests = append(c.manifests, m)
-		return
+// sorted are the manifests of some numbers, ordered by path.
+func (s *Shelf) sorted(names bitmap) []*Manifest {
+	var all []*Manifest
+	for _, m := range s.manifests {
+		if names.has(m.number) {
+			all = append(all, m)
+		}
 	}
-	// Of two spellings the smaller one stays, so that every run has the same.
-	c.manifests[i].Path = min(c.manifests[i].Path, m.Path)
-	c.manifests[i].Length = max(c.manifests[i].Length, m.Length)
+	slices.SortFunc(all, func(a, b *Manifest) int { return cmp.Compare(a.Path, b.Path) })
+	return all
 }
 
-func (c *manifestCollector) sorted() []Manifest {
-	slices.SortFunc(c.manifests, func(a, b Manifest) int { return cmp.Compare(a.Path, b.Path) })
-	return c.manifests
+// bitmap is a set of small numbers.
+type bitmap []uint64
+
+func (b *bitmap) add(n uint32) {
+	for int(n/64) >= len(*b) {
+		*b = append(*b, 0)
+	}
+	(*b)[n/64] |= 1 << (n % 64)
 }
+
+func (b bitmap) has(n uint32) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"deckhand/internal/manifest"
-	"deckhand/internal/storage"
 )
 
 // Visitor is told what a walk finds. Its methods are called from several
@@ -27,17 +27,31 @@ type Visitor interface {
 // that is slower than the reading would else come to the end of none for long.
 const entriesAhead = 4
 
-// Walk reads the chosen manifests and shows their entries to the visitor. Up to
-// inFlight are open at once, and they come nearly in their order: when manifest
-// n shows its entries, all but three of those before it are finished. The error
-// is the visitor's, or means that reading was stopped or that trying later may
-// help.
-func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i int) bool, inFlight int, visitor Visitor) error {
+// DefaultManifestsInFlight manifests are open at once in a [Walk]. Each costs well
+// under a MiB.
+const DefaultManifestsInFlight = 32
+
+// WalkConfig says what a [Walk] reads.
+type WalkConfig struct {
+	// Chosen says which manifests are read. nil: all.
+	Chosen func(i int) bool
+	// InFlight manifests are open at once. Default [DefaultManifestsInFlight].
+	InFlight int
+	// Fields are the optional fields of entries that are decoded, beside
+	// [manifest.FieldFormat], which always is.
+	Fields manifest.Fields
+}
+
+// Walk reads the chosen manifests and shows their entries to the visitor. They come
+// nearly in their order: when manifest n shows its entries, all but three of those
+// before it are finished. The error is the visitor's, or means that reading was
+// stopped or that trying later may help; then it names the manifest.
+func Walk(ctx context.Context, from Opener, manifests []*Manifest, c WalkConfig, visitor Visitor) error {
 	group, walking := errgroup.WithContext(ctx)
-	group.SetLimit(inFlight)
+	group.SetLimit(cmp.Or(c.InFlight, DefaultManifestsInFlight))
 	order, number := newTurns(entriesAhead), 0
 	for i := range manifests {
-		if !chosen(i) {
+		if c.Chosen != nil && !c.Chosen(i) {
 			continue
 		}
 		if walking.Err() != nil {
@@ -46,7 +60,7 @@ func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i 
 		mine := number
 		number++
 		group.Go(func() error {
-			visitErr, readErr := walkManifest(walking, from, i, manifests[i], visitor,
+			visitErr, readErr := walkManifest(walking, from, i, manifests[i], c.Fields, visitor,
 				func() error { return order.enter(walking, mine) })
 			if visitErr != nil {
 				return visitErr
@@ -70,12 +84,8 @@ func Walk(ctx context.Context, from Opener, manifests []Manifest, chosen func(i 
 
 // walkManifest tells the visitor's error from that of reading, since only the
 // latter says something about the manifest.
-func walkManifest(ctx context.Context, from Opener, i int, m Manifest, visitor Visitor, turn func() error) (visitErr, readErr error) {
-	location, err := storage.Parse(m.Path)
-	if err != nil {
-		return nil, err
-	}
-	body, info, err := from.Open(ctx, location)
+func walkManifest(ctx context.Context, from Opener, i int, m *Manifest, fields manifest.Fields, visitor Visitor, turn func() error) (visitErr, readErr error) {
+	body, info, err := openPath(ctx, from, m.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +96,7 @@ func walkManifest(ctx context.Context, from Opener, i int, m Manifest, visitor V
 		return nil, tooShort(m, info.Size)
 	}
 	counted := &countingReader{r: body}
-	reader, err := manifest.NewReader(counted, m.Path, manifest.FieldFormat)
+	reader, err := manifest.NewReader(counted, m.Path, fields|manifest.FieldFormat)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +121,7 @@ func walkManifest(ctx context.Context, from Opener, i int, m Manifest, visitor V
 	}
 }
 
-func tooShort(m Manifest, size int64) error {
+func tooShort(m *Manifest, size int64) error {
 	return &manifest.CorruptError{Name: m.Path, Offset: size,
 		Err: fmt.Errorf("it has %d bytes, the manifest list says %d", size, m.Length)}
 }

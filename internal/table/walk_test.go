@@ -46,7 +46,7 @@ func (v *inOrder) End(i int, state State, _ error) error {
 	return nil
 }
 
-func synthetic(t *testing.T) (shelf, []Manifest) {
+func synthetic(t *testing.T) (shelf, []*Manifest) {
 	t.Helper()
 	objects := tabletest.Objects{}
 	made, err := tabletest.Synthetic(tabletest.SyntheticOptions{Location: "s3://w/t", Files: 4000, Manifests: 40}, tabletest.ToBucket(putter(objects)))
@@ -71,7 +71,7 @@ func TestAWalkShowsEveryEntryOnceAndNearlyInOrder(t *testing.T) {
 	delete(from.objects, manifests[7].Path)
 	from.objects[manifests[9].Path] = from.objects[manifests[9].Path][:500]
 	visitor := &inOrder{t: t, ended: map[int]bool{}, entries: map[int]int{}, states: map[State]int{}}
-	require.NoError(t, Walk(t.Context(), from, manifests, func(int) bool { return true }, 16, visitor))
+	require.NoError(t, Walk(t.Context(), from, manifests, WalkConfig{InFlight: 16}, visitor))
 	require.Equal(t, map[State]int{Read: 38, Absent: 1, Unreadable: 1}, visitor.states)
 	for i, n := range visitor.entries {
 		require.Equal(t, 100, n, "manifest %d", i)
@@ -84,13 +84,13 @@ func TestAManifestShorterThanItsListSaysIsUnreadable(t *testing.T) {
 	from, manifests := synthetic(t)
 	manifests[3].Length++
 	visitor := &inOrder{t: t, ended: map[int]bool{}, entries: map[int]int{}, states: map[State]int{}}
-	require.NoError(t, Walk(t.Context(), from, manifests, func(int) bool { return true }, 16, visitor))
+	require.NoError(t, Walk(t.Context(), from, manifests, WalkConfig{InFlight: 16}, visitor))
 	require.Equal(t, map[State]int{Read: 39, Unreadable: 1}, visitor.states)
 	require.Zero(t, visitor.entries[3])
 
 	from.sizeless = true
 	visitor = &inOrder{t: t, ended: map[int]bool{}, entries: map[int]int{}, states: map[State]int{}}
-	require.NoError(t, Walk(t.Context(), from, manifests, func(int) bool { return true }, 16, visitor))
+	require.NoError(t, Walk(t.Context(), from, manifests, WalkConfig{InFlight: 16}, visitor))
 	require.Equal(t, map[State]int{Read: 39, Unreadable: 1}, visitor.states)
 }
 
@@ -99,7 +99,7 @@ func TestAnErrorOfTheVisitorStopsTheWalk(t *testing.T) {
 	from, manifests := synthetic(t)
 	stop := errors.New("stop")
 	visitor := &inOrder{t: t, ended: map[int]bool{}, entries: map[int]int{}, states: map[State]int{}, fail: stop}
-	require.ErrorIs(t, Walk(t.Context(), from, manifests, func(int) bool { return true }, 16, visitor), stop)
+	require.ErrorIs(t, Walk(t.Context(), from, manifests, WalkConfig{InFlight: 16}, visitor), stop)
 	require.LessOrEqual(t, len(visitor.entries), entriesAhead)
 }
 
@@ -108,5 +108,5 @@ func TestAStoreThatFailsStopsTheWalk(t *testing.T) {
 	from, manifests := synthetic(t)
 	from.broken = errors.New("connection reset")
 	visitor := &inOrder{t: t, ended: map[int]bool{}, entries: map[int]int{}, states: map[State]int{}}
-	require.ErrorIs(t, Walk(t.Context(), from, manifests, func(int) bool { return true }, 16, visitor), from.broken)
+	require.ErrorIs(t, Walk(t.Context(), from, manifests, WalkConfig{InFlight: 16}, visitor), from.broken)
 }

@@ -18,7 +18,7 @@ type dataLevel struct {
 	*run
 	*going
 	// readable are the manifests that are read.
-	readable []*namedManifest
+	readable []*table.Manifest
 	sieve    *sieve
 	seen     *erase.Seen
 	mu       sync.Mutex
@@ -26,7 +26,7 @@ type dataLevel struct {
 
 // deleteData deletes the files that no manifest names as live that stays. The
 // error is permanent when the store refused one.
-func (r *run) deleteData(ctx context.Context, g *going, badLists []string, s *sieve) error {
+func (r *run) deleteData(ctx context.Context, g *going, s *sieve) error {
 	resuming := r.ck.Level == levelData
 	if !resuming {
 		r.ck.Unread = nil
@@ -34,9 +34,8 @@ func (r *run) deleteData(ctx context.Context, g *going, badLists []string, s *si
 	if err := r.enter(ctx, levelData, nil, r.receipt.Kept.Few(maxListed)); err != nil {
 		return err
 	}
-	for _, path := range badLists {
-		list := r.shelf.list(table.Identity(path))
-		r.unread(receipt.ManifestLists, path, list.state, list.err)
+	for _, list := range g.tree.Unread() {
+		r.unread(receipt.ManifestLists, list.Path, list.State, list.Err)
 	}
 	d := &dataLevel{run: r, going: g, sieve: s, seen: erase.NewSeen()}
 	for _, m := range g.manifests {
@@ -46,7 +45,7 @@ func (r *run) deleteData(ctx context.Context, g *going, badLists []string, s *si
 		}
 		d.missing(m, s.unread[m].state, s.unread[m].err)
 	}
-	manifests := plain(d.readable)
+	manifests := d.readable
 	if len(manifests) > erase.MaxManifests {
 		return jobs.Permanentf("%d manifests are to go, more than the %d that one expiry can tell apart", len(manifests), erase.MaxManifests)
 	}
@@ -128,7 +127,7 @@ func (d *dataLevel) End(i int, state table.State, err error) (done bool) {
 }
 
 // missing records a manifest of a removed snapshot that was not read.
-func (d *dataLevel) missing(m *namedManifest, state table.State, err error) {
+func (d *dataLevel) missing(m *table.Manifest, state table.State, err error) {
 	if d.gone[m] = state == table.Absent; d.gone[m] {
 		d.book.Missing(receipt.Manifests, m.Path)
 		return

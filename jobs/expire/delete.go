@@ -2,7 +2,6 @@ package expire
 
 import (
 	"context"
-	"slices"
 
 	"deckhand/internal/erase"
 	"deckhand/internal/polaris"
@@ -21,40 +20,41 @@ type going struct {
 	reached map[storage.Location]bool
 	// manifests that no snapshot names which stays; gone marks those that were not
 	// there.
-	manifests []*namedManifest
-	gone      map[*namedManifest]bool
-	lists     []string
+	manifests []*table.Manifest
+	gone      map[*table.Manifest]bool
+	// tree is what the record's snapshots name; nil when a run is resumed in a level
+	// that does not need it.
+	tree *table.Tree
 }
 
 // deleteFiles deletes what the record's snapshots reach and those of the table,
 // without the record's, do not. In a dry run it only counts.
 func (r *run) deleteFiles(ctx context.Context, rec *record, loaded *polaris.Loaded, s *sieve) error {
 	m, goes := loaded.Metadata, idSet(rec.ids())
-	stayLists, stayInline := namesOf(m, goes)
-	goLists, goInline := rec.names()
-	g := &going{rec: rec, lists: table.Distinct(goLists), gone: map[*namedManifest]bool{}, reached: reachedFiles(loaded, goes, rec)}
-	for _, path := range stayLists {
+	g := &going{rec: rec, gone: map[*table.Manifest]bool{}, reached: reachedFiles(loaded, goes, rec)}
+	for _, path := range m.Names(goes).Lists {
 		addLocation(g.reached, path)
 	}
 	if r.ck.Level <= levelManifests {
-		if err := r.shelf.read(ctx, slices.Concat(stayLists, goLists)); err != nil {
+		stay, tree, err := r.read(ctx, m, rec)
+		if err != nil {
 			return err
 		}
-		stay, tree := r.shelf.tree(stayLists, stayInline), r.shelf.tree(goLists, goInline)
-		if err := r.readable(stay); err != nil {
+		if err := readable(stay); err != nil {
 			return err
 		}
-		for manifest := range stay.manifests {
+		for _, manifest := range stay.Manifests {
 			addLocation(g.reached, manifest.Path)
 		}
-		if g.manifests = tree.without(stay); !s.serves(g.manifests) {
+		g.tree = tree
+		if g.manifests = tree.Without(stay); !s.serves(g.manifests) {
 			s = newSieve(r.table.Reader, s.large) // others have let go of more since the plan
 		}
 		if r.ck.Level <= levelData {
 			if err := r.fill(ctx, s, g.manifests, stay); err != nil {
 				return err
 			}
-			if err := r.deleteData(ctx, g, tree.bad, s); err != nil {
+			if err := r.deleteData(ctx, g, s); err != nil {
 				return err
 			}
 		}
@@ -118,17 +118,23 @@ func (r *run) manifestFiles(g *going) []upperFile {
 	return files
 }
 
+// lists of the record's snapshots. Of those that were not read only the path is known.
+func (g *going) lists() []*table.ManifestList {
+	if g.tree != nil {
+		return g.tree.Lists
+	}
+	var lists []*table.ManifestList
+	for _, path := range table.Distinct(g.rec.names().Lists) {
+		lists = append(lists, &table.ManifestList{Path: path})
+	}
+	return lists
+}
+
 func (r *run) listFiles(g *going) []upperFile {
 	var files []upperFile
-	for _, path := range g.lists {
-		file := upperFile{kind: receipt.ManifestLists, path: path}
-		if list := r.shelf.list(table.Identity(path)); list != nil {
-			if file.size = list.size; list.state == table.Absent {
-				continue
-			}
-		}
-		if !r.isLeft(path) {
-			files = append(files, file)
+	for _, list := range g.lists() {
+		if list.State != table.Absent && !r.isLeft(list.Path) {
+			files = append(files, upperFile{kind: receipt.ManifestLists, path: list.Path, size: list.Size})
 		}
 	}
 	return files

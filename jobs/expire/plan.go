@@ -59,16 +59,14 @@ func (r *run) noteUnknown(m *table.Metadata) {
 // planFiles reads what stays, where something goes.
 func (r *run) planFiles(ctx context.Context, p *plan, m *table.Metadata) error {
 	goes := idSet(p.rec.ids())
-	stayLists, stayInline := namesOf(m, goes)
-	goLists, goInline := p.rec.names()
-	if err := r.shelf.read(ctx, slices.Concat(stayLists, goLists)); err != nil {
+	stay, going, err := r.read(ctx, m, p.rec)
+	if err != nil {
 		return err
 	}
-	stay, going := r.shelf.tree(stayLists, stayInline), r.shelf.tree(goLists, goInline)
-	if err := r.readable(stay); err != nil {
+	if err := readable(stay); err != nil {
 		return err
 	}
-	if err := r.fill(ctx, p.sieve, going.without(stay), stay); err != nil {
+	if err := r.fill(ctx, p.sieve, going.Without(stay), stay); err != nil {
 		return err
 	}
 	if r.settings.CleanExpiredMetadata {
@@ -79,24 +77,23 @@ func (r *run) planFiles(ctx context.Context, p *plan, m *table.Metadata) error {
 }
 
 // readable is an error when a list of a snapshot that stays was not read.
-func (r *run) readable(stay tree) error {
-	if len(stay.bad) == 0 {
+func readable(stay *table.Tree) error {
+	unread := stay.Unread()
+	if len(unread) == 0 {
 		return nil
 	}
-	err := r.shelf.list(table.Identity(stay.bad[0])).err
 	return jobs.Permanentf("manifest list %s of a snapshot that stays cannot be read, so it cannot be told which files it needs: "+
-		"nothing was removed or deleted by this; mend it or roll the table back, and requeue: %w", stay.bad[0], err)
+		"nothing was removed or deleted by this; mend it or roll the table back, and requeue: %w", unread[0].Path, unread[0].Err)
 }
 
 // fill makes the sieve know what stays of the files that going name.
-func (r *run) fill(ctx context.Context, s *sieve, going []*namedManifest, stay tree) error {
+func (r *run) fill(ctx context.Context, s *sieve, going []*table.Manifest, stay *table.Tree) error {
 	if len(going) == 0 {
 		return nil
 	}
-	staying := stay.sorted()
-	err := s.prepare(ctx, going, staying)
+	err := s.prepare(ctx, going, stay.Manifests)
 	if err == nil {
-		err = s.add(ctx, staying)
+		err = s.add(ctx, stay.Manifests)
 	}
 	var unreadable *staysError
 	if errors.As(err, &unreadable) {
@@ -121,17 +118,17 @@ func unusedSchemas(m *table.Metadata, goes map[int64]bool) []int {
 }
 
 // unusedSpecs are those of no manifest that stays.
-func (r *run) unusedSpecs(m *table.Metadata, stay tree) []int {
+func (r *run) unusedSpecs(m *table.Metadata, stay *table.Tree) []int {
 	if m.DefaultSpecID < 0 {
 		return nil
 	}
 	used := map[int]bool{m.DefaultSpecID: true}
-	for manifest := range stay.manifests {
-		if manifest.spec < 0 {
+	for _, manifest := range stay.Manifests {
+		if manifest.SpecID < 0 {
 			r.book.Note("partition specs stay: a snapshot without a manifest list does not tell which it uses")
 			return nil
 		}
-		used[manifest.spec] = true
+		used[int(manifest.SpecID)] = true
 	}
 	return slices.DeleteFunc(slices.Clone(m.SpecIDs), func(id int) bool { return used[id] })
 }

@@ -12,6 +12,7 @@ import (
 	"deckhand/internal/policy"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
+	"deckhand/internal/table"
 	"deckhand/jobs"
 )
 
@@ -29,7 +30,7 @@ type run struct {
 
 	// folder of the table's records.
 	folder     storage.Location
-	shelf      *shelf
+	shelf      *table.Shelf
 	largeTable int64
 
 	// ck is what is stored next.
@@ -106,7 +107,7 @@ func (r *run) open(ctx context.Context, loaded *polaris.Loaded) error {
 	if err := r.table.Open(ctx, loaded, r.dryRun); err != nil {
 		return err
 	}
-	r.folder, r.shelf = r.table.MetadataFolder.Join(recordFolder), newShelf(r.table.Reader)
+	r.folder, r.shelf = r.table.MetadataFolder.Join(recordFolder), table.NewShelf(r.table.Reader, listsInFlight)
 	return nil
 }
 

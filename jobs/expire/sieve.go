@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"deckhand/internal/erase"
@@ -13,8 +12,12 @@ import (
 	"deckhand/internal/table"
 )
 
-// manifestsInFlight are read at once.
-const manifestsInFlight = 32
+const (
+	// listsInFlight manifest lists are read at once.
+	listsInFlight = 32
+	// manifestsInFlight are read at once.
+	manifestsInFlight = 32
+)
 
 // largeTable is how many files stay, at least, where the set of those that could
 // go is made first. A set of a million takes 16 MiB.
@@ -30,11 +33,11 @@ type sieve struct {
 	// many stay, more than large.
 	wanted *table.PathSet
 	// covered are the manifests whose files are wanted.
-	covered map[*namedManifest]bool
+	covered map[*table.Manifest]bool
 	large   int64
 	// unread are manifests of removed snapshots whose files are not in wanted.
-	unread map[*namedManifest]*unreadManifest
-	read   map[*namedManifest]bool
+	unread map[*table.Manifest]*unreadManifest
+	read   map[*table.Manifest]bool
 }
 
 // unreadManifest says why a manifest was not read.
@@ -44,7 +47,7 @@ type unreadManifest struct {
 }
 
 func newSieve(from table.Opener, large int64) *sieve {
-	return &sieve{from: from, large: large, live: endlessSet(), read: map[*namedManifest]bool{}, unread: map[*namedManifest]*unreadManifest{}}
+	return &sieve{from: from, large: large, live: endlessSet(), read: map[*table.Manifest]bool{}, unread: map[*table.Manifest]*unreadManifest{}}
 }
 
 // endlessSet is never full, so that what it does not have was never added.
@@ -52,7 +55,7 @@ func endlessSet() *table.PathSet { return table.NewPathSet(1 << 48) }
 
 // prepare chooses the cheaper way: the files that could go are remembered first
 // when they are much fewer than those that stay.
-func (s *sieve) prepare(ctx context.Context, going, staying []*namedManifest) error {
+func (s *sieve) prepare(ctx context.Context, going, staying []*table.Manifest) error {
 	if len(s.read) > 0 || s.wanted != nil {
 		return nil
 	}
@@ -60,12 +63,12 @@ func (s *sieve) prepare(ctx context.Context, going, staying []*namedManifest) er
 	if few < 0 || many < s.large || few*4 > many {
 		return nil
 	}
-	s.wanted, s.covered = endlessSet(), make(map[*namedManifest]bool, len(going))
+	s.wanted, s.covered = endlessSet(), make(map[*table.Manifest]bool, len(going))
 	for _, m := range going {
 		s.covered[m] = true
 	}
 	var mu sync.Mutex
-	return s.walk(ctx, going, s.wanted, nil, func(m *namedManifest, state table.State, err error) error {
+	return s.walk(ctx, going, s.wanted, nil, func(m *table.Manifest, state table.State, err error) error {
 		if state != table.Read {
 			mu.Lock()
 			defer mu.Unlock()
@@ -77,17 +80,18 @@ func (s *sieve) prepare(ctx context.Context, going, staying []*namedManifest) er
 
 // serves says whether it can tell about the files of these manifests. One that was
 // filled for fewer must not be asked: it has left out what only the others name.
-func (s *sieve) serves(going []*namedManifest) bool {
-	return s.wanted == nil || !slices.ContainsFunc(going, func(m *namedManifest) bool { return !s.covered[m] })
+func (s *sieve) serves(going []*table.Manifest) bool {
+	return s.wanted == nil || !slices.ContainsFunc(going, func(m *table.Manifest) bool { return !s.covered[m] })
 }
 
 // countEntries is -1 when a list does not tell.
-func countEntries(manifests []*namedManifest) (n int64) {
+func countEntries(manifests []*table.Manifest) (n int64) {
 	for _, m := range manifests {
-		if m.entries < 0 {
+		live := m.Live()
+		if live < 0 {
 			return -1
 		}
-		n += m.entries
+		n += live
 	}
 	return n
 }
@@ -106,15 +110,15 @@ func (e *staysError) Unwrap() error { return e.err }
 
 // add reads the live entries of manifests that stay. A *staysError says which one
 // cannot be read.
-func (s *sieve) add(ctx context.Context, staying []*namedManifest) error {
-	var todo []*namedManifest
+func (s *sieve) add(ctx context.Context, staying []*table.Manifest) error {
+	var todo []*table.Manifest
 	for _, m := range staying {
 		if !s.read[m] {
 			todo = append(todo, m)
 		}
 	}
 	var mu sync.Mutex
-	return s.walk(ctx, todo, s.live, s.wanted, func(m *namedManifest, state table.State, err error) error {
+	return s.walk(ctx, todo, s.live, s.wanted, func(m *table.Manifest, state table.State, err error) error {
 		if state != table.Read {
 			return &staysError{path: m.Path, err: err}
 		}
@@ -130,22 +134,22 @@ func (s *sieve) has(l storage.Location) bool { return s.live.Has(l) != table.New
 
 // walk puts the live entries of manifests into a set, those of among only where
 // that is given.
-func (s *sieve) walk(ctx context.Context, manifests []*namedManifest, into, among *table.PathSet,
-	end func(*namedManifest, table.State, error) error,
+func (s *sieve) walk(ctx context.Context, manifests []*table.Manifest, into, among *table.PathSet,
+	end func(*table.Manifest, table.State, error) error,
 ) error {
 	if len(manifests) == 0 {
 		return nil
 	}
 	v := collector{manifests: manifests, into: into, among: among, end: end}
-	err := table.Walk(ctx, s.from, plain(manifests), func(int) bool { return true }, manifestsInFlight, v)
+	err := table.Walk(ctx, s.from, manifests, table.WalkConfig{InFlight: manifestsInFlight}, v)
 	return erase.Failure(ctx, err)
 }
 
 // collector is a [table.Visitor].
 type collector struct {
-	manifests   []*namedManifest
+	manifests   []*table.Manifest
 	into, among *table.PathSet
-	end         func(*namedManifest, table.State, error) error
+	end         func(*table.Manifest, table.State, error) error
 }
 
 // Entry implements [table.Visitor].
@@ -166,14 +170,4 @@ func (c collector) Entry(_ int, e *manifest.Entry) error {
 // End implements [table.Visitor].
 func (c collector) End(i int, state table.State, err error) error {
 	return c.end(c.manifests[i], state, err)
-}
-
-// sorted orders the manifests of a tree by path.
-func (t tree) sorted() []*namedManifest {
-	all := make([]*namedManifest, 0, len(t.manifests))
-	for m := range t.manifests {
-		all = append(all, m)
-	}
-	slices.SortFunc(all, func(a, b *namedManifest) int { return strings.Compare(a.Path, b.Path) })
-	return all
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/manifest"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/internal/tabletest"
@@ -27,16 +28,16 @@ func (s shelfOf) Open(_ context.Context, l storage.Location) (io.ReadCloser, sto
 }
 
 // Manifest n names the files n to n+9, the odd ones by entries of status DELETED.
-func manifestsOf(count int) (shelfOf, []*namedManifest) {
+func manifestsOf(count int) (shelfOf, []*table.Manifest) {
 	h := tabletest.HandmadeTable{Location: "s3://w/t", Root: "s3://w/t/metadata/v.metadata.json"}
-	var named []*namedManifest
+	var named []*table.Manifest
 	for m := range count {
 		made := tabletest.HandmadeManifest{Path: fmt.Sprintf("s3://w/t/metadata/m%d.avro", m)}
 		for f := m; f < m+10; f++ {
 			made.Entries = append(made.Entries, tabletest.HandmadeEntry{Status: int64(f % 2 * 2), Path: fileOf(f).String(), Size: 1})
 		}
 		h.Manifests = append(h.Manifests, made)
-		named = append(named, &namedManifest{Manifest: table.Manifest{Path: made.Path, Length: -1}, entries: 10})
+		named = append(named, &table.Manifest{ListEntry: manifest.ListEntry{Path: made.Path, Length: -1, AddedFiles: 10}})
 	}
 	return shelfOf(h.Objects()), named
 }
@@ -64,7 +65,7 @@ func TestBothWaysOfTheSieveKeepTheSameFiles(t *testing.T) {
 	s := newSieve(from, 0)
 	require.NoError(t, s.prepare(t.Context(), staying, going))
 	require.Nil(t, s.wanted, "more could go than stay")
-	staying[0].entries = -1
+	staying[0].AddedFiles = -1
 	require.NoError(t, s.prepare(t.Context(), going, staying))
 	require.Nil(t, s.wanted, "a list does not tell")
 }

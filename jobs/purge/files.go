@@ -1,7 +1,6 @@
 package purge
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -50,9 +49,13 @@ func (r *run) purgeFiles(ctx context.Context) error {
 	if err := parseParams(r.job.Params, &params, "manifests", "files"); err != nil {
 		return err
 	}
-	tree, err := namedTree(params)
-	if err != nil {
+	if err := checkNames(params); err != nil {
 		return jobs.Permanent(err)
+	}
+	// No list is read: nothing says more of the manifests than the job.
+	tree, err := r.shelf().Read(ctx, table.Names{Manifests: params.Manifests})
+	if err != nil {
+		return err
 	}
 	scope, err := r.filesScope()
 	if err != nil {
@@ -72,20 +75,14 @@ func (r *run) purgeFiles(ctx context.Context) error {
 	return r.deleteNamed(ctx, tree)
 }
 
-// namedTree is the job's manifests, each once.
-func namedTree(params jobs.FilesParams) (*table.Tree, error) {
+func checkNames(params jobs.FilesParams) error {
 	if len(params.Manifests) == 0 && len(params.Files) == 0 {
-		return nil, errors.New("read params of the job: it names neither manifests nor files")
+		return errors.New("read params of the job: it names neither manifests nor files")
 	}
 	if slices.Contains(params.Manifests, "") || slices.Contains(params.Files, "") {
-		return nil, errors.New("read params of the job: a manifest or file is empty")
+		return errors.New("read params of the job: a manifest or file is empty")
 	}
-	tree := &table.Tree{}
-	for _, path := range table.Distinct(params.Manifests) {
-		tree.Manifests = append(tree.Manifests, table.Manifest{Path: path, Length: -1})
-	}
-	slices.SortFunc(tree.Manifests, func(a, b table.Manifest) int { return cmp.Compare(a.Path, b.Path) })
-	return tree, nil
+	return nil
 }
 
 // filesScope is what may be deleted: what the catalog allows, narrowed by the

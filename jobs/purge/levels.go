@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"deckhand/internal/erase"
-	"deckhand/internal/manifest"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -141,8 +140,11 @@ func (r *run) enter(ctx context.Context, at level, next Counts, kept receipt.Kep
 	return r.save(ctx)
 }
 
+// shelf holds the lists that the run reads.
+func (r *run) shelf() *table.Shelf { return table.NewShelf(r.reader, listsInFlight) }
+
 func (r *run) readTree(ctx context.Context) (*table.Tree, error) {
-	tree, err := table.ReadTree(ctx, r.reader, r.metadata, listsInFlight)
+	tree, err := r.shelf().Read(ctx, r.metadata.Names(nil))
 	if err != nil {
 		return nil, erase.Failure(ctx, err)
 	}
@@ -153,9 +155,8 @@ func (r *run) readTree(ctx context.Context) (*table.Tree, error) {
 	if r.ck.Level > levelData {
 		return tree, nil // what is absent or unreadable was counted when it was found
 	}
-	for i := range tree.Lists {
-		switch list := &tree.Lists[i]; {
-		case list.State == table.Read:
+	for _, list := range tree.Unread() {
+		switch {
 		case errors.Is(list.Err, table.ErrEncrypted):
 			return nil, jobs.Permanent(fmt.Errorf("read manifest list %s: %w", list.Path, list.Err))
 		case r.missing(ManifestLists, list.Path, list.State, list.Err):
@@ -188,58 +189,64 @@ func (r *run) inScope(path string) bool {
 }
 
 // listFiles are the manifest lists that may go: those that name no held
-// manifest. Lists are read again only where there is a held one.
+// manifest. A run that is resumed in this level reads lists only where there is a
+// held one: their sizes were counted before.
 func (r *run) listFiles(ctx context.Context, tree *table.Tree) ([]file, error) {
-	if tree == nil { // resumed in this level: the sizes were counted before
-		tree = &table.Tree{}
-		for _, path := range r.metadata.ManifestLists() {
-			tree.Lists = append(tree.Lists, table.ManifestList{Path: path})
-		}
+	resumed := tree == nil
+	lists, err := r.listsOf(ctx, tree)
+	if err != nil {
+		return nil, err
 	}
 	var files []file
-	for _, list := range tree.Lists {
-		names, err := r.namesHeld(ctx, list)
-		if err != nil {
-			return nil, err
-		}
-		if names && r.inScope(list.Path) {
+	for _, list := range lists {
+		if r.namesHeld(list) && r.inScope(list.Path) {
 			r.book.Keep(NamesKept, ManifestLists, list.Size, list.Path, "")
 			r.named[erase.PathHash(list.Path)] = true
 			continue
 		}
-		files = append(files, file{kind: ManifestLists, path: list.Path, size: list.Size, absent: list.State == table.Absent})
+		files = append(files, file{
+			kind: ManifestLists, path: list.Path, size: list.Size,
+			absent: !resumed && list.State == table.Absent,
+		})
 	}
 	return files, nil
 }
 
-var errNamesHeld = errors.New("the list names a held manifest")
+func (r *run) listsOf(ctx context.Context, tree *table.Tree) ([]*table.ManifestList, error) {
+	if tree == nil && len(r.held) > 0 && !r.heldAll {
+		var err error
+		if tree, err = r.shelf().Read(ctx, r.metadata.Names(nil)); err != nil {
+			return nil, erase.Failure(ctx, err)
+		}
+	}
+	if tree != nil {
+		return tree.Lists, nil
+	}
+	var lists []*table.ManifestList
+	for _, path := range r.metadata.ManifestLists() {
+		lists = append(lists, &table.ManifestList{Path: path})
+	}
+	return lists, nil
+}
 
-func (r *run) namesHeld(ctx context.Context, list table.ManifestList) (bool, error) {
+// namesHeld says whether a list may name something that stays.
+func (r *run) namesHeld(list *table.ManifestList) bool {
 	switch {
 	case list.State == table.Absent:
-		return false, nil
+		return false
 	case r.heldAll, r.isHeld(list.Path):
-		return true, nil
+		return true
 	case len(r.held) == 0:
-		return false, nil
+		return false
+	case list.State == table.Unreadable:
+		return !errors.Is(list.Err, storage.ErrDenied) || !r.goneBefore(list.Path)
 	}
-	_, err := table.ReadList(ctx, r.reader, list.Path, func(entry *manifest.ListEntry) error {
-		if r.isHeld(entry.Path) {
-			return errNamesHeld
+	for m := range list.Manifests() {
+		if r.isHeld(m.Path) {
+			return true
 		}
-		return nil
-	})
-	if errors.Is(err, errNamesHeld) {
-		return true, nil
 	}
-	state, again := table.StateOf(err)
-	switch {
-	case again:
-		return false, erase.Failure(ctx, fmt.Errorf("read manifest list %s: %w", list.Path, err))
-	case errors.Is(err, storage.ErrDenied) && r.goneBefore(list.Path):
-		return false, nil
-	}
-	return state == table.Unreadable, nil
+	return false
 }
 
 func (r *run) statisticsFiles() []file {
