@@ -78,7 +78,9 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	for _, o := range p.objects {
 		b.WriteString("<Contents>")
 		field("Key", encode(o.Key))
-		fmt.Fprintf(&b, "<LastModified>%s</LastModified>", o.LastModified.UTC().Format("2006-01-02T15:04:05.000Z"))
+		if written := s.written(bucket, o.Key, o.LastModified.Time); !written.IsZero() {
+			field("LastModified", written.UTC().Format("2006-01-02T15:04:05.000Z"))
+		}
 		field("ETag", o.ETag)
 		fmt.Fprintf(&b, "<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>", o.Size)
 	}

@@ -63,6 +63,7 @@ type Server struct {
 	latency   atomic.Int64
 	store     atomic.Pointer[store]
 	faults    atomic.Pointer[faulter]
+	times     atomic.Pointer[TimesFunc]
 	meter     meter
 	requestID atomic.Int64
 }
