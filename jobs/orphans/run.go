@@ -14,6 +14,7 @@ import (
 	"deckhand/internal/policy"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
+	"deckhand/internal/table"
 	"deckhand/jobs"
 )
 
@@ -34,6 +35,9 @@ type run struct {
 	loaded  *polaris.Loaded
 	places  []place
 	reached *reached
+	// files of the table, found once each.
+	files   *table.Reach
+	reader  *table.Reach
 	foreign *foreign
 	// now by the store's clock, and before which time files are old.
 	now, before time.Time
@@ -108,6 +112,7 @@ func (r *run) search(ctx context.Context) error {
 		return err
 	}
 	r.reached = newReached(newPrefixes(r.settings.EqualSchemes, r.settings.EqualAuthorities))
+	r.reader = table.NewReach(r.table.Reader, table.ReachConfig{})
 	for _, step := range []struct {
 		took *int64
 		do   func(context.Context) error
