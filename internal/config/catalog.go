@@ -30,8 +30,12 @@ type Catalog struct {
 	REST *REST `yaml:"rest,omitempty"`
 	// S3 is how s3:// locations are reached.
 	S3 S3 `yaml:"s3"`
-	// Purge is how far a purge may reach.
+	// Purge is how far a purge may reach, and whom it asks before.
 	Purge Purge `yaml:"purge"`
+	// Orphans is whom a removal of orphans asks.
+	Orphans Orphans `yaml:"orphans"`
+	// Key of the entry, as messages name it.
+	Key string `yaml:"-"`
 }
 
 // S3 is how s3:// locations are reached.
@@ -61,6 +65,13 @@ const (
 	OutsideForget = "forget"
 )
 
+// Values of [Purge].Verify and [Orphans].Neighbours: how far the catalog is asked.
+const (
+	AskNamespace = "namespace"
+	AskCatalog   = "catalog"
+	AskOff       = "off"
+)
+
 // Purge is how far a purge may reach. Whoever may commit to a table can name
 // another table's files in it, so the default is narrow.
 type Purge struct {
@@ -71,6 +82,18 @@ type Purge struct {
 	// scope: keep (the job ends dead and can be requeued) or forget. Such files
 	// themselves are always kept. Default keep.
 	Outside string `yaml:"outside"`
+	// Verify says where the catalog is asked, before anything is deleted, whether the
+	// dropped table lives on: namespace (its own), catalog (every namespace), or off.
+	// All but off need the rest section. Default namespace.
+	Verify string `yaml:"verify"`
+}
+
+// Orphans is whom a removal of orphans asks, besides the listing, which others keep
+// files inside the table's location.
+type Orphans struct {
+	// Neighbours says where the catalog is asked for tables and views: namespace (the
+	// table's own), catalog (every namespace), or off. Default namespace.
+	Neighbours string `yaml:"neighbours"`
 }
 
 // StorageConfig is what the catalog's stores need. Its hooks are unset.
@@ -117,6 +140,7 @@ func (c *Config) fillCatalogs() {
 			catalog = &Catalog{}
 			c.Catalogs[key] = catalog
 		}
+		catalog.Key = key
 		catalog.Name = cmp.Or(catalog.Name, key)
 		catalog.Realm = cmp.Or(catalog.Realm, DefaultRealm)
 		if catalog.REST != nil {
@@ -124,6 +148,8 @@ func (c *Config) fillCatalogs() {
 		}
 		catalog.Purge.Scope = cmp.Or(catalog.Purge.Scope, ScopeTable)
 		catalog.Purge.Outside = cmp.Or(catalog.Purge.Outside, OutsideKeep)
+		catalog.Purge.Verify = cmp.Or(catalog.Purge.Verify, AskNamespace)
+		catalog.Orphans.Neighbours = cmp.Or(catalog.Orphans.Neighbours, AskNamespace)
 	}
 }
 
@@ -132,7 +158,8 @@ func (c *Config) validateCatalogs() (errs []error) {
 	for _, key := range slices.Sorted(maps.Keys(c.Catalogs)) {
 		catalog := c.Catalogs[key]
 		section := "catalogs." + key
-		errs = append(errs, prefix(section, catalog.validateStorage()), prefix(section+".purge", catalog.Purge.validate()))
+		errs = append(errs, prefix(section, catalog.validateStorage()), prefix(section+".purge", catalog.Purge.validate()),
+			prefix(section+".orphans", checkAsk("neighbours", catalog.Orphans.Neighbours)))
 		if catalog.REST != nil {
 			errs = append(errs, prefix(section+".rest", catalog.REST.validate()))
 		}
@@ -167,5 +194,23 @@ func (p Purge) validate() error {
 	if p.Outside != OutsideKeep && p.Outside != OutsideForget {
 		errs = append(errs, fmt.Errorf("outside: %q is neither %s nor %s", p.Outside, OutsideKeep, OutsideForget))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkAsk("verify", p.Verify))...)
+}
+
+func checkAsk(field, value string) error {
+	if value == AskNamespace || value == AskCatalog || value == AskOff {
+		return nil
+	}
+	return fmt.Errorf("%s: %q is none of %s, %s, %s", field, value, AskNamespace, AskCatalog, AskOff)
+}
+
+// CanVerify says why purges of the catalog could not ask whether the table lives on;
+// nil where they can, or need not.
+func (c *Catalog) CanVerify() error {
+	if c.REST != nil || c.Purge.Verify == AskOff {
+		return nil
+	}
+	return fmt.Errorf("catalogs.%s.purge.verify: is %s, so that a purge asks the catalog whether the table lives on, and there is no way to ask it; "+
+		"give the catalog a rest section, catalogs.%s.rest: { uri: … }, or write catalogs.%s.purge: { verify: off } to purge without asking",
+		c.Key, c.Purge.Verify, c.Key, c.Key)
 }

@@ -49,7 +49,7 @@ func TestDocumentedFormIsRead(t *testing.T) {
 	lake, found := config.Catalog("POLARIS", "lake")
 	require.True(t, found)
 	require.Equal(t, []string{"s3://warehouse/"}, lake.Locations)
-	require.Equal(t, Purge{Scope: "table", Outside: "keep"}, lake.Purge)
+	require.Equal(t, Purge{Scope: "table", Outside: "keep", Verify: "namespace"}, lake.Purge)
 	store := lake.StorageConfig()
 	require.Equal(t, "topsecret", store.S3.SecretAccessKey)
 	require.Equal(t, "k", store.S3.AccessKeyID)
@@ -65,8 +65,9 @@ func TestAbsentSettingsHaveTheirDocumentedDefaults(t *testing.T) {
 	require.NoError(t, err)
 	lake := config.CatalogsNamed("")[0]
 	require.Equal(t, "lake", lake.Name)
+	require.Equal(t, "namespace", lake.Orphans.Neighbours)
 	require.Equal(t, "POLARIS", lake.Realm)
-	require.Equal(t, Purge{Scope: "table", Outside: "keep"}, lake.Purge)
+	require.Equal(t, Purge{Scope: "table", Outside: "keep", Verify: "namespace"}, lake.Purge)
 	require.Equal(t, Slots{jobs.Purge: 4, jobs.PurgeView: 2, jobs.PurgeFiles: 2, jobs.Expire: 2, jobs.Orphans: 1, jobs.Manifests: 1}, config.Worker.Slots)
 	require.Equal(t, 25*time.Second, config.Worker.Drain)
 	require.Equal(t, 15*time.Minute, config.Worker.StallTimeout)
@@ -185,6 +186,8 @@ func TestMistakesInValuesNameTheFieldAndTheFix(t *testing.T) {
 		"catalogs: {lake: }":                                              "catalogs.lake.locations: name at least one allowed location",
 		"catalogs: {lake: {locations: ['ftp://x/y']}}":                    "catalogs.lake.locations:",
 		strings.Replace(lake, "%s", "purge: {scope: world}", 1):           `catalogs.lake.purge.scope: "world" is neither table nor catalog`,
+		strings.Replace(lake, "%s", "purge: {verify: everywhere}", 1):     `catalogs.lake.purge.verify: "everywhere" is none of namespace, catalog, off`,
+		strings.Replace(lake, "%s", "orphans: {neighbours: all}", 1):      `catalogs.lake.orphans.neighbours: "all" is none of namespace, catalog, off`,
 		strings.Replace(lake, "%s", "purge: {outside: burn}", 1):          `catalogs.lake.purge.outside: "burn" is neither keep nor forget`,
 		strings.Replace(lake, "%s", "s3: {access_key_id: k}", 1):          "catalogs.lake.s3: access key id and secret access key: give both or none",
 		"catalogs: {a: {locations: [/w]}, b: {name: a, locations: [/w]}}": `catalogs.b: catalog "a" of realm "POLARIS" is there already, as catalogs.a`,
@@ -325,4 +328,23 @@ func TestOfTheNATSSectionOnlyThePortCountsForAnEmbeddedServer(t *testing.T) {
 	config, err = Load(path, func(string) string { return "" }, pflag.NewFlagSet("", pflag.ContinueOnError))
 	require.NoError(t, err)
 	require.Equal(t, broker.Config{URL: "nats://host:4333"}, config.NATS)
+}
+
+func TestAPurgeThatAsksNeedsSomebodyToAsk(t *testing.T) {
+	t.Parallel()
+	for rest, can := range map[string]bool{
+		"": false, "purge: {verify: catalog}": false, "purge: {verify: off}": true,
+		"rest: {uri: http://127.0.0.1:8181}": true,
+	} {
+		config, err := load(t, "catalogs:\n  bay:\n    name: lake\n    locations: [file:///w]\n    "+rest+"\n", nil, nil)
+		require.NoError(t, err, rest)
+		err = config.CatalogsNamed("")[0].CanVerify()
+		if can {
+			require.NoError(t, err, rest)
+			continue
+		}
+		require.ErrorContains(t, err, "catalogs.bay.purge.verify: is ", rest)
+		require.ErrorContains(t, err, "catalogs.bay.rest: { uri: … }", rest)
+		require.ErrorContains(t, err, "catalogs.bay.purge: { verify: off }", rest)
+	}
 }
