@@ -14,10 +14,7 @@ import (
 // it names since. The error is permanent when a list or manifest cannot be read:
 // what it names is unknown.
 func (r *run) reach(ctx context.Context, loaded *polaris.Loaded) error {
-	if r.files == nil {
-		r.files = table.NewReach(r.table.Reader, table.ReachConfig{})
-	}
-	err := r.files.Files(ctx, loaded.Metadata, loaded.MetadataLocation, func(f table.Reached) error {
+	err := r.reader.Files(ctx, loaded.Metadata, loaded.MetadataLocation, func(f table.Reached) error {
 		r.reached.add(f.Path)
 		return nil
 	})

@@ -35,8 +35,6 @@ type run struct {
 	loaded  *polaris.Loaded
 	places  []place
 	reached *reached
-	// files of the table, found once each.
-	files   *table.Reach
 	reader  *table.Reach
 	foreign *foreign
 	// now by the store's clock, and before which time files are old.
