@@ -56,6 +56,7 @@ func examineREST(ctx context.Context, catalog *config.Catalog, area string, log 
 	} else {
 		r.add(verdictOK, area, "credentials", "none are vended; the catalog's own storage settings serve")
 	}
+	examineTable(ctx, client, id, loaded, catalog, area, log, r)
 	if offers.Policies {
 		_, err = client.Policies(ctx, id)
 		r.result(err, verdictFail, area, "policies", "those of "+id.String()+" can be read")

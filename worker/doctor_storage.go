@@ -3,18 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"deckhand/internal/config"
 	"deckhand/internal/storage"
-	"deckhand/jobs"
 )
 
 const (
@@ -70,7 +66,7 @@ func examineLocation(ctx context.Context, stores *storage.Stores, location stora
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if location.Scheme == "file" {
-		if info, err := os.Stat(location.Key); err != nil || !info.IsDir() {
+		if !isFolder(location.Key) {
 			r.add(verdictFail, area, "list", "%s is not a folder on this machine; make it, or mount it here", location)
 			return
 		}
@@ -103,32 +99,12 @@ func examineRead(ctx context.Context, session *storage.Session, location storage
 		r.add(verdictSkip, area, "read", "%s: %s", location, why)
 		return
 	}
-	reader, _, err := session.Open(ctx, some.Location)
-	if err == nil {
-		if _, err = reader.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
-			err = nil // an empty object
-		}
-		err = errors.Join(err, reader.Close())
-	}
+	err := readByte(ctx, session, some.Location)
 	r.result(err, verdictFail, area, "read", some.Location.String())
 }
 
-// examineDelete deletes an object that is not there, which a store refuses
-// unless the right is granted. A folder grants nothing to a file that is not
-// there, so one is made.
 func examineDelete(ctx context.Context, session *storage.Session, location storage.Location, area string, r *report) {
-	target := location.Join(".deckhand-doctor-" + jobs.NewID())
-	if target.Scheme == "file" {
-		if err := session.Write(ctx, target, []byte("deckhand doctor wrote this and deletes it\n")); err != nil {
-			r.result(err, verdictFail, area, "delete", "")
-			return
-		}
-	}
-	var errs []error
-	for _, deletion := range session.Delete(ctx, []storage.Location{target}) {
-		errs = append(errs, deletion.Err)
-	}
-	r.result(errors.Join(errs...), verdictFail, area, "delete", location.String())
+	r.result(deleteProbe(ctx, session, location), verdictFail, area, "delete", location.String())
 }
 
 // clockAddress is where the store tells the time.

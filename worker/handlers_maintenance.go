@@ -7,6 +7,7 @@ import (
 	"deckhand/jobs"
 	"deckhand/jobs/expire"
 	"deckhand/jobs/manifests"
+	"deckhand/jobs/orphans"
 )
 
 // maintenanceHandlers makes those of the kinds that work on living tables.
@@ -20,6 +21,10 @@ func (b *toolbox) maintenanceHandlers(cfg handlerConfig, all map[jobs.Kind]jobs.
 	if err != nil {
 		return fmt.Errorf("prepare rewrites of manifests: %w", err)
 	}
-	all[jobs.Expire], all[jobs.Manifests] = expiries, rewrites
+	searches, err := orphans.New(orphans.Config{Config: settings})
+	if err != nil {
+		return fmt.Errorf("prepare searches for orphans: %w", err)
+	}
+	all[jobs.Expire], all[jobs.Manifests], all[jobs.Orphans] = expiries, rewrites, searches
 	return nil
 }

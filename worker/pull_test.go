@@ -89,7 +89,7 @@ func TestExecExpiresByTheNamesOfPolicies(t *testing.T) {
 func TestExecOfATableThatIsNotThereIsAMistakeOfItsName(t *testing.T) {
 	t.Parallel()
 	lake, made := newLake(t, "")
-	for _, kind := range []string{"expire"} {
+	for _, kind := range []string{"expire", "orphans"} {
 		exec := []string{"exec", kind, "--config", lake.Config, "--catalog", "lake", "--nats-url", nowhere}
 		got := worker(t, append(exec, "--table", "sales.nothing")...)
 		require.Equal(t, 2, got.Code, "%s: %s", kind, got.Stderr)
@@ -236,12 +236,35 @@ func TestDoctorTriesWhatMaintenanceAsksOfACatalog(t *testing.T) {
 	_, err := queue.Setup(t.Context(), server.JetStream(t), queue.AssetsConfig{})
 	require.NoError(t, err)
 	lake, _ := newLake(t, "")
-	before := names(t, lake.Warehouse())
+	before, location := names(t, lake.Warehouse()), lake.Server.MetadataLocation(t.Context(), pulltest.In("sales", "orders"))
 	got := worker(t, "doctor", "--config", lake.Config, "--nats-url", server.URL())
 	require.Equal(t, 0, got.Code, got.Stdout+got.Stderr)
 	require.Contains(t, got.Stdout, "sales.orders")
 	require.Contains(t, got.Stdout, "policies")
+	for _, want := range []string{
+		`ok +catalog lake +read a table +file://.*\.metadata\.json`, `ok +catalog lake +list a table +file://`, `ok +catalog lake +delete in a table +file://`,
+		`ok +catalog lake +commit +allowed`, `warn +catalog lake +list views +not allowed, so .*; grant VIEW_LIST`,
+	} {
+		require.Regexp(t, want, got.Stdout)
+	}
 	require.Equal(t, before, names(t, lake.Warehouse()))
+	require.Equal(t, location, lake.Server.MetadataLocation(t.Context(), pulltest.In("sales", "orders")))
+
+	reader, err := lake.Server.CreatePrincipal("reader", "lake", "TABLE_READ_DATA", "NAMESPACE_LIST", "VIEW_LIST")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(lake.Folder+"/reader.txt", []byte(reader+"\n"), 0o600))
+	config := lake.Configure(t, "reader.yaml", fmt.Sprintf("catalogs:\n  lake:\n    rest: { uri: %q, credential_file: reader.txt }\n", lake.Server.URI()))
+	got = worker(t, "doctor", "--no-nats", "--config", config)
+	require.Equal(t, 1, got.Code, got.Stdout)
+	require.Regexp(t, `FAIL +catalog lake +commit .*grant the principal TABLE_WRITE_DATA on the catalog`, got.Stdout)
+	require.Regexp(t, `ok +catalog lake +list views +allowed`, got.Stdout)
+
+	// Of a file that is gone, and of a store that is not the one of the catalog.
+	root := strings.TrimPrefix(location, "file://")
+	require.NoError(t, os.Rename(root, root+".away"))
+	got = worker(t, "doctor", "--no-nats", "--config", lake.Config)
+	require.Equal(t, 1, got.Code, got.Stdout)
+	require.NoError(t, os.Rename(root+".away", root))
 
 	lake.Server.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
 		if kind != standin.LoadTable {
