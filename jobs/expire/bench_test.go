@@ -14,6 +14,7 @@ import (
 
 	iceio "github.com/apache/iceberg-go/io"
 
+	"deckhand/internal/maintenance/maintenancetest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 )
@@ -60,25 +61,8 @@ func manySnapshots() tabletest.HandmadeTable {
 		}
 		snapshots = append(snapshots, snapshot)
 	}
-	h.Metadata = complete(snapshots)
+	h.Metadata = maintenancetest.CompleteMetadata(snapshots)
 	return h
-}
-
-// complete is what every library wants in the metadata of a table.
-func complete(snapshots []object) object {
-	last := snapshots[len(snapshots)-1]
-	return object{
-		"snapshots": snapshots, "current-snapshot-id": last["snapshot-id"], "last-sequence-number": len(snapshots),
-		"last-updated-ms":   last["timestamp-ms"],
-		"refs":              object{"main": object{"snapshot-id": last["snapshot-id"], "type": "branch"}},
-		"current-schema-id": 0, "schemas": []object{{"type": "struct", "schema-id": 0, "fields": []object{
-			{"id": 1, "name": "id", "required": true, "type": "long"},
-		}}},
-		"default-spec-id": 0, "last-partition-id": 1000, "partition-specs": []object{{"spec-id": 0, "fields": []object{
-			{"source-id": 1, "field-id": 1000, "name": "bucket", "transform": "bucket[16]"},
-		}}},
-		"default-sort-order-id": 0, "sort-orders": []object{{"order-id": 0, "fields": []any{}}},
-	}
 }
 
 // rival is a catalog for iceberg-go that commits in memory.
@@ -147,7 +131,7 @@ func compare(b *testing.B, server *s3test.Server, location, params string, retai
 	b.Run("deckhand", func(b *testing.B) {
 		y := newYardOn(b, server)
 		measure(b, func() {
-			y.open(location)
+			y.Open(location)
 			_, err := y.expire(params)
 			require.NoError(b, err)
 		})

@@ -11,6 +11,7 @@ import (
 
 	"deckhand/internal/jobtest"
 	"deckhand/internal/maintenance"
+	"deckhand/internal/maintenance/maintenancetest"
 	"deckhand/internal/polaris"
 	"deckhand/internal/pulltest"
 	"deckhand/internal/secret"
@@ -47,14 +48,14 @@ func TestATableOfLocalFilesIsExpiredOverREST(t *testing.T) {
 	require.Less(t, len(after.Metadata.Snapshots), len(before.Metadata.Snapshots))
 
 	y := newYard(t)
-	y.storage.Locations = []string{"file://" + lake.Warehouse()}
-	wanted := y.reach(after.Metadata).union(after.Metadata)
+	y.Storage.Locations = []string{"file://" + lake.Warehouse()}
+	wanted := y.Reach(after.Metadata).Union(after.Metadata)
 	for path := range neighbours {
 		wanted[path] = true
 	}
 	var left []string
 	require.NoError(t, filepath.WalkDir(lake.Warehouse(), func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && !isMetadata(path) {
+		if err == nil && !entry.IsDir() && !maintenancetest.IsMetadata(path) {
 			left = append(left, "file://"+path)
 		}
 		return err

@@ -9,107 +9,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/jobtest"
+	"deckhand/internal/maintenance/maintenancetest"
 	"deckhand/internal/receipt"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/jobs"
 )
 
-const home = "s3://warehouse/db/t"
-
-func inHome(name string) string { return home + "/" + name }
-
-// draft describes a table by snapshot: which manifests each one's list names, and
-// which files each manifest.
-type draft struct {
-	tabletest.HandmadeTable
-	snapshots []object
-}
-
-func newDraft() *draft {
-	return &draft{HandmadeTable: tabletest.HandmadeTable{Location: home, Root: inHome("metadata/v0.metadata.json")}}
-}
-
-// manifest adds one whose entries are live, or deleted with a "-" before.
-func (d *draft) manifest(name string, files ...string) {
-	made := tabletest.HandmadeManifest{Path: inHome("metadata/" + name)}
-	for _, f := range files {
-		e := tabletest.HandmadeEntry{Status: 1, Path: f, Size: 10}
-		if rest, deleted := strings.CutPrefix(f, "-"); deleted {
-			e.Status, e.Path = 2, rest
-		}
-		if !strings.Contains(e.Path, "://") {
-			e.Path = inHome("data/" + e.Path)
-		}
-		made.Entries = append(made.Entries, e)
-	}
-	d.Manifests = append(d.Manifests, made)
-}
-
-// snapshot adds the next one, a child of the last.
-func (d *draft) snapshot(manifests ...string) {
-	n := len(d.snapshots) + 1
-	list := tabletest.HandmadeList{Path: inHome(fmt.Sprintf("metadata/list-%d.avro", n))}
-	for _, m := range manifests {
-		list.Manifests = append(list.Manifests, inHome("metadata/"+m))
-	}
-	d.Lists = append(d.Lists, list)
-	s := object{"snapshot-id": n, "sequence-number": n, "timestamp-ms": 1_700_000_000_000 + n, "manifest-list": list.Path, "schema-id": 0}
-	if n > 1 {
-		s["parent-snapshot-id"] = n - 1
-	}
-	d.snapshots = append(d.snapshots, s)
-}
-
-// lay puts the table and the files that it names into the store, and opens it.
-func (y *yard) lay(d *draft, more object) {
-	y.load(tabletest.Neighbours(home))
-	for _, m := range d.Manifests {
-		for _, e := range m.Entries {
-			y.put(e.Path, []byte("0123456789"))
-		}
-	}
-	d.Metadata = complete(d.snapshots)
-	for key, value := range more {
-		d.Metadata[key] = value
-		if files, is := value.([]object); is && strings.Contains(key, "statistics") {
-			for _, f := range files {
-				y.put(f["statistics-path"].(string), []byte("1234567"))
-			}
-		}
-	}
-	y.load(d.Objects())
-	y.open(d.Root)
-}
-
-// has checks which of the files are there.
-func (y *yard) has(there bool, names ...string) {
-	y.t.Helper()
-	for _, name := range names {
-		if !strings.Contains(name, "://") {
-			name = inHome(name)
-		}
-		bucket, key, err := tabletest.SplitS3(name)
-		require.NoError(y.t, err)
-		require.Equal(y.t, there, y.server.Has(bucket, key), name)
-	}
-}
-
 func TestAFileThatWasDeletedAndAddedAgainStays(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	d := newDraft()
-	d.manifest("m1", "again", "never-again", "moved", "-tombstone")
-	d.manifest("m2", "-again", "-never-again", "moved")
-	d.manifest("m3", "again")
-	d.snapshot("m1")
-	d.snapshot("m2")
-	d.snapshot("m2", "m3")
-	y.lay(d, nil)
+	d := maintenancetest.NewDraft()
+	d.Manifest("m1", "again", "never-again", "moved", "-tombstone")
+	d.Manifest("m2", "-again", "-never-again", "moved")
+	d.Manifest("m3", "again")
+	d.Snapshot("m1")
+	d.Snapshot("m2")
+	d.Snapshot("m2", "m3")
+	y.Lay(d, nil)
 	r, err := y.expire(expireAll)
 	require.NoError(t, err)
-	y.has(true, "data/again", "data/moved", "data/tombstone", "metadata/m2", "metadata/m3", "metadata/list-3.avro")
-	y.has(false, "data/never-again", "metadata/m1", "metadata/list-1.avro", "metadata/list-2.avro")
+	y.Has(true, "data/again", "data/moved", "data/tombstone", "metadata/m2", "metadata/m3", "metadata/list-3.avro")
+	y.Has(false, "data/never-again", "metadata/m1", "metadata/list-1.avro", "metadata/list-2.avro")
 	require.Equal(t, map[string]int64{"data": 1, "manifest": 1, "manifest-list": 2}, fileCounts(r))
 }
 
@@ -118,53 +39,55 @@ func TestAFileThatWasDeletedAndAddedAgainStays(t *testing.T) {
 func TestWhatASnapshotReachesThatCameBeforeTheCommitStays(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	d := newDraft()
-	d.manifest("m1", "a", "b")
-	d.manifest("m2", "c", "d")
-	d.manifest("m3", "e")
-	d.manifest("late", "c", "new")
-	d.snapshot("m1")
-	d.snapshot("m2")
-	d.snapshot("m3")
-	late := tabletest.HandmadeList{Path: inHome("metadata/list-late.avro"), Manifests: []string{inHome("metadata/m1"), inHome("metadata/late")}}
+	d := maintenancetest.NewDraft()
+	d.Manifest("m1", "a", "b")
+	d.Manifest("m2", "c", "d")
+	d.Manifest("m3", "e")
+	d.Manifest("late", "c", "new")
+	d.Snapshot("m1")
+	d.Snapshot("m2")
+	d.Snapshot("m3")
+	late := tabletest.HandmadeList{Path: maintenancetest.InHome("metadata/list-late.avro"), Manifests: []string{maintenancetest.InHome("metadata/m1"), maintenancetest.InHome("metadata/late")}}
 	d.Lists = append(d.Lists, late)
-	y.lay(d, nil)
-	y.ledger.race = func() {
-		y.ledger.change(
+	y.Lay(d, nil)
+	y.Ledger.Race = func() {
+		y.Ledger.Change(
 			object{"action": "add-snapshot", "snapshot": object{"snapshot-id": 9, "sequence-number": 9, "parent-snapshot-id": 3,
 				"timestamp-ms": 1_700_000_000_009, "manifest-list": late.Path, "summary": object{"operation": "append"}}},
-			setRef("audit", "branch", 9))
+			maintenancetest.SetRef("audit", "branch", 9))
 	}
 	r, err := y.expire(expireAll)
 	require.NoError(t, err)
 	require.Zero(t, r.Conflicts)
-	y.has(true, "data/a", "data/b", "data/c", "data/e", "data/new", "metadata/m1", "metadata/m3", "metadata/late", "metadata/list-late.avro")
-	y.has(false, "data/d", "metadata/m2", "metadata/list-1.avro")
+	y.Has(true, "data/a", "data/b", "data/c", "data/e", "data/new", "metadata/m1", "metadata/m3", "metadata/late", "metadata/list-late.avro")
+	y.Has(false, "data/d", "metadata/m2", "metadata/list-1.avro")
 }
 
 func TestNothingIsCommittedWhileSomethingThatStaysCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []string{"metadata/m2", "metadata/list-2.avro"} {
 		for name, damage := range map[string]func(y *yard){
-			"damaged": func(y *yard) { y.put(inHome(broken), tabletest.BreakSync(y.get(inHome(broken)))) },
-			"absent":  func(y *yard) { y.remove(inHome(broken)) },
+			"damaged": func(y *yard) {
+				y.Put(maintenancetest.InHome(broken), tabletest.BreakSync(y.Get(maintenancetest.InHome(broken))))
+			},
+			"absent": func(y *yard) { y.Remove(maintenancetest.InHome(broken)) },
 		} {
 			y := newYard(t)
-			d := newDraft()
-			d.manifest("m1", "a")
-			d.manifest("m2", "b")
-			d.snapshot("m1")
-			d.snapshot("m2")
-			y.lay(d, nil)
+			d := maintenancetest.NewDraft()
+			d.Manifest("m1", "a")
+			d.Manifest("m2", "b")
+			d.Snapshot("m1")
+			d.Snapshot("m2")
+			y.Lay(d, nil)
 			damage(y)
-			keys, location := y.keys(), y.ledger.location
+			keys, location := y.Keys(), y.Ledger.Location
 			for _, params := range []string{expireAll, `{"older-than":"0s","retain-last":1,"dry-run":true}`} {
 				_, err := y.expire(params)
 				require.True(t, jobs.IsPermanent(err), "%s %s: %v", broken, name, err)
-				require.ErrorContains(t, err, inHome(broken))
+				require.ErrorContains(t, err, maintenancetest.InHome(broken))
 				require.ErrorContains(t, err, "nothing was removed or deleted")
-				require.Equal(t, keys, y.keys())
-				require.Equal(t, location, y.ledger.location)
+				require.Equal(t, keys, y.Keys())
+				require.Equal(t, location, y.Ledger.Location)
 			}
 		}
 	}
@@ -175,48 +98,48 @@ func TestWhatAnUnreadableManifestOfARemovedSnapshotNamesStays(t *testing.T) {
 	for _, broken := range []string{"metadata/m1", "metadata/list-1.avro"} {
 		for _, absent := range []bool{false, true} {
 			y := newYard(t)
-			d := newDraft()
-			d.manifest("m1", "a")
-			d.manifest("m2", "b")
-			d.manifest("m3", "c")
-			d.snapshot("m1")
-			d.snapshot("m2")
-			d.snapshot("m3")
-			y.lay(d, nil)
+			d := maintenancetest.NewDraft()
+			d.Manifest("m1", "a")
+			d.Manifest("m2", "b")
+			d.Manifest("m3", "c")
+			d.Snapshot("m1")
+			d.Snapshot("m2")
+			d.Snapshot("m3")
+			y.Lay(d, nil)
 			if absent {
-				y.remove(inHome(broken))
+				y.Remove(maintenancetest.InHome(broken))
 			} else {
-				y.put(inHome(broken), []byte("Obj\x01 no Avro"))
+				y.Put(maintenancetest.InHome(broken), []byte("Obj\x01 no Avro"))
 			}
-			full, location := y.server.Snapshot(), y.ledger.location
+			full, location := y.Server.Snapshot(), y.Ledger.Location
 			r, err := y.expire(expireAll)
 			require.NoError(t, err)
-			y.has(true, "data/a", "data/c")
-			y.has(false, "data/b", "metadata/m2", "metadata/list-2.avro")
-			y.has(!absent, broken)
+			y.Has(true, "data/a", "data/c")
+			y.Has(false, "data/b", "metadata/m2", "metadata/list-2.avro")
+			y.Has(!absent, broken)
 			require.Equal(t, 2, r.Removed.Snapshots)
 			if absent {
-				require.Equal(t, []string{inHome(broken)}, r.AbsentPaths)
+				require.Equal(t, []string{maintenancetest.InHome(broken)}, r.AbsentPaths)
 				require.Empty(t, r.Kept)
 			} else {
 				require.EqualValues(t, 1, r.Kept[receipt.Unreadable].Counts.Total().Files)
 				require.Contains(t, r.Kept[receipt.Unreadable].Paths[0], broken)
 				require.Contains(t, strings.Join(r.Notes, " "), "cannot be read")
 			}
-			want := y.files()
+			want := y.Files()
 
 			// The same when it is cut off in any place.
 			for _, c := range y.cuts(r) {
-				y.server.Restore(full)
-				y.open(location)
-				y.ledger.requests = 0
+				y.Server.Restore(full)
+				y.Open(location)
+				y.Ledger.Requests = 0
 				progress := &jobtest.Progress{}
 				if y.cutOff(c, progress) == nil {
 					continue
 				}
 				again, err := y.run(t.Context(), expireAll, progress)
 				require.NoError(t, err, c)
-				require.Equal(t, want, y.files(), "%s absent %t: %s", broken, absent, c)
+				require.Equal(t, want, y.Files(), "%s absent %t: %s", broken, absent, c)
 				require.Equal(t, r.Deleted, again.Deleted, c)
 				require.Equal(t, r.Kept, again.Kept, c)
 				require.Equal(t, r.Absent, again.Absent, c)
@@ -232,48 +155,48 @@ func TestAManifestThatIsMendedAfterThePlanDeletesNothing(t *testing.T) {
 	for _, large := range []int64{0, -1} {
 		y := newYard(t)
 		y.large = large
-		d := newDraft()
-		d.manifest("m1", "shared", "own")
-		d.manifest("m2", "shared")
-		d.manifest("m0", "zero")
-		d.snapshot("m1", "m0")
-		d.snapshot("m2")
-		y.lay(d, nil)
-		whole := y.get(inHome("metadata/m1"))
-		y.put(inHome("metadata/m1"), []byte("Obj\x01 no Avro"))
-		y.ledger.race = func() { y.put(inHome("metadata/m1"), whole) }
+		d := maintenancetest.NewDraft()
+		d.Manifest("m1", "shared", "own")
+		d.Manifest("m2", "shared")
+		d.Manifest("m0", "zero")
+		d.Snapshot("m1", "m0")
+		d.Snapshot("m2")
+		y.Lay(d, nil)
+		whole := y.Get(maintenancetest.InHome("metadata/m1"))
+		y.Put(maintenancetest.InHome("metadata/m1"), []byte("Obj\x01 no Avro"))
+		y.Ledger.Race = func() { y.Put(maintenancetest.InHome("metadata/m1"), whole) }
 		_, err := y.expire(expireAll)
 		require.NoError(t, err)
-		y.has(true, "data/shared", "metadata/m2")
-		y.has(false, "data/zero")
-		y.has(large < 0, "data/own", "metadata/m1")
+		y.Has(true, "data/shared", "metadata/m2")
+		y.Has(false, "data/zero")
+		y.Has(large < 0, "data/own", "metadata/m1")
 	}
 }
 
 func TestTooManyUnreadableManifestsEndTheJobDeadAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	d := newDraft()
+	d := maintenancetest.NewDraft()
 	var names []string
 	for n := range 33 {
 		names = append(names, fmt.Sprintf("m%02d", n))
-		d.manifest(names[n], fmt.Sprintf("f%02d", n))
+		d.Manifest(names[n], fmt.Sprintf("f%02d", n))
 	}
-	d.manifest("last", "z")
-	d.snapshot(names...)
-	d.snapshot("last")
-	y.lay(d, nil)
+	d.Manifest("last", "z")
+	d.Snapshot(names...)
+	d.Snapshot("last")
+	y.Lay(d, nil)
 	good := map[string][]byte{}
 	for _, name := range names {
-		good[name] = y.get(inHome("metadata/" + name))
-		y.put(inHome("metadata/"+name), []byte("x"))
+		good[name] = y.Get(maintenancetest.InHome("metadata/" + name))
+		y.Put(maintenancetest.InHome("metadata/"+name), []byte("x"))
 	}
 	_, err := y.expire(expireAll)
 	require.True(t, jobs.IsPermanent(err), err)
 	require.ErrorContains(t, err, "33 manifests and lists")
-	y.has(true, "metadata/m00", "metadata/list-1.avro")
+	y.Has(true, "metadata/m00", "metadata/list-1.avro")
 	for name, data := range good {
-		y.put(inHome("metadata/"+name), data)
+		y.Put(maintenancetest.InHome("metadata/"+name), data)
 	}
 	r, err := y.expire(expireAll)
 	require.NoError(t, err)
@@ -284,21 +207,21 @@ func TestTooManyUnreadableManifestsEndTheJobDeadAndLoseNothing(t *testing.T) {
 func TestFilesOutsideTheTableAreKeptAndCounted(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	d := newDraft()
-	outside := []string{"s3://warehouse/db/other/data/x", "s3://elsewhere/y", home + "/data/../../other/z", "gs://bucket/w"}
-	d.manifest("m1", append([]string{"a"}, outside[:1]...)...)
-	d.manifest("m2", "b")
-	d.snapshot("m1")
-	d.snapshot("m2")
-	y.lay(d, nil)
+	d := maintenancetest.NewDraft()
+	outside := []string{"s3://warehouse/db/other/data/x", "s3://elsewhere/y", maintenancetest.Home + "/data/../../other/z", "gs://bucket/w"}
+	d.Manifest("m1", append([]string{"a"}, outside[:1]...)...)
+	d.Manifest("m2", "b")
+	d.Snapshot("m1")
+	d.Snapshot("m2")
+	y.Lay(d, nil)
 	for _, path := range outside[1:] {
 		d.Manifests[0].Entries = append(d.Manifests[0].Entries, tabletest.HandmadeEntry{Status: 1, Path: path, Size: 5})
 	}
-	y.load(d.Objects())
+	y.Load(d.Objects())
 	r, err := y.expire(expireAll)
 	require.NoError(t, err)
-	y.has(true, outside[0], "data/b")
-	y.has(false, "data/a", "metadata/m1")
+	y.Has(true, outside[0], "data/b")
+	y.Has(false, "data/a", "metadata/m1")
 	require.EqualValues(t, 4, r.Kept[receipt.OutsideScope].Counts[receipt.Data].Files)
 	require.Equal(t, map[string]int64{"data": 1, "manifest": 1, "manifest-list": 1}, fileCounts(r))
 }
@@ -306,46 +229,46 @@ func TestFilesOutsideTheTableAreKeptAndCounted(t *testing.T) {
 func TestEntriesThatNameMetadataDeleteNone(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	d := newDraft()
+	d := maintenancetest.NewDraft()
 	above := []string{"metadata/m2", "metadata/list-2.avro", "metadata/v0.metadata.json", "metadata/s.puffin", "metadata/old.metadata.json"}
-	d.manifest("m1", "a")
-	d.manifest("m2", "b")
+	d.Manifest("m1", "a")
+	d.Manifest("m2", "b")
 	for _, name := range above {
-		d.Manifests[0].Entries = append(d.Manifests[0].Entries, tabletest.HandmadeEntry{Status: 1, Path: inHome(name), Size: 5})
+		d.Manifests[0].Entries = append(d.Manifests[0].Entries, tabletest.HandmadeEntry{Status: 1, Path: maintenancetest.InHome(name), Size: 5})
 	}
-	d.snapshot("m1")
-	d.snapshot("m2")
-	y.put(inHome("metadata/old.metadata.json"), []byte("x"))
-	y.lay(d, object{
-		"statistics":   []object{{"snapshot-id": 2, "statistics-path": inHome("metadata/s.puffin"), "file-size-in-bytes": 7}},
-		"metadata-log": []object{{"metadata-file": inHome("metadata/old.metadata.json"), "timestamp-ms": 1}},
+	d.Snapshot("m1")
+	d.Snapshot("m2")
+	y.Put(maintenancetest.InHome("metadata/old.metadata.json"), []byte("x"))
+	y.Lay(d, object{
+		"statistics":   []object{{"snapshot-id": 2, "statistics-path": maintenancetest.InHome("metadata/s.puffin"), "file-size-in-bytes": 7}},
+		"metadata-log": []object{{"metadata-file": maintenancetest.InHome("metadata/old.metadata.json"), "timestamp-ms": 1}},
 	})
-	y.load(d.Objects())
+	y.Load(d.Objects())
 	r, err := y.expire(expireAll)
 	require.NoError(t, err)
-	y.has(true, above...)
-	y.has(false, "data/a")
+	y.Has(true, above...)
+	y.Has(false, "data/a")
 	require.Equal(t, map[string]int64{"data": 1, "manifest": 1, "manifest-list": 1}, fileCounts(r))
 }
 
 func TestStatisticsGoWithTheirSnapshotsUnlessAnotherHasTheSameFile(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	d := newDraft()
-	d.manifest("m1", "a")
-	d.snapshot("m1")
-	d.snapshot("m1")
+	d := maintenancetest.NewDraft()
+	d.Manifest("m1", "a")
+	d.Snapshot("m1")
+	d.Snapshot("m1")
 	statistics := func(snapshot int, name string) object {
-		return object{"snapshot-id": snapshot, "statistics-path": inHome("metadata/" + name), "file-size-in-bytes": 7}
+		return object{"snapshot-id": snapshot, "statistics-path": maintenancetest.InHome("metadata/" + name), "file-size-in-bytes": 7}
 	}
-	y.lay(d, object{
+	y.Lay(d, object{
 		"statistics":           []object{statistics(1, "s1"), statistics(2, "s2"), statistics(1, "shared")},
 		"partition-statistics": []object{statistics(1, "p1"), statistics(2, "p2"), statistics(2, "shared")},
 	})
 	r, err := y.expire(expireAll)
 	require.NoError(t, err)
-	y.has(true, "metadata/s2", "metadata/p2", "metadata/shared", "data/a", "metadata/m1")
-	y.has(false, "metadata/s1", "metadata/p1")
+	y.Has(true, "metadata/s2", "metadata/p2", "metadata/shared", "data/a", "metadata/m1")
+	y.Has(false, "metadata/s1", "metadata/p1")
 	require.Equal(t, map[string]int64{"statistics": 1, "partition-statistics": 1, "manifest-list": 1}, fileCounts(r))
 	require.EqualValues(t, 7, r.Deleted[receipt.Statistics].Bytes)
 }
@@ -353,13 +276,13 @@ func TestStatisticsGoWithTheirSnapshotsUnlessAnotherHasTheSameFile(t *testing.T)
 func TestNoManifestIsReadWhenNoneGoes(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	d := newDraft()
-	d.manifest("m1", "a")
-	d.manifest("m2", "b")
-	d.snapshot("m1")
-	d.snapshot("m1", "m2")
-	y.lay(d, nil)
-	y.server.ResetCounts()
+	d := maintenancetest.NewDraft()
+	d.Manifest("m1", "a")
+	d.Manifest("m2", "b")
+	d.Snapshot("m1")
+	d.Snapshot("m1", "m2")
+	y.Lay(d, nil)
+	y.Server.ResetCounts()
 	r, err := y.expire(expireAll)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, r.Requests.ByOperation["GetObject"], "two lists")
@@ -376,13 +299,13 @@ func TestARefusedDeleteEndsItsLevelAndIsFinishedLater(t *testing.T) {
 		"metadata/s1":          {"metadata/s1"},
 	} {
 		y := newYard(t)
-		d := newDraft()
-		d.manifest("m1", "a", "b")
-		d.manifest("m2", "c")
-		d.snapshot("m1")
-		d.snapshot("m2")
-		y.lay(d, object{"statistics": []object{{"snapshot-id": 1, "statistics-path": inHome("metadata/s1"), "file-size-in-bytes": 7}}})
-		y.server.Fault(func(int64, string, *http.Request) *s3test.Fault {
+		d := maintenancetest.NewDraft()
+		d.Manifest("m1", "a", "b")
+		d.Manifest("m2", "c")
+		d.Snapshot("m1")
+		d.Snapshot("m2")
+		y.Lay(d, object{"statistics": []object{{"snapshot-id": 1, "statistics-path": maintenancetest.InHome("metadata/s1"), "file-size-in-bytes": 7}}})
+		y.Server.Fault(func(int64, string, *http.Request) *s3test.Fault {
 			return &s3test.Fault{Key: func(key string) string {
 				if strings.HasSuffix(key, refused) {
 					return "AccessDenied"
@@ -394,13 +317,13 @@ func TestARefusedDeleteEndsItsLevelAndIsFinishedLater(t *testing.T) {
 		r, err := y.run(t.Context(), expireAll, progress)
 		require.True(t, jobs.IsPermanent(err), refused)
 		require.ErrorContains(t, err, refused)
-		y.has(true, stays...)
+		y.Has(true, stays...)
 		require.EqualValues(t, 1, r.Kept[receipt.Refused].Counts.Total().Files)
-		y.server.Fault(nil)
+		y.Server.Fault(nil)
 		r, err = y.run(t.Context(), expireAll, progress)
 		require.NoError(t, err, refused)
-		y.has(false, stays...)
-		y.has(true, "data/c", "metadata/m2", "metadata/list-2.avro")
+		y.Has(false, stays...)
+		y.Has(true, "data/c", "metadata/m2", "metadata/list-2.avro")
 		require.Equal(t, map[string]int64{"data": 2, "manifest": 1, "manifest-list": 1, "statistics": 1}, fileCounts(r), refused)
 		require.Equal(t, 1, r.Removed.Snapshots)
 	}

@@ -11,16 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/jobtest"
+	"deckhand/internal/maintenance/maintenancetest"
 	"deckhand/internal/polaris"
 	"deckhand/internal/table"
 	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
 )
-
-// setRef is the commit of someone who creates a branch or tag.
-func setRef(name, kind string, snapshot int64) object {
-	return object{"action": "set-snapshot-ref", "ref-name": name, "type": kind, "snapshot-id": snapshot}
-}
 
 // A tag or branch that comes between the plan and the commit goes with its
 // snapshot, as a catalog does it; then it is put back, or the job says how.
@@ -32,34 +28,34 @@ func TestARefThatComesBeforeTheCommitIsNeverLostWithItsFiles(t *testing.T) {
 				t.Run(fmt.Sprintf("v%d %s lenient %t", version, kind, lenient), func(t *testing.T) {
 					t.Parallel()
 					y := newYard(t)
-					y.ledger.lenient = lenient
-					y.write(icebergtable.Options{FormatVersion: version, Files: 8, Snapshots: 4, PositionDeletes: version > 1, Statistics: true})
-					before := y.metadata()
-					reached, keys := y.reach(before), y.files()
+					y.Ledger.Lenient = lenient
+					y.Write(icebergtable.Options{FormatVersion: version, Files: 8, Snapshots: 4, PositionDeletes: version > 1, Statistics: true})
+					before := y.Metadata()
+					reached, keys := y.Reach(before), y.Files()
 					saved := before.Snapshots[1].ID
-					y.ledger.race = func() { y.ledger.change(setRef("late", kind, saved)) }
+					y.Ledger.Race = func() { y.Ledger.Change(maintenancetest.SetRef("late", kind, saved)) }
 					progress := &jobtest.Progress{}
 					receipt, err := y.run(t.Context(), expireAll, progress)
-					after := y.metadata()
+					after := y.Metadata()
 					if version > 1 && !lenient {
 						// Its sequence number is behind the table's, so the catalog refuses it.
 						require.True(t, jobs.IsPermanent(err), err)
 						require.ErrorContains(t, err, fmt.Sprintf("the %s %q at snapshot %d", kind, "late", saved))
 						require.ErrorContains(t, err, after.MetadataLog[len(after.MetadataLog)-1])
 						require.Empty(t, receipt.Deleted)
-						require.Subset(t, y.files(), keys, "no file may go")
+						require.Subset(t, y.Files(), keys, "no file may go")
 
 						// Every further expiry says the same.
 						_, again := y.expire(expireAll)
 						require.True(t, jobs.IsPermanent(again))
-						require.Subset(t, y.files(), keys)
+						require.Subset(t, y.Files(), keys)
 
 						// The restore of the README: the table is registered anew.
 						restored := after.MetadataLog[len(after.MetadataLog)-1]
-						y.open(restored)
+						y.Open(restored)
 						_, err = y.expire(expireAll)
 						require.NoError(t, err)
-						after = y.metadata()
+						after = y.Metadata()
 					} else {
 						require.NoError(t, err)
 						require.Contains(t, strings.Join(receipt.Notes, " "), "were put back")
@@ -67,9 +63,9 @@ func TestARefThatComesBeforeTheCommitIsNeverLostWithItsFiles(t *testing.T) {
 					require.Equal(t, table.Ref{SnapshotID: saved, Type: table.RefType(kind)}, after.Refs["late"])
 					require.Len(t, after.Snapshots, 2)
 					for _, s := range after.Snapshots {
-						require.Equal(t, reached[s.ID], y.reach(after)[s.ID])
+						require.Equal(t, reached[s.ID], y.Reach(after)[s.ID])
 					}
-					require.Equal(t, wantAfter(keys, reached.union(before), reached.union(after)), y.files())
+					require.Equal(t, wantAfter(keys, reached.Union(before), reached.Union(after)), y.Files())
 				})
 			}
 		}
@@ -79,108 +75,108 @@ func TestARefThatComesBeforeTheCommitIsNeverLostWithItsFiles(t *testing.T) {
 func TestNoFileGoesWhileTheReplacedMetadataCannotBeRead(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(icebergtable.Everything())
-	keys := y.files()
-	old := y.metadata().Snapshots[0].ID
-	y.ledger.race = func() {
-		y.ledger.change(object{"action": "set-properties", "updates": object{"a": "b"}})
-		y.put(y.ledger.location, append([]byte("x"), y.get(y.ledger.location)...))
+	y.Write(icebergtable.Everything())
+	keys := y.Files()
+	old := y.Metadata().Snapshots[0].ID
+	y.Ledger.Race = func() {
+		y.Ledger.Change(object{"action": "set-properties", "updates": object{"a": "b"}})
+		y.Put(y.Ledger.Location, append([]byte("x"), y.Get(y.Ledger.Location)...))
 	}
 	damaged := ""
-	y.ledger.race = func() {
-		y.ledger.change(setRef("late", "tag", old))
-		damaged = y.ledger.location
+	y.Ledger.Race = func() {
+		y.Ledger.Change(maintenancetest.SetRef("late", "tag", old))
+		damaged = y.Ledger.Location
 	}
-	y.ledger.fault = func(_ int, op string) catalogFault {
+	y.Ledger.Fault = func(_ int, op string) maintenancetest.Fault {
 		if damaged != "" && op == "load" {
-			y.put(damaged, []byte("not json"))
+			y.Put(damaged, []byte("not json"))
 		}
-		return catalogFault{}
+		return maintenancetest.Fault{}
 	}
 	receipt, err := y.expire(expireAll)
 	require.True(t, jobs.IsPermanent(err), err)
 	require.ErrorContains(t, err, damaged)
 	require.Empty(t, receipt.Deleted)
-	require.Subset(t, y.files(), keys)
+	require.Subset(t, y.Files(), keys)
 
-	y.ledger.fault = nil
-	y.remove(damaged)
+	y.Ledger.Fault = nil
+	y.Remove(damaged)
 	_, err = y.expire(expireAll)
 	require.True(t, jobs.IsPermanent(err), err)
-	require.Subset(t, y.files(), keys)
+	require.Subset(t, y.Files(), keys)
 }
 
 func TestARaceThatTouchesNothingIsNoReasonToKeepFiles(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(icebergtable.Everything())
-	before := y.metadata()
-	reached, keys := y.reach(before), y.files()
-	y.ledger.race = func() {
-		y.ledger.change(object{"action": "set-properties", "updates": object{"a": "b"}})
-		y.ledger.change(setRef("current", "tag", before.CurrentSnapshotID))
+	y.Write(icebergtable.Everything())
+	before := y.Metadata()
+	reached, keys := y.Reach(before), y.Files()
+	y.Ledger.Race = func() {
+		y.Ledger.Change(object{"action": "set-properties", "updates": object{"a": "b"}})
+		y.Ledger.Change(maintenancetest.SetRef("current", "tag", before.CurrentSnapshotID))
 	}
 	receipt, err := y.expire(expireAll)
 	require.NoError(t, err)
 	require.Zero(t, receipt.Conflicts)
-	after := y.metadata()
+	after := y.Metadata()
 	require.Contains(t, after.Refs, "current")
-	require.Equal(t, wantAfter(keys, reached.union(before), reached.union(after)), y.files())
+	require.Equal(t, wantAfter(keys, reached.Union(before), reached.Union(after)), y.Files())
 }
 
 func TestARefThatMovesBeforeTheCommitMakesThePlanAnew(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(icebergtable.Everything())
-	before := y.metadata()
-	reached, keys := y.reach(before), y.files()
+	y.Write(icebergtable.Everything())
+	before := y.Metadata()
+	reached, keys := y.Reach(before), y.Files()
 	// Someone rolls main back to a snapshot that was about to go.
 	back := before.Snapshots[1].ID
-	y.ledger.race = func() { y.ledger.change(setRef("main", "branch", back)) }
+	y.Ledger.Race = func() { y.Ledger.Change(maintenancetest.SetRef("main", "branch", back)) }
 	receipt, err := y.expire(expireAll)
 	require.NoError(t, err)
 	require.Equal(t, 1, receipt.Conflicts)
-	after := y.metadata()
+	after := y.Metadata()
 	require.Equal(t, back, after.CurrentSnapshotID)
-	require.Equal(t, wantAfter(keys, reached.union(before), reached.union(after)), y.files())
+	require.Equal(t, wantAfter(keys, reached.Union(before), reached.Union(after)), y.Files())
 }
 
 func TestACommitThatAlwaysConflictsComesBackLaterAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(icebergtable.Everything())
-	keys := y.files()
-	y.ledger.fault = func(_ int, op string) catalogFault {
+	y.Write(icebergtable.Everything())
+	keys := y.Files()
+	y.Ledger.Fault = func(_ int, op string) maintenancetest.Fault {
 		if op == "commit" {
-			return catalogFault{err: fmt.Errorf("%w: busy", polaris.ErrConflict)}
+			return maintenancetest.Fault{Err: fmt.Errorf("%w: busy", polaris.ErrConflict)}
 		}
-		return catalogFault{}
+		return maintenancetest.Fault{}
 	}
 	_, err := y.expire(expireAll)
 	require.ErrorIs(t, err, polaris.ErrConflict)
 	require.False(t, jobs.IsPermanent(err))
-	require.Equal(t, keys, y.files())
+	require.Equal(t, keys, y.Files())
 }
 
 func TestACommitOfUnknownStateIsLookedAfter(t *testing.T) {
 	t.Parallel()
 	for _, served := range []bool{true, false} {
 		y := newYard(t)
-		y.write(icebergtable.Everything())
-		before := y.metadata()
-		reached, keys := y.reach(before), y.files()
+		y.Write(icebergtable.Everything())
+		before := y.Metadata()
+		reached, keys := y.Reach(before), y.Files()
 		first := true
-		y.ledger.fault = func(_ int, op string) catalogFault {
+		y.Ledger.Fault = func(_ int, op string) maintenancetest.Fault {
 			if op == "commit" && first {
 				first = false
-				return catalogFault{err: errUnknown, served: served}
+				return maintenancetest.Fault{Err: maintenancetest.ErrUnknown, Served: served}
 			}
-			return catalogFault{}
+			return maintenancetest.Fault{}
 		}
 		receipt, err := y.expire(expireAll)
 		require.NoError(t, err, served)
-		after := y.metadata()
-		require.Equal(t, wantAfter(keys, reached.union(before), reached.union(after)), y.files())
+		after := y.Metadata()
+		require.Equal(t, wantAfter(keys, reached.Union(before), reached.Union(after)), y.Files())
 		require.Equal(t, len(before.Snapshots)-len(after.Snapshots), receipt.Removed.Snapshots)
 		require.Len(t, after.MetadataLog, len(before.MetadataLog)+1, "one commit")
 	}
@@ -189,72 +185,72 @@ func TestACommitOfUnknownStateIsLookedAfter(t *testing.T) {
 func TestARecordStaysWhileACommitMayStillCome(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(icebergtable.Everything())
-	before := y.metadata()
-	reached, keys := y.reach(before), y.files()
+	y.Write(icebergtable.Everything())
+	before := y.Metadata()
+	reached, keys := y.Reach(before), y.Files()
 	var late func()
-	y.ledger.fault = func(_ int, op string) catalogFault {
+	y.Ledger.Fault = func(_ int, op string) maintenancetest.Fault {
 		if op == "commit" {
-			return catalogFault{err: errUnknown}
+			return maintenancetest.Fault{Err: maintenancetest.ErrUnknown}
 		}
-		return catalogFault{}
+		return maintenancetest.Fault{}
 	}
 	_, err := y.expire(expireAll)
 	require.ErrorIs(t, err, polaris.ErrStateUnknown)
-	require.Len(t, y.files(), len(keys)+1)
+	require.Len(t, y.Files(), len(keys)+1)
 	require.Nil(t, late)
 	// The server does it after all.
-	y.ledger.fault = nil
+	y.Ledger.Fault = nil
 	actions := object{"action": "remove-snapshots", "snapshot-ids": []int64{before.Snapshots[1].ID, before.Snapshots[2].ID}}
-	y.ledger.change(actions)
+	y.Ledger.Change(actions)
 	_, err = y.expire(expireAll)
 	require.NoError(t, err)
-	after := y.metadata()
-	require.Equal(t, wantAfter(keys, reached.union(before), reached.union(after)), y.files())
+	after := y.Metadata()
+	require.Equal(t, wantAfter(keys, reached.Union(before), reached.Union(after)), y.Files())
 }
 
 func TestACatalogThatRefusesLeavesNoRecord(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []error{polaris.ErrForbidden, polaris.ErrRejected} {
 		y := newYard(t)
-		y.write(icebergtable.Everything())
-		keys := y.files()
-		y.ledger.fault = func(_ int, op string) catalogFault {
+		y.Write(icebergtable.Everything())
+		keys := y.Files()
+		y.Ledger.Fault = func(_ int, op string) maintenancetest.Fault {
 			if op == "commit" {
-				return catalogFault{err: fmt.Errorf("commit: %w", answer)}
+				return maintenancetest.Fault{Err: fmt.Errorf("commit: %w", answer)}
 			}
-			return catalogFault{}
+			return maintenancetest.Fault{}
 		}
 		_, err := y.expire(expireAll)
 		require.ErrorIs(t, err, answer)
 		require.True(t, jobs.IsPermanent(err))
-		require.Equal(t, keys, y.files())
+		require.Equal(t, keys, y.Files())
 	}
 }
 
 func TestATableThatIsGoneIsDone(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(icebergtable.Everything())
-	keys := y.files()
-	location := y.ledger.location
+	y.Write(icebergtable.Everything())
+	keys := y.Files()
+	location := y.Ledger.Location
 	for n := 1; n <= 3; n++ {
-		y.open(location)
-		y.ledger.requests = 0
-		y.ledger.fault = func(i int, _ string) catalogFault {
+		y.Open(location)
+		y.Ledger.Requests = 0
+		y.Ledger.Fault = func(i int, _ string) maintenancetest.Fault {
 			if i >= n {
-				return catalogFault{err: fmt.Errorf("load: %w", polaris.ErrNotFound)}
+				return maintenancetest.Fault{Err: fmt.Errorf("load: %w", polaris.ErrNotFound)}
 			}
-			return catalogFault{}
+			return maintenancetest.Fault{}
 		}
 		receipt, err := y.expire(expireAll)
 		require.NoError(t, err)
 		require.True(t, receipt.Gone)
 		if n < 3 {
-			require.Equal(t, keys, y.files())
+			require.Equal(t, keys, y.Files())
 			continue
 		}
-		require.Subset(t, y.files(), keys)
+		require.Subset(t, y.Files(), keys)
 		require.Contains(t, strings.Join(receipt.Notes, " "), "they stay")
 	}
 }
@@ -262,14 +258,14 @@ func TestATableThatIsGoneIsDone(t *testing.T) {
 func TestAnOutageOfTheCatalogSpendsNoAttempt(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(icebergtable.Everything())
-	keys := y.files()
-	y.ledger.fault = func(int, string) catalogFault {
-		return catalogFault{err: errors.Join(jobs.ErrUnavailable, errors.New("down"))}
+	y.Write(icebergtable.Everything())
+	keys := y.Files()
+	y.Ledger.Fault = func(int, string) maintenancetest.Fault {
+		return maintenancetest.Fault{Err: errors.Join(jobs.ErrUnavailable, errors.New("down"))}
 	}
 	_, err := y.expire(expireAll)
 	require.ErrorIs(t, err, jobs.ErrUnavailable)
-	require.Equal(t, keys, y.files())
+	require.Equal(t, keys, y.Files())
 }
 
 // A commit without an answer is planned anew, and comes late: with it goes a tag
@@ -277,9 +273,9 @@ func TestAnOutageOfTheCatalogSpendsNoAttempt(t *testing.T) {
 func TestACommitThatComesLateLosesNoTagWithItsFiles(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	y.write(icebergtable.Everything())
-	before := y.metadata()
-	keys, saved := y.files(), before.Snapshots[1].ID
+	y.Write(icebergtable.Everything())
+	before := y.Metadata()
+	keys, saved := y.Files(), before.Snapshots[1].ID
 	var gone []int64
 	for _, s := range before.Snapshots {
 		if !slices.ContainsFunc(slices.Collect(maps.Values(before.Refs)), func(r table.Ref) bool { return r.SnapshotID == s.ID }) {
@@ -288,22 +284,22 @@ func TestACommitThatComesLateLosesNoTagWithItsFiles(t *testing.T) {
 	}
 	require.Contains(t, gone, saved)
 	commits := 0
-	y.ledger.fault = func(_ int, op string) catalogFault {
+	y.Ledger.Fault = func(_ int, op string) maintenancetest.Fault {
 		if op != "commit" {
-			return catalogFault{}
+			return maintenancetest.Fault{}
 		}
 		switch commits++; commits {
 		case 1:
-			y.ledger.apply([]byte("[]"), mustJSON([]object{setRef("race", "tag", saved)}))
-			return catalogFault{err: errUnknown}
+			y.Ledger.Change(maintenancetest.SetRef("race", "tag", saved))
+			return maintenancetest.Fault{Err: maintenancetest.ErrUnknown}
 		case 2: // the first one is carried out after all, and knows no tag
-			y.ledger.apply([]byte("[]"), mustJSON([]object{{"action": "remove-snapshots", "snapshot-ids": gone}}))
+			y.Ledger.Change(object{"action": "remove-snapshots", "snapshot-ids": gone})
 		}
-		return catalogFault{}
+		return maintenancetest.Fault{}
 	}
 	receipt, err := y.expire(expireAll)
 	require.True(t, jobs.IsPermanent(err), "%v %+v", err, receipt)
 	require.ErrorContains(t, err, "race")
 	require.Empty(t, receipt.Deleted)
-	require.Subset(t, y.files(), keys, "no file may go")
+	require.Subset(t, y.Files(), keys, "no file may go")
 }

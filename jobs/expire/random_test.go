@@ -9,13 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/jobtest"
+	"deckhand/internal/maintenance/maintenancetest"
 	"deckhand/jobs"
 )
 
 // randomDraft is a table of any history: files that come, go and come again,
 // manifests that several snapshots share, branches and tags anywhere.
-func randomDraft(r *rand.Rand, spare int) (d *draft, more object) {
-	d = newDraft()
+func randomDraft(r *rand.Rand, spare int) (d *maintenancetest.Draft, more object) {
+	d = maintenancetest.NewDraft()
 	var manifests []string
 	add := func() {
 		var files []string
@@ -27,7 +28,7 @@ func randomDraft(r *rand.Rand, spare int) (d *draft, more object) {
 			files = append(files, fmt.Sprintf("%sf%d", mark, r.IntN(20)))
 		}
 		name := fmt.Sprintf("m%d", len(manifests))
-		d.manifest(name, files...)
+		d.Manifest(name, files...)
 		manifests = append(manifests, name)
 	}
 	count := 2 + r.IntN(7)
@@ -43,9 +44,9 @@ func randomDraft(r *rand.Rand, spare int) (d *draft, more object) {
 				list = append(list, m)
 			}
 		}
-		d.snapshot(list...)
+		d.Snapshot(list...)
 		if n > 1 && r.IntN(3) == 0 {
-			d.snapshots[n]["parent-snapshot-id"] = 1 + r.IntN(n)
+			d.Snapshots[n]["parent-snapshot-id"] = 1 + r.IntN(n)
 		}
 	}
 	refs := object{"main": object{"snapshot-id": count, "type": "branch"}}
@@ -57,7 +58,7 @@ func randomDraft(r *rand.Rand, spare int) (d *draft, more object) {
 		refs[fmt.Sprint("ref", n)] = ref
 	}
 	return d, object{
-		"format-version": 2 + r.IntN(2), "snapshots": d.snapshots[:count], "refs": refs, "current-snapshot-id": count,
+		"format-version": 2 + r.IntN(2), "snapshots": d.Snapshots[:count], "refs": refs, "current-snapshot-id": count,
 		"last-sequence-number": count, "next-row-id": 100 * count,
 	}
 }
@@ -73,58 +74,58 @@ func TestInAnyHistoryExactlyWhatIsReachedStays(t *testing.T) {
 	for n := range 50 {
 		r := rand.New(rand.NewPCG(seed, uint64(n)))
 		y := newYard(t)
-		y.ledger.lenient = r.IntN(3) > 0
+		y.Ledger.Lenient = r.IntN(3) > 0
 		if r.IntN(2) == 0 {
 			y.large = -1 // every table is
 		}
 		d, more := randomDraft(r, 1)
-		y.lay(d, more)
-		before := y.metadata()
-		reached, keys := y.reach(before), y.files()
+		y.Lay(d, more)
+		before := y.Metadata()
+		reached, keys := y.Reach(before), y.Files()
 		params := fmt.Sprintf(`{"older-than":"0s","retain-last":%d}`, 1+r.IntN(3))
 		now := time.UnixMilli(1_700_000_000_000 + int64(r.IntN(len(before.Snapshots)+3)))
-		y.cfg.Now = func() time.Time { return now }
+		y.Config.Now = func() time.Time { return now }
 
-		spare := d.snapshots[len(d.snapshots)-1]
+		spare := d.Snapshots[len(d.Snapshots)-1]
 		victim := before.Snapshots[r.IntN(len(before.Snapshots))].ID
 		switch r.IntN(4) {
 		case 0:
 			raced++
-			y.ledger.race = func() { y.ledger.change(setRef("late", "tag", victim)) }
+			y.Ledger.Race = func() { y.Ledger.Change(maintenancetest.SetRef("late", "tag", victim)) }
 		case 1:
 			raced++
 			spare["parent-snapshot-id"], spare["first-row-id"] = victim, 100_000
 			spare["sequence-number"] = 1000
-			y.ledger.race = func() {
-				y.ledger.change(object{"action": "add-snapshot", "snapshot": spare}, setRef("side", "branch", spare["snapshot-id"].(int64)))
+			y.Ledger.Race = func() {
+				y.Ledger.Change(object{"action": "add-snapshot", "snapshot": spare}, maintenancetest.SetRef("side", "branch", spare["snapshot-id"].(int64)))
 			}
 		case 2:
 			raced++
-			y.ledger.race = func() { y.ledger.change(setRef("main", "branch", victim)) }
+			y.Ledger.Race = func() { y.Ledger.Change(maintenancetest.SetRef("main", "branch", victim)) }
 		}
 		spare["snapshot-id"] = int64(spare["snapshot-id"].(int))
 		progress := &jobtest.Progress{}
 		if r.IntN(2) == 0 {
 			crashed++
-			_ = y.cutOff(cut{catalog: r.IntN(3) == 0, n: 1 + r.IntN(12), served: r.IntN(2) == 0}, progress)
+			_ = y.cutOff(maintenancetest.Cut{Catalog: r.IntN(3) == 0, N: 1 + r.IntN(12), Served: r.IntN(2) == 0}, progress)
 			if r.IntN(2) == 0 {
 				progress = &jobtest.Progress{}
 			}
 		}
 		receipt, err := y.run(t.Context(), params, progress)
-		after := y.metadata()
+		after := y.Metadata()
 		what := fmt.Sprintf("seed %d, table %d: %v", seed, n, receipt.Notes)
-		all := y.reach(after) // fails when a file of metadata is missing
+		all := y.Reach(after) // fails when a file of metadata is missing
 		for id, files := range reached {
 			if all[id] != nil {
 				require.Equal(t, files, all[id], what)
 			}
 		}
 		there := map[string]bool{}
-		for _, key := range y.files() {
+		for _, key := range y.Files() {
 			there[key] = true
 		}
-		for file := range all.union(after) {
+		for file := range all.Union(after) {
 			require.True(t, there[file], "%s: %s is missing", what, file)
 		}
 		if err != nil {
@@ -132,14 +133,14 @@ func TestInAnyHistoryExactlyWhatIsReachedStays(t *testing.T) {
 			require.True(t, jobs.IsPermanent(err), "%s: %v", what, err)
 			require.ErrorContains(t, err, `"late"`, what)
 			require.Empty(t, receipt.Deleted, what)
-			require.Subset(t, y.files(), keys, what)
+			require.Subset(t, y.Files(), keys, what)
 			continue
 		}
-		union := reached.union(before)
-		for file := range all.union(after) {
+		union := reached.Union(before)
+		for file := range all.Union(after) {
 			union[file] = true
 		}
-		require.Equal(t, wantAfter(keys, union, all.union(after)), y.files(), what)
+		require.Equal(t, wantAfter(keys, union, all.Union(after)), y.Files(), what)
 		if _, late := after.Refs["late"]; late {
 			require.Contains(t, all, victim, what)
 		}

@@ -8,22 +8,25 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/maintenance/maintenancetest"
 	"deckhand/internal/receipt"
 )
 
 func TestTheReceiptSaysForPeopleWhatWent(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	d := newDraft()
-	d.manifest("m1", "a", "s3://warehouse/db/other/x")
-	d.manifest("m2", "b")
-	d.snapshot("m1")
-	d.snapshot("m2")
-	y.lay(d, object{"refs": object{
+	d := maintenancetest.NewDraft()
+	d.Manifest("m1", "a", "s3://warehouse/db/other/x")
+	d.Manifest("m2", "b")
+	d.Snapshot("m1")
+	d.Snapshot("m2")
+	y.Lay(d, object{"refs": object{
 		"main": object{"snapshot-id": 2, "type": "branch"}, "old": object{"snapshot-id": 1, "type": "tag", "max-ref-age-ms": 1},
 	}})
 	var told []string
-	y.cfg.List = func(r receipt.PathRecord) { told = append(told, r.Action+" "+strings.TrimPrefix(r.Location, home+"/")) }
+	y.Config.List = func(r receipt.PathRecord) {
+		told = append(told, r.Action+" "+strings.TrimPrefix(r.Location, maintenancetest.Home+"/"))
+	}
 	print := func(params string) string {
 		told = nil
 		r, err := y.expire(params)
@@ -46,7 +49,7 @@ func TestTheReceiptSaysForPeopleWhatWent(t *testing.T) {
 	require.Regexp(t, `kept +data +1 files +outside the scope\n`, done)
 	require.Equal(t, []string{"deleted data/a", "deleted metadata/list-1.avro", "deleted metadata/m1", "kept s3://warehouse/db/other/x"}, told)
 	require.Regexp(t, `removed +nothing +of 1 snapshots\n`, print(expireAll))
-	y.open("")
+	y.Open("")
 	require.Regexp(t, `table +is gone\n`, print(expireAll))
 	require.Empty(t, told)
 }
@@ -55,27 +58,27 @@ func TestTheReceiptSaysForPeopleWhatWent(t *testing.T) {
 func TestManifestsThatSnapshotsNameInlineAreReachedToo(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	d := newDraft()
-	d.manifest("m1", "a", "b")
-	d.manifest("m2", "b", "c")
-	d.manifest("m3", "d")
-	d.snapshot("m1")
-	d.snapshot("m2")
+	d := maintenancetest.NewDraft()
+	d.Manifest("m1", "a", "b")
+	d.Manifest("m2", "b", "c")
+	d.Manifest("m3", "d")
+	d.Snapshot("m1")
+	d.Snapshot("m2")
 	inline := func(n int, names ...string) {
-		delete(d.snapshots[n], "manifest-list")
+		delete(d.Snapshots[n], "manifest-list")
 		for i := range names {
-			names[i] = inHome("metadata/" + names[i])
+			names[i] = maintenancetest.InHome("metadata/" + names[i])
 		}
-		d.snapshots[n]["manifests"] = names
+		d.Snapshots[n]["manifests"] = names
 	}
 	inline(0, "m1", "m3")
 	inline(1, "m2")
 	d.Lists = nil
-	y.lay(d, object{"format-version": 1})
+	y.Lay(d, object{"format-version": 1})
 	r, err := y.expire(`{"older-than":"0s","retain-last":1,"clean-expired-metadata":true}`)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int64{"data": 2, "manifest": 2}, fileCounts(r))
-	y.has(true, "data/b", "data/c", "metadata/m2")
-	y.has(false, "data/a", "data/d", "metadata/m1", "metadata/m3")
+	y.Has(true, "data/b", "data/c", "metadata/m2")
+	y.Has(false, "data/a", "data/d", "metadata/m1", "metadata/m3")
 	require.Contains(t, strings.Join(r.Notes, " "), "partition specs stay")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/jobtest"
+	"deckhand/internal/maintenance/maintenancetest"
 	"deckhand/internal/polaris"
 	"deckhand/internal/s3test"
 	"deckhand/internal/standin"
@@ -26,13 +27,13 @@ func anOffice(t *testing.T, privileges ...string) *office {
 	y := newYardOn(t, s3test.Start(t, s3test.Options{Buckets: []string{"warehouse", "other"}, CheckAuth: true}))
 	options := icebergtable.Everything()
 	options.Properties = map[string]string{"write.data.path": "s3://other/data/t"}
-	return y.officeOf(y.write(options).MetadataLocation, privileges...)
+	return y.officeOf(y.Write(options).MetadataLocation, privileges...)
 }
 
 // want is what lies in the store after a whole expiry of the table.
 func (o *office) want() []string {
-	before := o.metadata()
-	reached, keys := o.reach(before), o.files()
+	before := o.Metadata()
+	reached, keys := o.Reach(before), o.Files()
 	after := *before
 	after.Snapshots = nil
 	for _, s := range before.Snapshots {
@@ -43,20 +44,20 @@ func (o *office) want() []string {
 			}
 		}
 	}
-	return wantAfter(keys, reached.union(before), reached.union(&after))
+	return wantAfter(keys, reached.Union(before), reached.Union(&after))
 }
 
 func TestAnExpiryOverRESTUsesTheKeysThatTheCatalogVends(t *testing.T) {
 	t.Parallel()
 	o := anOffice(t)
 	want := o.want()
-	o.vendedOnly()
+	o.VendedOnly()
 	r, err := o.expireOver(t.Context(), expireAll, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Positive(t, r.Removed.Snapshots)
-	require.Equal(t, want, o.files())
-	require.Zero(t, o.refused.Load())
-	require.NotEmpty(t, o.tokens)
+	require.Equal(t, want, o.Files())
+	require.Zero(t, o.Refused.Load())
+	require.Positive(t, o.Tokens())
 }
 
 // The keys last a second and a half and the store is slow: they are renewed on the way.
@@ -64,9 +65,9 @@ func TestKeysAreRenewedWhileAnExpiryRuns(t *testing.T) {
 	t.Parallel()
 	o := anOffice(t)
 	want := o.want()
-	o.vendedOnly()
-	o.catalog.SetCredentialLifetime(1500 * time.Millisecond)
-	o.server.SetLatency(200 * time.Millisecond)
+	o.VendedOnly()
+	o.Catalog.SetCredentialLifetime(1500 * time.Millisecond)
+	o.Server.SetLatency(200 * time.Millisecond)
 	progress := &jobtest.Progress{}
 	r, err := o.expireOver(t.Context(), expireAll, progress)
 	for n := 0; n < 5 && errors.Is(err, jobs.ErrUnavailable); n++ { // a busy machine may be late
@@ -74,16 +75,16 @@ func TestKeysAreRenewedWhileAnExpiryRuns(t *testing.T) {
 	}
 	require.NoError(t, err)
 	require.Positive(t, r.Removed.Snapshots)
-	require.Equal(t, want, o.files())
-	require.Positive(t, o.catalog.Count(standin.LoadCredentials))
-	require.Greater(t, len(o.tokens), 1)
+	require.Equal(t, want, o.Files())
+	require.Positive(t, o.Catalog.Count(standin.LoadCredentials))
+	require.Greater(t, o.Tokens(), 1)
 }
 
 func TestTheStorageSectionServesWhereTheCatalogVendsNothing(t *testing.T) {
 	t.Parallel()
 	o := anOffice(t)
 	want := o.want()
-	o.catalog.Fault(func(_ int64, kind standin.Kind, r *http.Request) *standin.Fault {
+	o.Catalog.Fault(func(_ int64, kind standin.Kind, r *http.Request) *standin.Fault {
 		if kind == standin.LoadTable && r.Header.Get("X-Iceberg-Access-Delegation") != "" {
 			return &standin.Fault{Status: http.StatusBadRequest, Type: "BadRequestException",
 				Message: "Credential vending was requested for table zoo.t, but no credentials are available"}
@@ -92,7 +93,7 @@ func TestTheStorageSectionServesWhereTheCatalogVendsNothing(t *testing.T) {
 	})
 	_, err := o.expireOver(t.Context(), expireAll, &jobtest.Progress{})
 	require.NoError(t, err)
-	require.Equal(t, want, o.files())
+	require.Equal(t, want, o.Files())
 }
 
 // What a person gets to read, and that no file went with it.
@@ -111,19 +112,19 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 		},
 		"the principal may only read": {
 			privileges: []string{"NAMESPACE_LIST", "TABLE_READ_DATA"}, permanent: true,
-			spoil: func(o *office) { o.vendedOnly() },
+			spoil: func(o *office) { o.VendedOnly() },
 			says:  []string{"write the record", "access denied", "TABLE_WRITE_DATA"},
 		},
 		"the principal may not commit": {
 			privileges: []string{"NAMESPACE_LIST", "TABLE_READ_DATA"}, permanent: true, is: polaris.ErrForbidden,
-			spoil: func(o *office) { o.dontVend() },
+			spoil: func(o *office) { o.DontVend() },
 			says:  []string{"commit the expiry", "TABLE_WRITE_DATA"},
 		},
 		"the bucket answers 403": {
 			permanent: true, is: storage.ErrDenied, says: []string{"access denied", "AccessDenied", "s3://warehouse/db/t/metadata"},
 			spoil: func(o *office) {
-				o.server.Fault(func(_ int64, _ string, r *http.Request) *s3test.Fault {
-					if isMetadata(r.URL.Path) {
+				o.Server.Fault(func(_ int64, _ string, r *http.Request) *s3test.Fault {
+					if maintenancetest.IsMetadata(r.URL.Path) {
 						return nil
 					}
 					return &s3test.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
@@ -133,7 +134,7 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 		"the keys do not cover a location": {
 			permanent: true, is: polaris.ErrNotCovered, says: []string{"s3://other/data/t", "let the catalog allow the location"},
 			spoil: func(o *office) {
-				o.loadSays(func(said object) {
+				o.LoadSays(func(said object) {
 					config := said["config"].(object)
 					for _, key := range []string{"s3.access-key-id", "s3.secret-access-key", "s3.session-token"} {
 						delete(config, key)
@@ -144,47 +145,47 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 		"a view has the name": {
 			permanent: true, is: polaris.ErrNotATable, says: []string{"is a view"},
 			spoil: func(o *office) {
-				require.NoError(o.t, o.catalog.Drop(o.t.Context(), o.table))
-				require.NoError(o.t, o.catalog.AddView(o.table))
+				require.NoError(o.T, o.Catalog.Drop(o.T.Context(), o.Table))
+				require.NoError(o.T, o.Catalog.AddView(o.Table))
 			},
 		},
 		"a generic table has the name": {
 			permanent: true, is: polaris.ErrNotATable, says: []string{"is a generic table"},
 			spoil: func(o *office) {
-				require.NoError(o.t, o.catalog.Drop(o.t.Context(), o.table))
-				require.NoError(o.t, o.catalog.AddGenericTable(o.table, "delta"))
+				require.NoError(o.T, o.Catalog.Drop(o.T.Context(), o.Table))
+				require.NoError(o.T, o.Catalog.AddGenericTable(o.Table, "delta"))
 			},
 		},
 		"the table is encrypted": {
 			permanent: true, says: []string{"encrypt"},
 			spoil: func(o *office) {
-				o.loadSays(func(said object) {
+				o.LoadSays(func(said object) {
 					said["metadata"].(object)["encryption-keys"] = []object{{"key-id": "k", "encrypted-key-metadata": "aa"}}
 				})
 			},
 		},
 		"the table is newer": {
 			permanent: true, says: []string{"format"},
-			spoil: func(o *office) { o.loadSays(func(said object) { said["metadata"].(object)["format-version"] = 4 }) },
+			spoil: func(o *office) { o.LoadSays(func(said object) { said["metadata"].(object)["format-version"] = 4 }) },
 		},
 		"gc is off": {
 			permanent: true, says: []string{"gc.enabled", "set it to true if the table owns them"},
 			spoil: func(o *office) {
-				o.loadSays(func(said object) { said["metadata"].(object)["properties"].(object)["gc.enabled"] = "false" })
+				o.LoadSays(func(said object) { said["metadata"].(object)["properties"].(object)["gc.enabled"] = "false" })
 			},
 		},
 		"the catalog is gone": {
 			permanent: true, is: polaris.ErrNoCatalog, says: []string{"catalog"},
-			spoil: func(o *office) { o.config.Warehouse = "sea" },
+			spoil: func(o *office) { o.Client.Warehouse = "sea" },
 		},
 		"the secret is wrong": {
 			is: polaris.ErrUnauthorized, says: []string{"credential"},
-			spoil: func(o *office) { o.config.Credential = "who:what" },
+			spoil: func(o *office) { o.Client.Credential = "who:what" },
 		},
 		"the metadata file is damaged": {
 			is: polaris.ErrDamaged, says: []string{"cannot read the table's metadata file", "register an earlier one"},
 			spoil: func(o *office) {
-				o.catalog.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
+				o.Catalog.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
 					if kind != standin.LoadTable {
 						return nil
 					}
@@ -194,13 +195,13 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 		},
 		"the catalog is down": {
 			is: jobs.ErrUnavailable, says: []string{"the token endpoint does not answer"},
-			spoil: func(o *office) { require.NoError(o.t, o.catalog.Close()) },
+			spoil: func(o *office) { require.NoError(o.T, o.Catalog.Close()) },
 		},
 		"the catalog goes down before the commit": {
 			is: jobs.ErrUnavailable, says: []string{"unavailable"},
 			spoil: func(o *office) {
 				down := false
-				o.catalog.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
+				o.Catalog.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
 					down = down || kind == standin.CommitTable
 					if down {
 						return &standin.Fault{Drop: true}
@@ -213,8 +214,8 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := anOffice(t, test.privileges...)
-			keys := o.files()
-			location := o.catalog.MetadataLocation(t.Context(), o.table)
+			keys := o.Files()
+			location := o.Catalog.MetadataLocation(t.Context(), o.Table)
 			test.spoil(o)
 			r, err := o.expireOver(t.Context(), expireAll, &jobtest.Progress{})
 			require.Error(t, err)
@@ -231,49 +232,14 @@ func TestWhatStopsAnExpirySaysWhatToDo(t *testing.T) {
 			require.NotContains(t, err.Error(), s3test.SecretAccessKey)
 			require.Empty(t, r.Deleted)
 			require.True(t, r.Removed.Empty())
-			require.Subset(t, o.files(), keys, "no file may go")
+			require.Subset(t, o.Files(), keys, "no file may go")
 			if name == "the catalog is down" || strings.HasPrefix(name, "a ") {
 				return
 			}
-			o.catalog.Fault(nil)
-			require.Equal(t, location, o.catalog.MetadataLocation(t.Context(), o.table))
+			o.Catalog.Fault(nil)
+			require.Equal(t, location, o.Catalog.MetadataLocation(t.Context(), o.Table))
 		})
 	}
-}
-
-// dontVend takes the credentials out of every load.
-func (o *office) dontVend() {
-	o.loadSays(func(said object) {
-		delete(said, "storage-credentials")
-		delete(said["config"].(object), "s3.access-key-id")
-	})
-}
-
-// loadSays changes what the catalog answers to the load of the table.
-func (o *office) loadSays(change func(said object)) {
-	var said object
-	raw := mustJSON(object{
-		"metadata-location": o.catalog.MetadataLocation(o.t.Context(), o.table),
-		"config": object{
-			"s3.endpoint": o.server.Endpoint(), "s3.path-style-access": "true", "client.region": "us-east-1",
-			"s3.access-key-id": s3test.AccessKeyID, "s3.secret-access-key": s3test.SecretAccessKey,
-		},
-		"storage-credentials": []object{{"prefix": "s3://warehouse/db/t", "config": object{
-			"s3.access-key-id": s3test.AccessKeyID, "s3.secret-access-key": s3test.SecretAccessKey,
-		}}},
-	})
-	decode(raw, &said)
-	var metadata object
-	decode(o.ledger.read(o.catalog.MetadataLocation(o.t.Context(), o.table)), &metadata)
-	said["metadata"] = metadata
-	change(said)
-	body := mustJSON(said)
-	o.catalog.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
-		if kind == standin.LoadTable {
-			return &standin.Fault{Status: http.StatusOK, Body: body}
-		}
-		return nil
-	})
 }
 
 // A renamed table is gone under its old name. What an expiry of it has left is
@@ -281,12 +247,12 @@ func (o *office) loadSays(change func(said object)) {
 func TestATableThatIsRenamedIsFinishedUnderItsNewName(t *testing.T) {
 	t.Parallel()
 	o := anOffice(t)
-	want, keys := o.want(), o.files()
-	renamed := o.table
+	want, keys := o.want(), o.Files()
+	renamed := o.Table
 	renamed.Name = "u"
-	o.catalog.Fault(func(n int64, kind standin.Kind, _ *http.Request) *standin.Fault {
+	o.Catalog.Fault(func(n int64, kind standin.Kind, _ *http.Request) *standin.Fault {
 		if kind == standin.CommitTable {
-			return &standin.Fault{After: func() { require.NoError(t, o.catalog.Rename(context.Background(), o.table, renamed)) }}
+			return &standin.Fault{After: func() { require.NoError(t, o.Catalog.Rename(context.Background(), o.Table, renamed)) }}
 		}
 		return nil
 	})
@@ -295,15 +261,15 @@ func TestATableThatIsRenamedIsFinishedUnderItsNewName(t *testing.T) {
 	require.True(t, r.Gone)
 	require.Contains(t, strings.Join(r.Notes, " "), "renamed")
 	require.Empty(t, r.Deleted)
-	require.Subset(t, o.files(), keys)
+	require.Subset(t, o.Files(), keys)
 
-	o.catalog.Fault(nil)
+	o.Catalog.Fault(nil)
 	o.job = jobWith(expireAll)
 	o.job.Table = renamed.Name
 	r, err = o.expireOver(t.Context(), expireAll, &jobtest.Progress{})
 	require.NoError(t, err)
 	require.Equal(t, 1, r.Finished)
-	require.Equal(t, want, o.files())
+	require.Equal(t, want, o.Files())
 }
 
 // The connection to the catalog breaks at each request, before or after it was
@@ -311,15 +277,15 @@ func TestATableThatIsRenamedIsFinishedUnderItsNewName(t *testing.T) {
 func TestAnExpiryCutOffAtAnyRequestToTheCatalogEndsTheSame(t *testing.T) {
 	t.Parallel()
 	o := anOffice(t)
-	full := o.server.Snapshot()
-	location := o.catalog.MetadataLocation(t.Context(), o.table)
+	full := o.Server.Snapshot()
+	location := o.Catalog.MetadataLocation(t.Context(), o.Table)
 	want := o.want()
-	o.catalog.ResetCounts()
+	o.Catalog.ResetCounts()
 	whole, err := o.expireOver(t.Context(), expireAll, &jobtest.Progress{})
 	require.NoError(t, err)
-	require.Equal(t, want, o.files())
+	require.Equal(t, want, o.Files())
 	var requests int64
-	for _, n := range o.catalog.Counts() {
+	for _, n := range o.Catalog.Counts() {
 		requests += n
 	}
 	require.Greater(t, requests, int64(3))
@@ -327,21 +293,21 @@ func TestAnExpiryCutOffAtAnyRequestToTheCatalogEndsTheSame(t *testing.T) {
 		for _, served := range []bool{false, true} {
 			for _, same := range []bool{true, false} {
 				what := fmt.Sprintf("request %d, served %t, same job %t", n, served, same)
-				o.server.Restore(full)
-				require.NoError(t, o.catalog.Drop(t.Context(), o.table))
-				require.NoError(t, o.catalog.Register(t.Context(), o.table, location))
+				o.Server.Restore(full)
+				require.NoError(t, o.Catalog.Drop(t.Context(), o.Table))
+				require.NoError(t, o.Catalog.Register(t.Context(), o.Table, location))
 				ctx, kill := context.WithCancelCause(t.Context())
 				cut := standin.Fault{Drop: true}
-				if dies := func() { kill(errKilled) }; served {
+				if dies := func() { kill(maintenancetest.ErrKilled) }; served {
 					cut.After = dies
 				} else {
 					cut.Call = dies
 				}
-				o.catalog.Fault(standin.Once(n, cut))
+				o.Catalog.Fault(standin.Once(n, cut))
 				progress := &jobtest.Progress{}
 				_, err := o.expireOver(ctx, expireAll, progress)
 				kill(nil)
-				o.catalog.Fault(nil)
+				o.Catalog.Fault(nil)
 				if !same {
 					progress = &jobtest.Progress{}
 				}
@@ -349,7 +315,7 @@ func TestAnExpiryCutOffAtAnyRequestToTheCatalogEndsTheSame(t *testing.T) {
 					continue
 				}
 				if err != nil {
-					require.False(t, jobs.IsPermanent(err) && !errors.Is(err, errKilled), "%s: %v", what, err)
+					require.False(t, jobs.IsPermanent(err) && !errors.Is(err, maintenancetest.ErrKilled), "%s: %v", what, err)
 					again, err := o.expireOver(t.Context(), expireAll, progress)
 					require.NoError(t, err, what)
 					if same {
@@ -357,7 +323,7 @@ func TestAnExpiryCutOffAtAnyRequestToTheCatalogEndsTheSame(t *testing.T) {
 						require.Equal(t, whole.Removed, again.Removed, what)
 					}
 				}
-				require.Equal(t, want, o.files(), what)
+				require.Equal(t, want, o.Files(), what)
 			}
 		}
 	}
