@@ -6,8 +6,7 @@ import (
 	"time"
 
 	"deckhand/internal/maintenance"
-	"deckhand/internal/polaris"
-	"deckhand/internal/storage"
+	"deckhand/internal/ownership"
 	"deckhand/jobs"
 )
 
@@ -17,29 +16,22 @@ const (
 	DefaultClockMargin = 5 * time.Minute
 )
 
-// Neighbour is something else of a catalog, in or around a table's locations.
-type Neighbour struct {
-	// Name for people, with what it is: "table db.t".
-	Name string
-	// Locations where it keeps files.
-	Locations []storage.Location
+// Neighbours knows what else a catalog holds. [ownership.Index] is one.
+type Neighbours interface {
+	// Inside says who else keeps files inside the query's locations, at them, or
+	// around them.
+	Inside(ctx context.Context, q ownership.Query) (*ownership.Surroundings, error)
 }
 
-// Neighbours knows what else a catalog holds.
-type Neighbours interface {
-	// Inside gives all tables, generic tables and views but the one itself that
-	// have a location inside one of those, equal to it or around it. An error that
-	// wraps [polaris.ErrForbidden] means that the catalog may not be asked; any
-	// other ends the job's run.
-	Inside(ctx context.Context, own polaris.Identifier, locations []storage.Location) ([]Neighbour, error)
-}
+var _ Neighbours = (*ownership.Index)(nil)
 
 // Config of the handler.
 type Config struct {
 	maintenance.Config
-	// Neighbours of the tables of a catalog. Where it is nil, or gives nil, the
-	// catalog may not be asked, and the listing alone tells whose folders are whose.
-	Neighbours func(realm, catalog string) Neighbours
+	// Neighbours of the tables of a catalog, and how far they are asked. Where it is
+	// nil, or gives nil, the catalog may not be asked, and the listing alone tells
+	// whose folders are whose.
+	Neighbours func(realm, catalog string) (Neighbours, ownership.Mode)
 	// MaxFiles that one run deletes or moves where the settings do not say. They are
 	// held in memory, about 30 to 60 bytes each. Default 250,000.
 	MaxFiles int

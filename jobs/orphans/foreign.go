@@ -1,9 +1,11 @@
 package orphans
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 )
 
@@ -138,4 +140,14 @@ func (f *foreign) look(l storage.Location, from int) (ours bool) {
 	}
 	f.add(folder, "it has "+strings.Clone(key[len(folder.Key):]))
 	return false
+}
+
+// texts are the folders for the receipt, in order.
+func (f *foreign) texts() []string {
+	var texts []string
+	for folder, why := range f.all {
+		texts = append(texts, receipt.Shorten(folder.String()+": "+why))
+	}
+	slices.Sort(texts)
+	return receipt.CutPaths(texts, receipt.MaxPaths)
 }

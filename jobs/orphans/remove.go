@@ -27,6 +27,12 @@ func (r *run) remove(ctx context.Context) error {
 	if r.quarantined() {
 		size = movesARound
 	}
+	if r.found.count > 0 {
+		// Somebody may have come since the beginning.
+		if _, err := r.neighbours(ctx, r.places); err != nil {
+			return err
+		}
+	}
 	round := make([]candidate, 0, min(size, r.found.count))
 	for c := range r.found.all {
 		if round = append(round, c); len(round) < size {
@@ -55,6 +61,10 @@ func (r *run) removeRound(ctx context.Context, round []candidate) error {
 	}
 	sure := round[:0]
 	for _, c := range round {
+		if r.foreign.holds(c.location) {
+			r.tally.keep(Foreign, c.location, c.size)
+			continue
+		}
 		id := r.reached.prefixes.id(c.location.Scheme, c.location.Bucket)
 		if found, _ := r.reached.find(c.location.Key, id); found == named || found == mismatched && !c.mismatched {
 			r.tally.keep(Adopted, c.location, c.size)

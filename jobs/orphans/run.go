@@ -148,11 +148,7 @@ func (r *run) choose(ctx context.Context, loaded *polaris.Loaded) error {
 		r.book.Note("the location %s is skipped: it is not inside the table's", l)
 	}
 	r.foreign = newForeign(metadataFolders(loaded, r.table.MetadataFolder))
-	var homes []storage.Location
-	for _, p := range places {
-		homes = append(homes, p.own)
-	}
-	asked, err := r.neighbours(ctx, outermost(homes))
+	asked, err := r.neighbours(ctx, places)
 	if err != nil {
 		return err
 	}
@@ -188,52 +184,6 @@ func metadataFolders(loaded *polaris.Loaded, current storage.Location) []storage
 		folders = append(folders, l.Join("metadata"))
 	}
 	return folders
-}
-
-// neighbours asks the catalog who else keeps files here. asked is false where that
-// may not be done. The error is permanent when another's files cannot be told from
-// the table's.
-func (r *run) neighbours(ctx context.Context, own []storage.Location) (asked bool, err error) {
-	var source Neighbours
-	if r.cfg.Neighbours != nil {
-		source = r.cfg.Neighbours(r.job.Realm, r.job.Catalog)
-	}
-	if source == nil {
-		return false, nil
-	}
-	found, err := source.Inside(ctx, r.table.ID, own)
-	switch {
-	case errors.Is(err, polaris.ErrForbidden):
-		r.book.Note("the catalog does not let itself be asked for what else lies in the table's locations: %v", err)
-		return false, nil
-	case err != nil:
-		return false, erase.Failure(ctx, fmt.Errorf("ask the catalog what else lies in the table's locations: %w", err))
-	}
-	r.progress.Alive()
-	for _, n := range found {
-		for _, l := range n.Locations {
-			for _, home := range own {
-				switch {
-				case l.Same(home), home.Within(l):
-					return false, jobs.Permanentf("%s has the location %s, and this table has %s: they share it, so whose files are whose cannot be known; "+
-						"nothing was deleted; move one of them, or drop it, and requeue", n.Name, l, home)
-				case l.Within(home):
-					r.foreign.add(l, n.Name)
-				}
-			}
-		}
-	}
-	return true, nil
-}
-
-// texts are the folders for the receipt, in order.
-func (f *foreign) texts() []string {
-	var texts []string
-	for folder, why := range f.all {
-		texts = append(texts, receipt.Shorten(folder.String()+": "+why))
-	}
-	sortFew(&texts, receipt.MaxPaths)
-	return texts
 }
 
 // sameLocations says whether a table keeps its files where it did.

@@ -1,8 +1,6 @@
 package orphans
 
 import (
-	"slices"
-
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 )
@@ -66,10 +64,4 @@ func (t *tally) enter(rc *Receipt) {
 		kept.Paths = receipt.CutPaths(append(kept.Paths, k.examples...), receipt.MaxPaths)
 		rc.Kept[reason] = kept
 	}
-}
-
-// sortFew sorts, and keeps the first.
-func sortFew(texts *[]string, limit int) {
-	slices.Sort(*texts)
-	*texts = receipt.CutPaths(*texts, limit)
 }

@@ -1,0 +1,60 @@
+package orphans
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"deckhand/internal/maintenance"
+	"deckhand/internal/ownership"
+	"deckhand/internal/polaris"
+	"deckhand/internal/storage"
+	"deckhand/jobs"
+)
+
+// neighbours asks the catalog who else keeps files where the places are. asked is
+// false where that may not be done. The error is permanent when another's files
+// cannot be told from the table's.
+func (r *run) neighbours(ctx context.Context, places []place) (asked bool, err error) {
+	if r.cfg.Neighbours == nil {
+		return false, nil
+	}
+	source, mode := r.cfg.Neighbours(r.job.Realm, r.job.Catalog)
+	if source == nil || mode == ownership.Off {
+		return false, nil
+	}
+	q := ownership.Query{ID: r.table.ID, Mode: mode, Alive: r.progress.Alive}
+	var homes []storage.Location
+	for _, p := range places {
+		homes = append(homes, p.own)
+	}
+	for _, home := range outermost(homes) {
+		q.Locations = append(q.Locations, home.String())
+	}
+	found, err := source.Inside(ctx, q)
+	switch {
+	case errors.Is(err, polaris.ErrForbidden):
+		r.book.Note("the catalog may not be asked for what else lies in the table's locations: %v", err)
+		return false, nil
+	case err != nil:
+		return false, maintenance.CatalogFailure(ctx, fmt.Errorf("ask the catalog what else lies in the table's locations: %w", err))
+	}
+	for _, unasked := range found.Unasked {
+		r.book.Note("the catalog may not be asked for all that lies in the table's locations: %s", unasked)
+	}
+	for _, unknown := range found.Unknown {
+		r.book.Note("where this one keeps its files is not known: %v", unknown)
+	}
+	for _, n := range found.Neighbours {
+		if n.Relation != ownership.Within {
+			return false, jobs.Permanentf("the %s %s has the location %s, which is %s this table's %s: whose files are whose cannot be known, "+
+				"so nothing was deleted; move one of them, or drop the one that is not needed, and requeue", n.Kind, n.ID, n.Location, n.Relation, n.Own)
+		}
+		l, err := storage.Parse(n.Location)
+		if err != nil {
+			return false, jobs.Permanent(fmt.Errorf("read the location of the %s %s: %w", n.Kind, n.ID, err))
+		}
+		r.foreign.add(l, fmt.Sprintf("the %s %s", n.Kind, n.ID))
+	}
+	return true, nil
+}
