@@ -132,11 +132,12 @@ func (r *run) judge() error {
 	if conflict == nil || mode == mismatchIgnore {
 		return nil
 	}
-	named, l := r.reached.prefixes.get(conflict.other), conflict.location
+	prefixes, l := r.reached.prefixes, conflict.location
+	named, listed := prefixes.get(conflict.other), prefixes.get(prefixes.id(l.Scheme, l.Bucket))
 	return jobs.Permanentf("%d files are named by the table's metadata with another scheme or bucket than they lie at, among them %s, which is named as %s/…: "+
 		"nothing was deleted; say that they are equal (equal-schemes, equal-authorities: %s), or set prefix-mismatch-mode to IGNORE to keep such files, "+
 		"or to DELETE if they are surely not the table's, and requeue",
-		r.tally.total(Mismatched).Files, l, named, equation(named, prefix{l.Scheme, l.Bucket}))
+		r.tally.total(Mismatched).Files, l, named, equation(named, listed))
 }
 
 // equation is the setting that makes two prefixes equal.

@@ -23,11 +23,11 @@ func newClasses(pairs ...map[string]string) classes {
 				continue
 			}
 			for name, class := range c {
-				if class == y {
-					c[name] = x
+				if class == x {
+					c[name] = y
 				}
 			}
-			c[y], c[x] = x, x
+			c[x], c[y] = y, y
 		}
 	}
 	return c
