@@ -46,6 +46,7 @@ type wanted struct {
 	files     []string
 	hashes    []uint64
 	locations []spot
+	onlyName  bool
 }
 
 // spot is a location as it is written, and parsed.
@@ -61,7 +62,7 @@ func newSpot(text string) spot {
 }
 
 func newWanted(q Query) wanted {
-	w := wanted{uuid: strings.ToLower(q.UUID)}
+	w := wanted{uuid: strings.ToLower(q.UUID), onlyName: q.OnlyName()}
 	for _, path := range append([]string{q.MetadataLocation}, q.MetadataLog...) {
 		if path != "" {
 			w.files, w.hashes = append(w.files, path), append(w.hashes, fileHash(path))
@@ -89,6 +90,12 @@ func (w wanted) why(e *entry) string {
 		default:
 			return "it descends from the metadata file " + w.files[i]
 		}
+	}
+	if w.onlyName {
+		return "it has the name, and nothing else is known of what was dropped"
+	}
+	if w.uuid != "" && e.uuid != "" {
+		return ""
 	}
 	for _, touching := range e.touching(w.locations) {
 		return "its location " + touching.Location + " is " + string(touching.Relation) + " " + touching.Own

@@ -26,9 +26,17 @@ type Owner struct {
 type Answer struct {
 	// Owner is nil when nobody owns the files.
 	Owner *Owner
-	// Looked is when the looks began that the answer is from, the oldest of them, and
-	// Asked when the name itself was asked for.
+	// Looked is when the looks began that the answer is from, the oldest of them; zero
+	// where only the name was asked for. Asked is when that was.
 	Looked, Asked time.Time
+}
+
+// Since is when the oldest of what the answer rests on was asked for.
+func (a *Answer) Since() time.Time {
+	if a.Looked.IsZero() || !a.Asked.IsZero() && a.Asked.Before(a.Looked) {
+		return a.Asked
+	}
+	return a.Looked
 }
 
 // ErrUnreadable: the catalog has a table, or a view, and cannot read its metadata
@@ -57,12 +65,15 @@ func (e *UnreadableError) Unwrap() []error { return []error{ErrUnreadable, e.Err
 // nobody knows.
 func (x *Index) Owner(ctx context.Context, q Query) (*Answer, error) {
 	q = q.withDefaults()
-	shelves, looked, err := x.fresh(ctx, q, q.Kind)
-	if err != nil {
-		return nil, err
-	}
-	want, answer := newWanted(q), &Answer{Looked: looked}
+	want, answer := newWanted(q), &Answer{}
+	var shelves []*shelf
 	var unreadable *UnreadableError
+	var err error
+	if !q.OnlyName() {
+		if shelves, answer.Looked, err = x.fresh(ctx, q, q.Kind); err != nil {
+			return nil, err
+		}
+	}
 	for _, s := range shelves {
 		suspects, unknown := s.suspects(want, q)
 		for _, name := range suspects {

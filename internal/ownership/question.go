@@ -27,13 +27,20 @@ type Query struct {
 	// MetadataLog names the earlier ones.
 	MetadataLocation string
 	MetadataLog      []string
-	// Locations are where it keeps its files. Inside needs them; for Owner they are
-	// given only where the UUID cannot tell whose the files are: then whoever has a
-	// location that is one of them, lies inside or contains one, is an owner.
+	// Locations are where it keeps its files. Inside needs them. Owner compares them
+	// only where one of two UUIDs is not known: then whoever has a location that is one
+	// of them, lies inside or contains one, is an owner. Where the metadata file is
+	// known they are better left out: it tells more.
 	Locations []string
 	// Alive is called again and again while the catalog answers, by several
 	// goroutines. May be nil.
 	Alive func()
+}
+
+// OnlyName says that nothing but the name of what was dropped is known: then Owner
+// asks for that alone, and takes whoever has it for the owner.
+func (q Query) OnlyName() bool {
+	return q.UUID == "" && q.MetadataLocation == "" && len(q.MetadataLog)+len(q.Locations) == 0
 }
 
 func (q Query) withDefaults() Query {

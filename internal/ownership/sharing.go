@@ -40,8 +40,8 @@ func (l look) answers(asked time.Time, maxAge time.Duration) bool {
 	return asked.Sub(l.ended) <= maxAge
 }
 
-func newSharing() sharing {
-	s := sharing{turn: make(chan struct{}, 1)}
+func newSharing() *sharing {
+	s := &sharing{turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{}
 	return s
 }

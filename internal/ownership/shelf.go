@@ -20,7 +20,7 @@ type shelf struct {
 	cfg       Config
 	kind      Kind
 	namespace []string
-	sharing   sharing
+	sharing   *sharing
 	// asked is when somebody asked last; the index's lock guards it.
 	asked time.Time
 
@@ -62,7 +62,8 @@ func (s *shelf) look(ctx context.Context, alive func()) error {
 			case err == nil:
 				failing.Store(0)
 			case ownTrouble(err) && failing.Add(1) < giveUp:
-				s.put(name, &entry{unknown: err})
+				// Only its text: an outage it is not.
+				s.put(name, &entry{unknown: errors.New(err.Error())})
 			default:
 				return fmt.Errorf("ask for %s %s: %w", s.kind, s.id(name), err)
 			}

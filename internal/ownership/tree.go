@@ -14,7 +14,7 @@ import (
 // tree is which namespaces the catalog has.
 type tree struct {
 	cfg     Config
-	sharing sharing
+	sharing *sharing
 
 	mu         sync.Mutex
 	namespaces [][]string

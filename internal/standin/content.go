@@ -166,6 +166,15 @@ func (s *Server) AddView(t Table) error {
 // AddGenericTable adds a table of another format, such as "delta". The namespace
 // is made when it is missing.
 func (s *Server) AddGenericTable(t Table, format string) error {
+	return s.addGenericTable(t, &genericTable{Name: t.Name, Format: format})
+}
+
+// AddGenericTableAt is AddGenericTable for one that says where it lies.
+func (s *Server) AddGenericTableAt(t Table, format, location string) error {
+	return s.addGenericTable(t, &genericTable{Name: t.Name, Format: format, Location: &location})
+}
+
+func (s *Server) addGenericTable(t Table, g *genericTable) error {
 	if err := s.CreateNamespace(t.Catalog, t.Namespace...); err != nil {
 		return err
 	}
@@ -173,7 +182,7 @@ func (s *Server) AddGenericTable(t Table, format string) error {
 	if err != nil {
 		return err
 	}
-	return s.addGeneric(context.Background(), c, t.Namespace, &genericTable{Name: t.Name, Format: format})
+	return s.addGeneric(context.Background(), c, t.Namespace, g)
 }
 
 func (s *Server) addGeneric(ctx context.Context, c *catalog, levels []string, g *genericTable) error {
