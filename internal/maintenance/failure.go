@@ -25,21 +25,26 @@ func CatalogFailure(ctx context.Context, err error) error {
 	case errors.Is(err, polaris.ErrNotFound), errors.Is(err, polaris.ErrNoNamespace):
 		return ErrGone
 	case errors.Is(err, polaris.ErrNotATable), errors.Is(err, polaris.ErrNoCatalog), errors.Is(err, polaris.ErrForbidden),
-		errors.Is(err, polaris.ErrRejected), errors.Is(err, table.ErrEncrypted), errors.Is(err, table.ErrNewerFormat),
-		errors.Is(err, table.ErrCorrupt):
+		errors.Is(err, polaris.ErrRejected), isUnreadable(err):
 		return jobs.Permanent(err)
 	}
 	return erase.Failure(ctx, err)
 }
 
 // StorageFailure is that of reading something that the job cannot do without:
-// permanent when the file is damaged, absent or denied, and else what
-// [erase.Failure] makes of it. nil stays nil.
+// permanent when the file is damaged, absent, encrypted, too new or denied, and else
+// what [erase.Failure] makes of it. nil stays nil.
 func StorageFailure(ctx context.Context, err error) error {
-	if _, temporary := table.StateOf(err); err != nil && !temporary {
+	_, temporary := table.StateOf(err)
+	if err != nil && (!temporary || isUnreadable(err)) {
 		return jobs.Permanent(err)
 	}
 	return erase.Failure(ctx, err)
+}
+
+// isUnreadable says that metadata was read and cannot be understood.
+func isUnreadable(err error) bool {
+	return errors.Is(err, table.ErrCorrupt) || errors.Is(err, table.ErrEncrypted) || errors.Is(err, table.ErrNewerFormat)
 }
 
 // WriteFailure is that of writing a file below the table's locations. It is

@@ -79,7 +79,7 @@ func (r *run) readReplaced(ctx context.Context, path string) (*table.Metadata, e
 	if err == nil {
 		return m, nil
 	}
-	if failure := maintenance.StorageFailure(ctx, err); !jobs.IsPermanent(failure) && !isMetadataError(err) {
+	if failure := maintenance.StorageFailure(ctx, err); !jobs.IsPermanent(failure) {
 		return nil, failure
 	}
 	return nil, jobs.Permanent(fmt.Errorf("read the metadata file %s, which may be the one that the expiry replaced: %w: "+

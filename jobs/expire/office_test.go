@@ -3,6 +3,7 @@ package expire_test
 import (
 	"cmp"
 	"context"
+	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,10 +30,16 @@ func (y *yard) officeOf(location string, privileges ...string) *office {
 // expireOver runs one expiry over HTTP.
 func (o *office) expireOver(ctx context.Context, params string, progress *jobtest.Progress) (r *expire.Receipt, err error) {
 	o.T.Helper()
-	o.Over(func(cfg maintenance.Config) {
+	o.OverHTTP(func(cfg maintenance.Config) {
 		handler, newErr := expire.New(cfg)
 		require.NoError(o.T, newErr)
 		r, err = jobtest.Run[expire.Receipt](ctx, o.T, handler, cmp.Or(o.job, jobWith(params)), progress)
 	})
 	return r, err
+}
+
+// anOffice has a table of all kinds of files, part of them in another bucket.
+func anOffice(t testing.TB, privileges ...string) *office {
+	t.Helper()
+	return &office{Office: maintenancetest.NewOffice(t, privileges...)}
 }

@@ -13,56 +13,6 @@ import (
 	"deckhand/jobs"
 )
 
-// randomDraft is a table of any history: files that come, go and come again,
-// manifests that several snapshots share, branches and tags anywhere.
-func randomDraft(r *rand.Rand, spare int) (d *maintenancetest.Draft, more object) {
-	d = maintenancetest.NewDraft()
-	var manifests []string
-	add := func() {
-		var files []string
-		for range 1 + r.IntN(4) {
-			mark := ""
-			if r.IntN(4) == 0 {
-				mark = "-"
-			}
-			files = append(files, fmt.Sprintf("%sf%d", mark, r.IntN(20)))
-		}
-		name := fmt.Sprintf("m%d", len(manifests))
-		d.Manifest(name, files...)
-		manifests = append(manifests, name)
-	}
-	count := 2 + r.IntN(7)
-	for n := range count + spare {
-		add()
-		named := map[string]bool{manifests[len(manifests)-1]: true}
-		for range r.IntN(4) {
-			named[manifests[r.IntN(len(manifests))]] = true
-		}
-		var list []string
-		for _, m := range manifests {
-			if named[m] {
-				list = append(list, m)
-			}
-		}
-		d.Snapshot(list...)
-		if n > 1 && r.IntN(3) == 0 {
-			d.Snapshots[n]["parent-snapshot-id"] = 1 + r.IntN(n)
-		}
-	}
-	refs := object{"main": object{"snapshot-id": count, "type": "branch"}}
-	for n := range r.IntN(3) {
-		ref := object{"snapshot-id": 1 + r.IntN(count), "type": []string{"tag", "branch"}[r.IntN(2)]}
-		if r.IntN(3) == 0 {
-			ref["max-ref-age-ms"] = 1
-		}
-		refs[fmt.Sprint("ref", n)] = ref
-	}
-	return d, object{
-		"format-version": 2 + r.IntN(2), "snapshots": d.Snapshots[:count], "refs": refs, "current-snapshot-id": count,
-		"last-sequence-number": count, "next-row-id": 100 * count,
-	}
-}
-
 // In any history, with another writer at the worst moment and a crash anywhere,
 // every snapshot that is left reaches the same files, all of them are there, and
 // nothing else is that a removed one had reached.
@@ -78,7 +28,7 @@ func TestInAnyHistoryExactlyWhatIsReachedStays(t *testing.T) {
 		if r.IntN(2) == 0 {
 			y.large = -1 // every table is
 		}
-		d, more := randomDraft(r, 1)
+		d, more := maintenancetest.RandomDraft(r, 1)
 		y.Lay(d, more)
 		before := y.Metadata()
 		reached, keys := y.Reach(before), y.Files()

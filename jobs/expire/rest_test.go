@@ -17,18 +17,8 @@ import (
 	"deckhand/internal/s3test"
 	"deckhand/internal/standin"
 	"deckhand/internal/storage"
-	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
 )
-
-// anOffice has a table of all kinds of files, part of them in another bucket.
-func anOffice(t *testing.T, privileges ...string) *office {
-	t.Helper()
-	y := newYardOn(t, s3test.Start(t, s3test.Options{Buckets: []string{"warehouse", "other"}, CheckAuth: true}))
-	options := icebergtable.Everything()
-	options.Properties = map[string]string{"write.data.path": "s3://other/data/t"}
-	return y.officeOf(y.Write(options).MetadataLocation, privileges...)
-}
 
 // want is what lies in the store after a whole expiry of the table.
 func (o *office) want() []string {

@@ -139,7 +139,3 @@ func (a *addSnapshot) Apply(b *iceberg.MetadataBuilder) error {
 
 // PostCommit implements [iceberg.Update].
 func (a *addSnapshot) PostCommit(context.Context, *iceberg.Table, *iceberg.Table) error { return nil }
-
-func isMetadataError(err error) bool {
-	return errors.Is(err, table.ErrCorrupt) || errors.Is(err, table.ErrEncrypted) || errors.Is(err, table.ErrNewerFormat)
-}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,7 @@ import (
 	"deckhand/internal/standin"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
+	"deckhand/internal/tabletest/icebergtable"
 )
 
 // Office is a yard whose table is in a catalog that is reached over HTTP, by the
@@ -52,9 +54,19 @@ func (y *Yard) OfficeOf(location string, privileges ...string) *Office {
 	}}
 }
 
-// Over gives the configuration of a handler that asks the catalog over HTTP, with a
+// NewOffice has a table of all kinds of files, part of them in another bucket, and a
+// server that checks who asks. Its principal is that of [Yard.OfficeOf].
+func NewOffice(t testing.TB, privileges ...string) *Office {
+	t.Helper()
+	y := NewYardOn(t, s3test.Start(t, s3test.Options{Buckets: []string{"warehouse", "other"}, CheckAuth: true}))
+	options := icebergtable.Everything()
+	options.Properties = map[string]string{"write.data.path": "s3://other/data/t"}
+	return y.OfficeOf(y.Write(options).MetadataLocation, privileges...)
+}
+
+// OverHTTP gives the configuration of a handler that asks the catalog as workers do, with a
 // client of its own.
-func (o *Office) Over(use func(cfg maintenance.Config)) {
+func (o *Office) OverHTTP(use func(cfg maintenance.Config)) {
 	o.T.Helper()
 	client, err := polaris.New(o.Client)
 	require.NoError(o.T, err)
