@@ -27,6 +27,8 @@ type TableConfig struct {
 	// job is refused with it. Empty for a kind that deletes no file: it takes such
 	// tables too.
 	Spared string
+	// Raw keeps with each load the metadata as the catalog sent it.
+	Raw bool
 	// Logger defaults to slog.Default().
 	Logger *slog.Logger
 }
@@ -80,7 +82,7 @@ func (t *Table) Load(ctx context.Context) (*polaris.Loaded, error) {
 		}
 		t.catalog = found
 	}
-	loaded, err := t.catalog.Client.Load(ctx, t.ID, polaris.LoadOptions{Vend: t.stores == nil})
+	loaded, err := t.catalog.Client.Load(ctx, t.ID, polaris.LoadOptions{Vend: t.stores == nil, Raw: t.cfg.Raw})
 	if err != nil {
 		return nil, CatalogFailure(ctx, fmt.Errorf("load the table: %w", err))
 	}
