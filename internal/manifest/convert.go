@@ -181,31 +181,39 @@ func carryNested(from, to *avroType, label string, m *places, depth int) (*carri
 // convertArray writes the blocks of the source without their sizes.
 func convertArray(item transfer) transfer {
 	return func(c *cursor) error {
-		for {
-			n, err := c.long()
-			if err != nil {
+		return c.items(c.putLong, func() error { return item(c) })
+	}
+}
+
+// items calls item at each item of an array, which has to step over at least
+// one byte, and block with the count of each block and with the 0 at the end.
+func (c *cursor) items(block func(int64), item func() error) error {
+	for {
+		n, err := c.long()
+		if err != nil {
+			return err
+		}
+		if n < 0 {
+			if _, err := c.long(); err != nil {
 				return err
 			}
-			if n < 0 {
-				if _, err := c.long(); err != nil {
-					return err
-				}
-				if n = -n; n < 0 {
-					return errConvert
-				}
+			if n = -n; n < 0 {
+				return errConvert
 			}
-			c.putLong(n)
-			if n == 0 {
-				return nil
+		}
+		if block != nil {
+			block(n)
+		}
+		if n == 0 {
+			return nil
+		}
+		for ; n > 0; n-- {
+			before := len(c.in)
+			if err := item(); err != nil {
+				return err
 			}
-			for ; n > 0; n-- {
-				before := len(c.in)
-				if err := item(c); err != nil {
-					return err
-				}
-				if len(c.in) == before {
-					return errConvert // else a count could be any
-				}
+			if len(c.in) == before {
+				return errConvert // else a count could be any
 			}
 		}
 	}
@@ -273,7 +281,7 @@ func (c *cursor) skip(t *avroType, depth int) error {
 	case avroDouble:
 		n = 8
 	case avroString, avroBytes:
-		n, err = c.long()
+		_, err = c.text()
 	case avroFixed:
 		n = int64(t.size)
 	case avroArray, avroMap:
@@ -304,11 +312,7 @@ func (c *cursor) skipItems(t *avroType, depth int) error {
 			return err
 		}
 		if n < 0 {
-			size, err := c.long()
-			if err == nil {
-				_, err = c.take(size)
-			}
-			if err != nil {
+			if _, err := c.text(); err != nil { // the block's size is before it
 				return err
 			}
 			continue
@@ -316,11 +320,7 @@ func (c *cursor) skipItems(t *avroType, depth int) error {
 		for ; n > 0; n-- {
 			before := len(c.in)
 			if t.kind == avroMap {
-				size, err := c.long()
-				if err == nil {
-					_, err = c.take(size)
-				}
-				if err != nil {
+				if _, err := c.text(); err != nil {
 					return err
 				}
 			}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 
 	"deckhand/internal/manifest/partition"
@@ -232,16 +231,18 @@ func valueSchema(t partition.Type, defined map[string]bool) string {
 	return avroNullType
 }
 
-// avroName is a name as Iceberg's Java library makes it fit for Avro
+// avroName is a name made fit for Avro as by Iceberg's Java library
 // (AvroSchemaUtil.sanitize): what is neither a letter nor a digit nor an
-// underscore becomes _x and its UTF-16 code units in hexadecimal.
+// underscore becomes _x and its UTF-16 code units in hexadecimal. So do
+// letters other than those of ASCII, which Java lets be and the Avro
+// specification does not. Readers go by the field ids.
 func avroName(name string) string {
 	var b strings.Builder
 	for i, r := range name {
 		switch {
-		case r == '_' || unicode.IsLetter(r) && r < 0x10000 || i > 0 && unicode.IsDigit(r) && r < 0x10000:
+		case r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || i > 0 && '0' <= r && r <= '9':
 			b.WriteRune(r)
-		case unicode.IsDigit(r) && r < 0x10000:
+		case '0' <= r && r <= '9':
 			b.WriteByte('_')
 			b.WriteRune(r)
 		default:

@@ -69,10 +69,7 @@ func listRoute(schema string, version int, p *passage) (program, *carriage, erro
 	if source.kind != avroRecord {
 		return nil, nil, errNotAvroRecord
 	}
-	target, err := parseAvro(listSchema(version))
-	if err != nil {
-		return nil, nil, err
-	}
+	target := listTypes()[version-1]
 	next := 0
 	m := &places{marks: map[int]int{}, next: &next}
 	plan, err := carry(source, target, listRowID520, "", m)

@@ -109,6 +109,7 @@ func TestEveryManifestOfTheZooIsTheSameWhenItIsWrittenAnew(t *testing.T) {
 			require.NoError(t, CarryList(bytes.NewReader(list), f.Path, parts.Version, func(m *Kept) error {
 				want := before[at]
 				at++
+				sameSummaries(t, want, m)
 				layout := parts.layout(t, m.SpecID, m.Deletes)
 				data := z.object(t, m.Path)
 				anew, written := transcribe(t, data, &m.ListEntry, layout, Compression{})
@@ -341,6 +342,26 @@ func sameKept(t *testing.T, want, got map[string]any) {
 			require.Zero(t, value)
 		default:
 			t.Fatal(name)
+		}
+	}
+}
+
+// sameSummaries compares with iceberg-go.
+func sameSummaries(t *testing.T, want iceberg.ManifestFile, m *Kept) {
+	t.Helper()
+	list, err := m.Partitions()
+	require.NoError(t, err)
+	require.Len(t, list, len(want.Partitions()))
+	for i, w := range want.Partitions() {
+		require.Equal(t, w.ContainsNull, list[i].ContainsNull)
+		require.Equal(t, w.ContainsNaN != nil && *w.ContainsNaN, list[i].ContainsNaN)
+		for j, bound := range []*[]byte{w.LowerBound, w.UpperBound} {
+			got := [][]byte{list[i].Lower, list[i].Upper}[j]
+			if bound == nil {
+				require.Nil(t, got)
+			} else {
+				require.Equal(t, *bound, got)
+			}
 		}
 	}
 }

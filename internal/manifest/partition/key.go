@@ -93,3 +93,27 @@ func ordered64(bits uint64) uint64 {
 	}
 	return bits | 1<<63
 }
+
+// SummaryKeys gives the parts of keys, as [Spec.AppendKey] makes them, of the
+// bounds in a summary of the field with the given index; nil where there is no
+// bound. Nulls and NaN are not in them. An error says that a bound is not one
+// of the field's type.
+func (s *Spec) SummaryKeys(field int, summary Summary) (lower, upper []byte, err error) {
+	t := s.fields[field].Type
+	if lower, err = t.singleKey(summary.Lower); err == nil {
+		upper, err = t.singleKey(summary.Upper)
+	}
+	return lower, upper, err
+}
+
+// singleKey is the key of a single-value serialisation.
+func (t Type) singleKey(single []byte) ([]byte, error) {
+	if single == nil {
+		return nil, nil
+	}
+	v, ok := t.parseSingle(single)
+	if !ok {
+		return nil, errBound
+	}
+	return t.appendKey(nil, v), nil
+}

@@ -182,6 +182,14 @@ func TestBoundsAreTheLeastAndTheGreatestValue(t *testing.T) {
 			list, ok := sum.List()
 			require.True(t, ok)
 			require.Equal(t, []Summary{{ContainsNull: true, Lower: singles[id][0], Upper: singles[id][1]}}, list, id)
+			low, high, err := s.SummaryKeys(0, list[0])
+			require.NoError(t, err)
+			want, err := s.AppendKey(nil, values[1])
+			require.NoError(t, err)
+			require.Equal(t, want, low)
+			want, err = s.AppendKey(nil, values[len(values)-1])
+			require.NoError(t, err)
+			require.Equal(t, want, high)
 		}
 	}
 }
@@ -242,5 +250,28 @@ func TestWhatIsNoPartitionOfTheSpecIsAnError(t *testing.T) {
 			_, err = s.AppendKey(nil, []byte(p), 0)
 			require.ErrorIs(t, err, errPartition, "%s %q", id, p)
 		}
+	}
+}
+
+func TestTheBoundsOfOlderTypesHaveKeysToo(t *testing.T) {
+	t.Parallel()
+	field := func(id string) *Spec {
+		return mustSpec(t, `[{"source-id":`+id+`,"name":"x","transform":"identity"}]`)
+	}
+	for id, c := range map[string]struct{ bound, value []byte }{
+		"3":  {[]byte{0xfe, 0xff, 0xff, 0xff}, long(-2)},
+		"5":  {float(1.5)[1:], double(1.5)},
+		"16": {[]byte{0x80}, fixed(0xff, 0xff, 0xff, 0x80)},
+	} {
+		low, high, err := field(id).SummaryKeys(0, Summary{Lower: c.bound})
+		require.NoError(t, err)
+		require.Nil(t, high)
+		want, err := field(id).AppendKey(nil, c.value)
+		require.NoError(t, err)
+		require.Equal(t, want, low)
+	}
+	for _, id := range []string{"1", "2", "4", "5", "13", "14", "16"} {
+		_, _, err := field(id).SummaryKeys(0, Summary{Upper: []byte{1, 2, 3, 4, 5}})
+		require.ErrorIs(t, err, errBound)
 	}
 }

@@ -1,13 +1,17 @@
 package partition
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 )
 
-var errPartition = errors.New("the partition is not one of the spec")
+var (
+	errPartition = errors.New("the partition is not one of the spec")
+	errBound     = errors.New("the bound is not one of the field's type")
+)
 
 // nullBranch and valueBranch are the two branches of each field's union, as
 // encoded.
@@ -94,6 +98,50 @@ func (t Type) appendSingle(dst []byte, v value) []byte {
 		return append(dst, shortest(v.bytes)...)
 	}
 	return append(dst, v.bytes...)
+}
+
+// parseSingle reads a single-value serialisation. One of a type that was
+// promoted since may be shorter.
+func (t Type) parseSingle(b []byte) (value, bool) {
+	switch t.Kind {
+	case Unknown:
+		return value{}, false
+	case Int, Long, Date, Time, Timestamp, TimestampTZ, TimestampNano, TimestampTZNano:
+		switch len(b) {
+		case 4:
+			return value{n: int64(int32(binary.LittleEndian.Uint32(b)))}, true
+		case 8:
+			return value{n: int64(binary.LittleEndian.Uint64(b))}, true
+		}
+		return value{}, false
+	case Double:
+		if len(b) == 4 {
+			f := float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
+			b = binary.LittleEndian.AppendUint64(nil, math.Float64bits(f))
+		}
+		return value{bytes: b}, len(b) == 8
+	case Boolean:
+		return value{bytes: b}, len(b) == 1
+	case Float:
+		return value{bytes: b}, len(b) == 4
+	case Decimal:
+		if len(b) == 0 || len(b) > t.Length {
+			return value{}, false
+		}
+		return value{bytes: extend(b, t.Length)}, true
+	case UUID, Fixed:
+		return value{bytes: b}, len(b) == t.Length
+	}
+	return value{bytes: b}, true
+}
+
+// extend repeats the sign of a two's complement number in front of it.
+func extend(b []byte, length int) []byte {
+	var pad byte
+	if b[0] >= 0x80 {
+		pad = 0xff
+	}
+	return append(bytes.Repeat([]byte{pad}, length-len(b)), b...)
 }
 
 // shortest takes away the leading bytes of a two's complement number that
