@@ -47,7 +47,8 @@ func New(cfg Config) (*Handler, error) {
 
 // Run implements [jobs.Handler]. The receipt is a *[Receipt]; it is given also
 // with an error, for what was done until then.
-func (h *Handler) Run(_ context.Context, job *jobs.Job, progress jobs.Progress) (any, error) {
-	receipt := &Receipt{TableUUID: job.TableUUID, Attempt: progress.Attempt(), Worker: h.cfg.Worker}
-	return receipt, jobs.Permanentf("the kind manifests is not built yet")
+func (h *Handler) Run(ctx context.Context, job *jobs.Job, progress jobs.Progress) (any, error) {
+	r := h.newRun(job, progress)
+	err := r.rewriteManifests(ctx)
+	return r.end(), err
 }

@@ -33,11 +33,12 @@ func (c *Counter) Load(ctx context.Context, _ polaris.Identifier, _ polaris.Load
 	if location == "" {
 		return nil, polaris.ErrNotFound
 	}
-	m, err := table.Parse(bytes.NewReader(c.yard.plain(location)))
+	raw := c.yard.plain(location)
+	m, err := table.Parse(bytes.NewReader(raw))
 	if err != nil {
 		return nil, err
 	}
-	return &polaris.Loaded{MetadataLocation: location, Metadata: m}, nil
+	return &polaris.Loaded{MetadataLocation: location, Metadata: m, RawMetadata: raw}, nil
 }
 
 // Commit implements [maintenance.Client].

@@ -90,11 +90,12 @@ func (l *Ledger) current() (*polaris.Loaded, error) {
 	if l.Location == "" {
 		return nil, fmt.Errorf("load: %w", polaris.ErrNotFound)
 	}
-	m, err := table.Parse(bytes.NewReader(l.yard.plain(l.Location)))
+	raw := l.yard.plain(l.Location)
+	m, err := table.Parse(bytes.NewReader(raw))
 	if err != nil {
 		return nil, err
 	}
-	return &polaris.Loaded{MetadataLocation: l.Location, Metadata: m}, nil
+	return &polaris.Loaded{MetadataLocation: l.Location, Metadata: m, RawMetadata: raw}, nil
 }
 
 // plain gives a metadata file, inflated.

@@ -1,0 +1,164 @@
+package manifests
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"deckhand/internal/maintenance"
+	"deckhand/internal/manifest"
+	"deckhand/internal/manifest/partition"
+	"deckhand/internal/storage"
+	"deckhand/internal/table"
+	"deckhand/jobs"
+)
+
+// source is one manifest of the branch main.
+type source struct {
+	*manifest.Kept
+	span span
+	// stays says why it is not written anew although it might be; nil otherwise.
+	stays error
+}
+
+// bytes that it has, as far as the list tells.
+func (s *source) bytes() int64 { return max(s.Length, 0) }
+
+// live files, or -1 where the list does not tell.
+func (s *source) live() int64 {
+	if s.AddedFiles < 0 || s.ExistingFiles < 0 {
+		return -1
+	}
+	return s.AddedFiles + s.ExistingFiles
+}
+
+// same says that two lists say the same of a manifest, so that its entries
+// inherit the same.
+func (s *source) same(other *source) bool {
+	return s.Path == other.Path && s.Length == other.Length && s.SpecID == other.SpecID && s.Deletes == other.Deletes &&
+		s.SequenceNumber == other.SequenceNumber && s.AddedSnapshotID == other.AddedSnapshotID && s.FirstRowID == other.FirstRowID
+}
+
+// groupKey is what manifests must have in common to be written as one.
+type groupKey struct {
+	spec    int32
+	deletes bool
+}
+
+func (s *source) group() groupKey { return groupKey{s.SpecID, s.Deletes} }
+
+// compare orders groups: data before deletes, since what is live decides about
+// deletes.
+func (k groupKey) compare(other groupKey) int {
+	switch {
+	case k.deletes != other.deletes && k.deletes:
+		return 1
+	case k.deletes != other.deletes:
+		return -1
+	}
+	return int(k.spec) - int(other.spec)
+}
+
+// errNoList says that there is nothing that could be rewritten.
+var errNoList = errors.New("no list")
+
+// sources reads the manifest list of main. It is errNoList, with a note, where a
+// list cannot be written anew.
+func (r *run) sources(ctx context.Context, m *table.Metadata) (*table.Snapshot, []*source, error) {
+	current := currentSnapshot(m)
+	if current == nil {
+		r.book.Note("the branch main has no snapshot")
+		return nil, nil, errNoList
+	}
+	if current.ManifestList == "" {
+		r.book.Note("snapshot %d names its manifests without a list, as early v1 tables do; the next commit of a writer makes one", current.ID)
+		return nil, nil, errNoList
+	}
+	var all []*source
+	err := r.readList(ctx, current.ManifestList, m.FormatVersion, func(k *manifest.Kept) error {
+		all = append(all, &source{Kept: k})
+		return nil
+	})
+	var no *manifest.NotCarriedError
+	if errors.As(err, &no) {
+		r.book.Note("nothing was rewritten: %v", no)
+		return nil, nil, errNoList
+	}
+	if err != nil {
+		return nil, nil, maintenance.StorageFailure(ctx, fmt.Errorf("read the manifest list of snapshot %d: %w: "+
+			"nothing was changed; mend it or roll the table back, and requeue", current.ID, err))
+	}
+	return current, all, nil
+}
+
+func currentSnapshot(m *table.Metadata) *table.Snapshot {
+	for i, s := range m.Snapshots {
+		if s.ID == m.CurrentSnapshotID {
+			return &m.Snapshots[i]
+		}
+	}
+	return nil
+}
+
+func (r *run) readList(ctx context.Context, path string, version int, yield func(*manifest.Kept) error) error {
+	location, err := storage.Parse(path)
+	if err != nil {
+		return err
+	}
+	body, _, err := r.table.Reader.Open(ctx, location)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	return manifest.CarryList(body, path, version, yield)
+}
+
+// span is where the partitions of a manifest lie: the parts of their keys, by
+// field in the order of the clustering.
+type span struct {
+	low, high [][]byte
+	known     bool
+}
+
+// spanOf makes a span of what a list says. It is unknown where the list tells not
+// enough.
+func spanOf(summaries []partition.Summary, spec *partition.Spec, order []int) span {
+	if len(summaries) != len(spec.Fields()) || len(order) == 0 {
+		return span{}
+	}
+	s := span{known: true}
+	for _, field := range order {
+		low, high, err := spanKeys(spec, field, summaries[field])
+		if err != nil {
+			return span{}
+		}
+		s.low, s.high = append(s.low, low), append(s.high, high)
+		if !bytes.Equal(low, high) {
+			break // what follows says nothing about the order of whole partitions
+		}
+	}
+	return s
+}
+
+// before compares two ends of spans by the fields that both have.
+func before(a, b [][]byte) bool {
+	for i := range min(len(a), len(b)) {
+		if c := bytes.Compare(a[i], b[i]); c != 0 {
+			return c < 0
+		}
+	}
+	return false
+}
+
+// overlaps says that partitions of both lie between those of the other. To touch
+// is not to overlap, and an unknown span overlaps nothing: what is not known
+// cannot be made better for sure.
+func (s span) overlaps(other span) bool {
+	return s.known && other.known && before(s.low, other.high) && before(other.low, s.high)
+}
+
+// noSpec is the permanent error of settings that do not fit the table.
+func noSpec(id int) error {
+	return jobs.Permanentf("spec-id is %d, and the table has no such partition spec; correct it and requeue", id)
+}

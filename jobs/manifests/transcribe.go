@@ -1,0 +1,149 @@
+package manifests
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"deckhand/internal/manifest"
+	"deckhand/internal/storage"
+	"deckhand/internal/table"
+)
+
+// reading is some manifests of one group that are read side by side.
+type reading struct {
+	from    table.Opener
+	layout  *manifest.Layout
+	sources []*source
+	// order of the partition fields in keys.
+	order []int
+	// watch is told of every live entry of a manifest, from several goroutines; nil:
+	// nobody is. The error ends the reading.
+	watch func(s *source, t *manifest.Transcript) error
+	// drop says which entries are left out; nil: none.
+	drop func(t *manifest.Transcript) bool
+
+	mu sync.Mutex
+	// bad says why manifests must stay, by their index.
+	bad map[int]error
+}
+
+// taker is given what is read of one manifest, by its index. It is used by one
+// goroutine.
+type taker interface {
+	// entry of the partition with the key.
+	entry(t *manifest.Transcript, key []byte, number int32) error
+	// end follows the last entry.
+	end() error
+}
+
+// errStays says that a manifest must stay as it is.
+type errStays struct{ err error }
+
+func (e *errStays) Error() string { return e.err.Error() }
+func (e *errStays) Unwrap() error { return e.err }
+
+// read reads one manifest. A failure of the manifest itself is entered in bad.
+func (r *reading) read(ctx context.Context, i int, into taker) error {
+	err := r.readThrough(ctx, r.sources[i], into)
+	var stays *errStays
+	if errors.As(err, &stays) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.bad == nil {
+			r.bad = map[int]error{}
+		}
+		r.bad[i] = stays.err
+		return nil
+	}
+	return err
+}
+
+// failure sorts an error of reading a manifest.
+func failure(s *source, err error) error {
+	var no *manifest.NotCarriedError
+	if errors.As(err, &no) {
+		return &errStays{err}
+	}
+	if _, temporary := table.StateOf(err); !temporary {
+		return &errStays{err}
+	}
+	return fmt.Errorf("read manifest %s: %w", s.Path, err)
+}
+
+func (r *reading) readThrough(ctx context.Context, s *source, into taker) error {
+	if s.HasKeyMetadata {
+		return &errStays{table.ErrEncrypted}
+	}
+	location, err := storage.Parse(s.Path)
+	if err != nil {
+		return failure(s, err)
+	}
+	body, _, err := r.from.Open(ctx, location)
+	if err != nil {
+		return failure(s, err)
+	}
+	defer func() { _ = body.Close() }()
+	transcriber, err := manifest.NewTranscriber(&wholeReader{r: body, source: s}, &s.ListEntry, r.layout)
+	if err != nil {
+		return failure(s, err)
+	}
+	defer func() { _ = transcriber.Close() }()
+	var t manifest.Transcript
+	var key, last []byte
+	live := int64(0)
+	for {
+		more, err := transcriber.Next(&t)
+		if err != nil {
+			return failure(s, err)
+		}
+		if !more {
+			break
+		}
+		if live == 0 || !bytes.Equal(last, t.Partition) {
+			last = append(last[:0], t.Partition...)
+			if key, err = r.layout.Partition().AppendKey(key[:0], t.Partition, r.order...); err != nil {
+				return &errStays{&manifest.CorruptError{Name: s.Path, Err: err}}
+			}
+		}
+		live++
+		if r.watch != nil {
+			if err := r.watch(s, &t); err != nil {
+				return err
+			}
+		}
+		if r.drop != nil && r.drop(&t) {
+			continue
+		}
+		if err := into.entry(&t, key, int32(live)); err != nil {
+			return err
+		}
+	}
+	if told := s.live(); told >= 0 && told != live {
+		return &errStays{&manifest.CorruptError{Name: s.Path,
+			Err: fmt.Errorf("it has %d live entries, the manifest list says %d", live, told)}}
+	}
+	return into.end()
+}
+
+// wholeReader makes an error of the end of a file that is shorter than the
+// manifest list says: an Avro file that is cut between two blocks looks whole from
+// the inside.
+type wholeReader struct {
+	r      io.Reader
+	n      int64
+	source *source
+}
+
+func (w *wholeReader) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	w.n += int64(n)
+	if errors.Is(err, io.EOF) && w.n < w.source.Length {
+		return n, &manifest.CorruptError{Name: w.source.Path, Offset: w.n,
+			Err: fmt.Errorf("it has %d bytes, the manifest list says %d", w.n, w.source.Length)}
+	}
+	return n, err
+}
