@@ -506,9 +506,10 @@ func TestTheBoundsOfAColumnAreFoundInAnEntry(t *testing.T) {
 	low, high := fmt.Sprintf(bounds, 1, 126, 127), fmt.Sprintf(bounds, 2, 129, 130)
 	schema := foreign(numbers, plainFile+","+emptyPartition+`,{"name":"l","type":["null",`+low+`],"field-id":125},{"name":"h","type":["null",`+high+`],"field-id":128}`)
 	entry := join(long(1), long(0), long(0), long(0), plainValues())
+	upper := join(long(7), text("y"), long(ColumnFilePath), text("s3://b"))
 	file := foreignFile(t, schema, "null",
 		join(entry, long(1), long(2), long(1), text("x"), long(ColumnFilePath), text("s3://a"), long(0),
-			long(1), long(-2), long(99), long(7), text("y"), long(ColumnFilePath), text("s3://b"), long(0)),
+			long(1), long(-2), long(int64(len(upper))), upper, long(0)),
 		join(entry, long(0), long(0)))
 	list, err := transcripts(bytes.NewReader(file), listed(), layoutOf(t, 2, false, `[]`))
 	require.NoError(t, err)
