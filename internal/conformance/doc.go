@@ -9,6 +9,9 @@
 // management calls that the README prints, and does everything as it: root only
 // makes the catalog, tables, views and policies.
 //
-// What it does not do: it writes no data files (snapshots name manifest lists that
-// do not exist, which no server looks at), and it does not judge speed.
+// On local files every kind of job on living tables is run on tables that an engine
+// writes and reads. Everywhere else no data files are written: snapshots name
+// manifest lists that do not exist, which no server looks at.
+//
+// What it does not do: it does not judge speed.
 package conformance

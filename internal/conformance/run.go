@@ -5,6 +5,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,9 @@ func Run(t *testing.T, target Target) {
 	}
 	if s.Policies {
 		t.Run("the nearest policy counts", s.policies)
+	}
+	if strings.HasPrefix(s.Location, "file://") {
+		t.Run("tables are maintained by every kind of job", s.maintained)
 	}
 	if s.Management != "" {
 		t.Run("a missing privilege is named", s.forbidden)
