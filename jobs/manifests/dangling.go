@@ -144,7 +144,7 @@ func fileOf(t *manifest.Transcript) string {
 	}
 	// Writers that keep the whole path as the bounds of the column file_path, as the
 	// specification asks for it, may have only one. What was cut has no suffix.
-	if low, high := pathBounds(t); len(low) > 0 && bytes.Equal(low, high) && path.Ext(string(low)) != "" {
+	if low, high := t.Bounds(manifest.ColumnFilePath); len(low) > 0 && bytes.Equal(low, high) && path.Ext(string(low)) != "" {
 		return string(low)
 	}
 	return ""

@@ -189,7 +189,8 @@ func (r *run) groups(p *plan) map[groupKey][]*source {
 			r.stay(s)
 			continue
 		}
-		s.span = spanOf(summariesOf(s.Kept), p.layouts[s.group()].Partition(), r.order(p.facts.fields[s.SpecID]))
+		summaries, _ := s.Partitions() // without them only sizes count
+		s.span = spanOf(summaries, p.layouts[s.group()].Partition(), r.order(p.facts.fields[s.SpecID]))
 		groups[s.group()] = append(groups[s.group()], s)
 	}
 	if others > 0 {

@@ -1,14 +1,12 @@
 package manifests
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 
 	"deckhand/internal/maintenance"
 	"deckhand/internal/manifest"
-	"deckhand/internal/manifest/partition"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
@@ -112,50 +110,6 @@ func (r *run) readList(ctx context.Context, path string, version int, yield func
 	}
 	defer func() { _ = body.Close() }()
 	return manifest.CarryList(body, path, version, yield)
-}
-
-// span is where the partitions of a manifest lie: the parts of their keys, by
-// field in the order of the clustering.
-type span struct {
-	low, high [][]byte
-	known     bool
-}
-
-// spanOf makes a span of what a list says. It is unknown where the list tells not
-// enough.
-func spanOf(summaries []partition.Summary, spec *partition.Spec, order []int) span {
-	if len(summaries) != len(spec.Fields()) || len(order) == 0 {
-		return span{}
-	}
-	s := span{known: true}
-	for _, field := range order {
-		low, high, err := spanKeys(spec, field, summaries[field])
-		if err != nil {
-			return span{}
-		}
-		s.low, s.high = append(s.low, low), append(s.high, high)
-		if !bytes.Equal(low, high) {
-			break // what follows says nothing about the order of whole partitions
-		}
-	}
-	return s
-}
-
-// before compares two ends of spans by the fields that both have.
-func before(a, b [][]byte) bool {
-	for i := range min(len(a), len(b)) {
-		if c := bytes.Compare(a[i], b[i]); c != 0 {
-			return c < 0
-		}
-	}
-	return false
-}
-
-// overlaps says that partitions of both lie between those of the other. To touch
-// is not to overlap, and an unknown span overlaps nothing: what is not known
-// cannot be made better for sure.
-func (s span) overlaps(other span) bool {
-	return s.known && other.known && before(s.low, other.high) && before(other.low, s.high)
 }
 
 // noSpec is the permanent error of settings that do not fit the table.
