@@ -38,9 +38,6 @@ type Neighbour struct {
 type Surroundings struct {
 	// Neighbours by name; one for each pair of locations that touch.
 	Neighbours []Neighbour
-	// Unknown are tables and views that the catalog has and cannot read: where their
-	// files lie is not known.
-	Unknown []*UnreadableError
 	// Unasked says what the catalog does not let this principal see, with the grant
 	// that would help: views and tables of other formats only, since a missing right
 	// to list Iceberg tables is an error.
@@ -51,7 +48,7 @@ type Surroundings struct {
 
 // Inside says which other Iceberg tables, tables of other formats and views have a
 // location that lies inside one of the query's, is the same, or contains it. The
-// errors are those of package polaris: then nobody knows.
+// errors are those of package polaris, and [*UnreadableError]: then nobody knows.
 func (x *Index) Inside(ctx context.Context, q Query) (*Surroundings, error) {
 	q = q.withDefaults()
 	var own []spot
@@ -72,27 +69,31 @@ func (x *Index) Inside(ctx context.Context, q Query) (*Surroundings, error) {
 			found.Looked = looked
 		}
 		for _, s := range shelves {
-			s.surround(found, q, own)
+			if err := s.surround(ctx, found, q, own); err != nil {
+				return nil, err
+			}
 		}
+		q.Alive()
 	}
 	slices.SortFunc(found.Neighbours, func(a, b Neighbour) int {
 		return cmp.Or(cmp.Compare(a.ID.String(), b.ID.String()), cmp.Compare(a.Kind, b.Kind),
 			cmp.Compare(a.Location, b.Location), cmp.Compare(a.Own, b.Own))
 	})
-	slices.SortFunc(found.Unknown, func(a, b *UnreadableError) int { return cmp.Compare(a.ID.String(), b.ID.String()) })
 	return found, nil
 }
 
 // surround adds what the shelf has.
-func (s *shelf) surround(found *Surroundings, q Query, own []spot) {
+func (s *shelf) surround(ctx context.Context, found *Surroundings, q Query, own []spot) error {
+	_, unknown := s.suspects(wanted{}, q)
+	for _, name := range unknown {
+		if _, err := s.again(ctx, name); err != nil {
+			return err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, e := range s.entries {
 		if s.kind == Table && name == q.ID.Name && slices.Equal(s.namespace, q.ID.Namespace) {
-			continue
-		}
-		if e.unknown != nil {
-			found.Unknown = append(found.Unknown, &UnreadableError{Kind: s.kind, ID: s.id(name), Err: e.unknown})
 			continue
 		}
 		for _, touching := range e.touching(own) {
@@ -100,4 +101,5 @@ func (s *shelf) surround(found *Surroundings, q Query, own []spot) {
 			found.Neighbours = append(found.Neighbours, touching)
 		}
 	}
+	return nil
 }

@@ -1,11 +1,11 @@
 package ownership
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"deckhand/internal/polaris"
@@ -66,73 +66,94 @@ func (e *UnreadableError) Unwrap() []error { return []error{ErrUnreadable, e.Err
 func (x *Index) Owner(ctx context.Context, q Query) (*Answer, error) {
 	q = q.withDefaults()
 	want, answer := newWanted(q), &Answer{}
-	var shelves []*shelf
-	var unreadable *UnreadableError
-	var err error
+	var others []*shelf
 	if !q.OnlyName() {
-		if shelves, answer.Looked, err = x.fresh(ctx, q, q.Kind); err != nil {
+		var err error
+		if others, answer.Looked, err = x.fresh(ctx, q, q.Kind); err != nil {
 			return nil, err
 		}
 	}
-	for _, s := range shelves {
-		suspects, unknown := s.suspects(want, q)
-		for _, name := range suspects {
-			if answer.Owner, err = s.confirm(ctx, name, want); answer.Owner != nil || err != nil {
-				return answer, err
-			}
-		}
-		if unreadable == nil {
-			unreadable = unknown
+	var unreadable error
+	for _, s := range others {
+		owner, err := s.owner(ctx, want, q)
+		switch {
+		case errors.Is(err, ErrUnreadable):
+			unreadable = cmp.Or(unreadable, err)
+		case err != nil:
+			return nil, err
+		case owner != nil:
+			answer.Owner, answer.Asked = owner, x.cfg.Now()
+			return answer, nil
 		}
 	}
 	answer.Asked = x.cfg.Now()
-	answer.Owner, err = x.shelf(q.Kind, q.ID.Namespace).confirm(ctx, q.ID.Name, want)
-	switch {
-	case answer.Owner != nil:
-		return answer, nil
-	case err != nil:
+	owner, err := x.shelf(q.Kind, q.ID.Namespace).confirm(ctx, q.ID.Name, want)
+	if err = cmp.Or(err, unreadable); owner == nil && err != nil {
 		return nil, err
-	case unreadable != nil:
-		return nil, unreadable
 	}
 	q.Alive()
+	answer.Owner = owner
 	return answer, nil
 }
 
-// suspects are the names, but the one that is asked for anyway, that may be owners,
-// and one that cannot be told.
-func (s *shelf) suspects(want wanted, q Query) (names []string, unknown *UnreadableError) {
+// owner among all on the shelf but the one that has the name. The error is
+// [*UnreadableError] when one cannot be told and no other is the owner.
+func (s *shelf) owner(ctx context.Context, want wanted, q Query) (*Owner, error) {
+	suspects, unknown := s.suspects(want, q)
+	for _, name := range append(suspects, unknown...) {
+		if owner, err := s.confirm(ctx, name, want); owner != nil || err != nil {
+			return owner, err
+		}
+	}
+	return nil, nil
+}
+
+// suspects are the names that may be owners, and those of which nothing is known.
+func (s *shelf) suspects(want wanted, q Query) (names, unknown []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, e := range s.entries {
 		switch {
 		case name == q.ID.Name && slices.Equal(s.namespace, q.ID.Namespace):
 		case e.unknown != nil:
-			if unknown == nil || strings.Compare(name, unknown.ID.Name) < 0 {
-				unknown = &UnreadableError{Kind: s.kind, ID: s.id(name), Err: e.unknown}
-			}
+			unknown = append(unknown, name)
 		case want.why(e) != "":
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
+	slices.Sort(unknown)
 	return names, unknown
 }
 
 // confirm asks for the name now.
 func (s *shelf) confirm(ctx context.Context, name string, want wanted) (*Owner, error) {
-	e, err := s.describe(ctx, name)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("ask for %s %s: %w", s.kind, s.id(name), err)
-	case e == nil:
-		return nil, nil
-	case e.unknown != nil:
-		return nil, &UnreadableError{Kind: s.kind, ID: s.id(name), Err: e.unknown}
+	e, err := s.again(ctx, name)
+	if e == nil || err != nil {
+		return nil, err
 	}
 	why := want.why(e)
 	if why == "" {
 		return nil, nil
 	}
 	return &Owner{Kind: s.kind, ID: s.id(name), UUID: e.uuid, MetadataLocation: e.root, Why: why}, nil
+}
+
+// again asks for the name, outside of a look. The error is [*UnreadableError] when it
+// cannot be told what it is.
+func (s *shelf) again(ctx context.Context, name string) (*entry, error) {
+	s.mu.Lock()
+	known := s.entries[name]
+	s.mu.Unlock()
+	e, err := s.describe(ctx, name)
+	switch {
+	case known != nil && known.unknown != nil && ownTrouble(err): // it goes on
+		e = known
+	case err != nil:
+		return nil, fmt.Errorf("ask for %s %s: %w", s.kind, s.id(name), err)
+	}
+	if e != nil && e.unknown != nil {
+		return nil, &UnreadableError{Kind: s.kind, ID: s.id(name), Err: e.unknown}
+	}
+	return e, nil
 }

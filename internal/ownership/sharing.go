@@ -35,7 +35,7 @@ func (l look) answers(asked time.Time, maxAge time.Duration) bool {
 		return false
 	}
 	if l.err != nil {
-		return !l.ended.Before(asked)
+		return l.ended.After(asked)
 	}
 	return asked.Sub(l.ended) <= maxAge
 }

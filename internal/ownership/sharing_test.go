@@ -1,0 +1,75 @@
+package ownership
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A look through a namespace of ten thousand tables takes longer than a job may be
+// silent.
+func TestWhoWaitsForAnothersLookIsAliveAsLongAsItGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, cfg := newSharing(), Config{}.WithDefaults()
+		silent := make(chan struct{})
+		looker, waiter := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := s.do(t.Context(), cfg, func() {}, func(_ context.Context, alive func()) error {
+				for range 60 {
+					time.Sleep(time.Second)
+					alive()
+				}
+				<-silent
+				return nil
+			})
+			looker <- err
+		}()
+		synctest.Wait()
+		var lived atomic.Int64
+		go func() {
+			_, err := s.do(t.Context(), cfg, func() { lived.Add(1) }, func(context.Context, func()) error {
+				return errors.New("the look that was waited for is young enough")
+			})
+			waiter <- err
+		}()
+		time.Sleep(65 * time.Second)
+		require.EqualValues(t, 60/10, lived.Load())
+		time.Sleep(time.Hour)
+		require.EqualValues(t, 60/10, lived.Load(), "when nothing is answered any more, the job is not alive")
+		close(silent)
+		require.NoError(t, <-looker)
+		require.NoError(t, <-waiter)
+	})
+}
+
+func TestAFailureIsSharedByThoseWhoAskedBeforeIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, cfg := newSharing(), Config{}.WithDefaults()
+		failure, looks := errors.New("away"), 0
+		fail := func(context.Context, func()) error {
+			looks++
+			time.Sleep(time.Minute)
+			return failure
+		}
+		ended := make(chan error, 3)
+		for range 3 {
+			go func() {
+				_, err := s.do(t.Context(), cfg, func() {}, fail)
+				ended <- err
+			}()
+		}
+		for range 3 {
+			require.ErrorIs(t, <-ended, failure)
+		}
+		require.Equal(t, 1, looks)
+		_, err := s.do(t.Context(), cfg, func() {}, func(context.Context, func()) error { return nil })
+		require.NoError(t, err)
+	})
+}
