@@ -135,7 +135,7 @@ func (a *Author) cherryPick(ctx context.Context, t *table.Table, rows array.Reco
 		return err
 	}
 	tx := t.NewTransactionOnBranch("staged")
-	if err = tx.Append(ctx, rows, nil); err != nil {
+	if err := tx.Append(ctx, rows, nil); err != nil {
 		return err
 	}
 	if t, err = tx.Commit(ctx); err != nil {

@@ -2,7 +2,6 @@ package maintenancetest
 
 import (
 	"bytes"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -50,7 +49,7 @@ func (y *Yard) OfficeOf(location string, privileges ...string) *Office {
 	require.NoError(y.T, err)
 	return &Office{Yard: y, Catalog: c.Catalog, Table: c.Table, Client: polaris.Config{
 		URI: c.Catalog.URI(), Warehouse: "lake", Credential: secret.String(credential), Realm: standin.DefaultRealm,
-		RequestsPerSecond: 10_000, Retries: -1, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		RequestsPerSecond: 10_000, Retries: -1, Logger: slog.New(slog.DiscardHandler),
 	}}
 }
 
@@ -64,14 +63,14 @@ func NewOffice(t testing.TB, privileges ...string) *Office {
 	return y.OfficeOf(y.Write(options).MetadataLocation, privileges...)
 }
 
-// OverHTTP gives the configuration of a handler that asks the catalog as workers do, with a
-// client of its own.
+// OverHTTP gives the configuration of a handler that asks the catalog as workers do,
+// with a client of its own, to use until it returns.
 func (o *Office) OverHTTP(use func(cfg maintenance.Config)) {
 	o.T.Helper()
 	client, err := polaris.New(o.Client)
 	require.NoError(o.T, err)
 	defer func() { require.NoError(o.T, client.Close()) }()
-	use(o.Yard.Over(client))
+	use(o.Over(client))
 }
 
 // Metadata of the table as the catalog has it.
