@@ -24,10 +24,12 @@ type step struct {
 	name      string
 }
 
-// unread is a field of the source that must be null.
+// unread is a field of the source that must be null or, where that is what
+// the layout takes it for, zero.
 type unread struct {
 	mark  int
 	typ   *avroType
+	zero  bool
 	label string
 }
 
@@ -104,7 +106,7 @@ func carry(source, target *avroType, own int, in string, m *places) (*carriage, 
 	}
 	for i := range source.fields {
 		if f := &source.fields[i]; !used[i] && !dropped[f.id] {
-			c.unread = append(c.unread, unread{m.at(i), f.typ, f.label(in)})
+			c.unread = append(c.unread, unread{m.at(i), f.typ, len(defaults[f.id]) == 1, f.label(in)})
 		}
 	}
 	return c, nil
@@ -142,28 +144,35 @@ type passage struct {
 func (c *carriage) check(p *passage) error {
 	for i := range c.unread {
 		u := &c.unread[i]
-		null, err := u.typ.isNull(p.raw[p.marks[u.mark]:])
+		empty, err := u.typ.isEmpty(p.raw[p.marks[u.mark]:], u.zero)
 		if err != nil {
 			return err
 		}
-		if !null {
+		if !empty {
 			return &errNoPlace{u.label, "has a value and no place in the format that is written"}
 		}
 	}
 	return nil
 }
 
-// isNull says whether the value that begins with p is null.
-func (t *avroType) isNull(p []byte) (bool, error) {
-	switch t.kind {
-	case avroNull:
-		return true, nil
-	case avroUnion:
-		c := cursor{in: p}
-		branch, err := c.branch(t)
-		return err == nil && branch.kind == avroNull, err
+// isEmpty says whether the value that begins with p is null or, if that is as
+// good, the integer zero.
+func (t *avroType) isEmpty(p []byte, zero bool) (bool, error) {
+	c := cursor{in: p}
+	if t.kind == avroUnion {
+		var err error
+		if t, err = c.branch(t); err != nil {
+			return false, err
+		}
 	}
-	return false, nil
+	if t.kind == avroNull {
+		return true, nil
+	}
+	if !zero || t.kind != avroInt && t.kind != avroLong {
+		return false, nil
+	}
+	n, err := c.long()
+	return n == 0, err
 }
 
 // run appends the record to the output from a step on, up to the one that the

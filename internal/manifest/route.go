@@ -56,7 +56,7 @@ func newRoute(schema string, l *Layout) (*route, error) {
 		case known == dataFile:
 			data = f.typ.plain()
 		case known == noID:
-			r.entry.unread = append(r.entry.unread, unread{entry.at(i), f.typ, f.label("")})
+			r.entry.unread = append(r.entry.unread, unread{entry.at(i), f.typ, false, f.label("")})
 		}
 	}
 	if data == nil || data.kind != avroRecord {

@@ -23,10 +23,12 @@ const columnsJSON = `{"type":"struct","schema-id":2,"fields":[
 	{"id":5,"name":"u","required":false,"type":"uuid"},
 	{"id":6,"name":"t","required":false,"type":"timestamptz"}]}`
 
+func rawList(text string) []json.RawMessage { return []json.RawMessage{json.RawMessage(text)} }
+
 func layoutOf(t testing.TB, version int, deletes bool, fields string) *Layout {
 	t.Helper()
 	l, err := NewLayout(LayoutConfig{
-		FormatVersion: version, Deletes: deletes, Schemas: []json.RawMessage{json.RawMessage(columnsJSON)},
+		FormatVersion: version, Deletes: deletes, Schemas: rawList(columnsJSON),
 		Spec: json.RawMessage(`{"spec-id":3,"fields":` + fields + `}`),
 	})
 	require.NoError(t, err)
@@ -349,7 +351,7 @@ func TestEntriesThatCrossTheWindowAreCarriedWhole(t *testing.T) {
 
 func TestALayoutThatCannotBeWrittenIsAnError(t *testing.T) {
 	t.Parallel()
-	schemas := []json.RawMessage{json.RawMessage(columnsJSON)}
+	schemas := rawList(columnsJSON)
 	for why, c := range map[string]LayoutConfig{
 		"format version 4 is not known":            {FormatVersion: 4},
 		"format version 0 is not known":            {},
