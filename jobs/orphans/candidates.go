@@ -9,7 +9,9 @@ import (
 // candidate is a file that nothing names, as far as was seen.
 type candidate struct {
 	location storage.Location
-	size     int64
+	// was is where a file of the trash lay; not kept in [candidates].
+	was  storage.Location
+	size int64
 	// place is the one of the run in which it was listed.
 	place int
 	// other is the prefix with which it is named instead, if mismatched.

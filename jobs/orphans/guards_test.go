@@ -212,7 +212,6 @@ func TestFoldersOfOthersAreLeftAlone(t *testing.T) {
 	n := &town{found: ownership.Surroundings{
 		Neighbours: []ownership.Neighbour{neighbour(mt.InHome("data/by-catalog"), mt.Home, ownership.Within)},
 		Unasked:    []string{"the views: forbidden"},
-		Unknown:    []*ownership.UnreadableError{{Kind: ownership.Table, ID: polaris.Identifier{Namespace: []string{"q"}, Name: "x"}, Err: http.ErrBodyNotAllowed}},
 	}}
 	n.then = func() {
 		n.found.Neighbours = append(n.found.Neighbours, neighbour(mt.InHome("data/later"), mt.Home, ownership.Within))
@@ -227,7 +226,6 @@ func TestFoldersOfOthersAreLeftAlone(t *testing.T) {
 	require.Contains(t, r.Foreign, "s3://warehouse/db/t/a/delta/: it has _delta_log/")
 	require.Contains(t, r.Foreign, "s3://warehouse/db/t/data/later/: the view a.v")
 	require.Contains(t, strings.Join(r.Notes, "\n"), "the views: forbidden")
-	require.Contains(t, strings.Join(r.Notes, "\n"), "table q.x")
 }
 
 func TestAnotherFormatsLogInTheTablesOwnFolderKeepsAll(t *testing.T) {
@@ -266,11 +264,13 @@ func TestWhereTheCatalogMayNotBeAskedTheListingAloneTells(t *testing.T) {
 	y.Has(false, "data/orphan1", "data/orphan2")
 	require.Contains(t, strings.Join(r.Notes, "\n"), "may not be asked")
 
-	y = small(t)
-	y.among(&town{err: polaris.ErrUnavailable})
-	_, err = y.search(quickly)
-	require.ErrorIs(t, err, polaris.ErrUnavailable)
-	y.Has(true, "data/orphan1", "data/orphan2")
+	for _, unsure := range []error{polaris.ErrUnavailable, ownership.ErrUnreadable} {
+		y = small(t)
+		y.among(&town{err: unsure})
+		_, err = y.search(quickly)
+		require.ErrorIs(t, err, unsure)
+		y.Has(true, "data/orphan1", "data/orphan2")
+	}
 }
 
 // A folder outside of the table's location may be that of many tables.

@@ -37,13 +37,10 @@ func (r *run) neighbours(ctx context.Context, places []place) (asked bool, err e
 		r.book.Note("the catalog may not be asked for what else lies in the table's locations: %v", err)
 		return false, nil
 	case err != nil:
-		return false, maintenance.CatalogFailure(ctx, fmt.Errorf("ask the catalog what else lies in the table's locations: %w", err))
+		return false, maintenance.CatalogFailure(ctx, fmt.Errorf("ask the catalog what else lies in the table's locations, without which nothing is deleted: %w", err))
 	}
 	for _, unasked := range found.Unasked {
 		r.book.Note("the catalog may not be asked for all that lies in the table's locations: %s", unasked)
-	}
-	for _, unknown := range found.Unknown {
-		r.book.Note("where this one keeps its files is not known: %v", unknown)
 	}
 	for _, n := range found.Neighbours {
 		if n.Relation != ownership.Within {

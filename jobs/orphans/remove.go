@@ -17,7 +17,6 @@ const (
 	batchesARound = storage.DefaultBatchesRunning
 	filesABatch   = storage.DefaultBatchSize
 	movesARound   = 1000
-	movesInFlight = 16
 )
 
 // remove deletes or moves the candidates, a round at a time, and then empties the
@@ -72,16 +71,20 @@ func (r *run) removeRound(ctx context.Context, round []candidate) error {
 		}
 		sure = append(sure, c)
 	}
+	gone := r.deleted
+	if r.quarantined() {
+		gone = r.moved
+	}
 	switch {
 	case r.dryRun:
 		for _, c := range sure {
-			r.gone(c)
+			gone(c)
 		}
 		return nil
 	case r.quarantined():
 		return r.moveAll(ctx, sure)
 	}
-	return r.deleteAll(ctx, sure)
+	return r.deleteAll(ctx, sure, gone)
 }
 
 // refresh loads the table again and remembers what it names by now.
@@ -101,58 +104,48 @@ func (r *run) refresh(ctx context.Context) error {
 	return r.reach(ctx, fresh)
 }
 
-// gone counts a file that was deleted or moved, or in a dry run would be.
-func (r *run) gone(c candidate) {
+// deleted counts a file that was deleted.
+func (r *run) deleted(c candidate) {
 	kind := guessOf(c.location.Key).kind()
-	if !r.quarantined() {
-		r.receipt.Deleted.Add(kind, 1, c.size)
-		r.book.Deleted(c.location, kind, c.size)
-		return
-	}
-	r.receipt.Moved.Add(kind, 1, c.size)
-	if r.cfg.List != nil {
-		action := "moved"
-		if r.dryRun {
-			action = "would move"
-		}
-		r.cfg.List(receipt.PathRecord{Action: action, Kind: kind, Location: c.location.String(), Bytes: c.size})
-	}
+	r.receipt.Deleted.Add(kind, 1, c.size)
+	r.book.Deleted(c.location, kind, c.size)
 }
 
-// deleteAll deletes a round. What may succeed later ends it with an error, what the
-// store refuses is counted.
-func (r *run) deleteAll(ctx context.Context, round []candidate) error {
+// deleteAll deletes a round, and tells of each file that is gone. What may succeed
+// later ends it with an error, what the store refuses is counted.
+func (r *run) deleteAll(ctx context.Context, round []candidate, gone func(candidate)) error {
 	var later error
 	d := r.table.Eraser.NewDeleter(ctx, storage.DeleterConfig{
 		InFlight: r.settings.MaxConcurrentDeletes,
 		OnResult: func(deletion storage.Deletion) {
-			if err := r.settle(round[deletion.Tag], deletion.Err); err != nil {
+			if err := r.settle(round[deletion.Tag], deletion.Err, gone); err != nil {
 				later = err
 			}
 		},
 	})
 	for i, c := range round {
 		if err := d.Add(c.location, int64(i)); err != nil {
-			later = cmp.Or(later, err)
-			break
+			break // said by Close
 		}
 	}
-	if err := d.Close(); err != nil {
-		later = cmp.Or(later, err)
+	if err := d.Close(); err != nil && later == nil {
+		later = err
 	}
 	return erase.Failure(ctx, later)
 }
 
 // settle counts what became of a file. The error is one that may pass.
-func (r *run) settle(c candidate, err error) error {
+func (r *run) settle(c candidate, err error, gone func(candidate)) error {
+	kind, l := guessOf(c.location.Key).kind(), c.location.String()
 	switch {
 	case err == nil:
-		r.gone(c)
+		gone(c)
 	case erase.Temporary(err):
 		return err
+	case erase.IsOutside(err):
+		r.book.Keep(receipt.OutsideScope, kind, c.size, l, "")
 	default:
-		kind := guessOf(c.location.Key).kind()
-		r.book.Keep(receipt.Refused, kind, c.size, c.location.String(), err.Error())
+		r.book.Keep(receipt.Refused, kind, c.size, l, err.Error())
 		r.blocked.Add("%v", err)
 	}
 	return nil

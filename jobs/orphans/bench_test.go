@@ -1,0 +1,82 @@
+package orphans_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	_ "github.com/apache/iceberg-go/io/gocloud/s3" // S3 for the rival
+	"github.com/apache/iceberg-go/table"
+	"github.com/stretchr/testify/require"
+
+	iceio "github.com/apache/iceberg-go/io"
+
+	mt "deckhand/internal/maintenance/maintenancetest"
+	"deckhand/internal/s3test"
+	"deckhand/internal/tabletest"
+)
+
+// cleanByRival runs iceberg-go's DeleteOrphanFiles.
+func cleanByRival(b *testing.B, server *s3test.Server, location string) {
+	ctx := context.Background()
+	files := iceio.LoadFSFunc(iceberg.Properties{
+		iceio.S3EndpointURL: server.Endpoint(), iceio.S3AccessKeyID: s3test.AccessKeyID,
+		iceio.S3SecretAccessKey: s3test.SecretAccessKey, iceio.S3Region: "us-east-1",
+	}, location)
+	loaded, err := table.NewFromLocation(ctx, table.Identifier{"db", "t"}, location, files, nil)
+	require.NoError(b, err)
+	result, err := loaded.DeleteOrphanFiles(ctx)
+	require.NoError(b, err)
+	require.Len(b, result.DeletedFiles, 10_000)
+}
+
+// BenchmarkOrphans is the table of the measurements of Spark: 100,000 files of a
+// table, and 10,000 of nobody.
+func BenchmarkOrphans(b *testing.B) {
+	server := s3test.Start(b, s3test.Options{Buckets: []string{"warehouse", "other"}})
+	made, err := tabletest.Synthetic(tabletest.SyntheticOptions{
+		Location: mt.Home, Files: 100_000, Manifests: 20, Snapshots: 10, Columns: 20,
+	}, tabletest.ToBucket(server))
+	require.NoError(b, err)
+	for path := range made.Paths() {
+		server.Put("warehouse", strings.TrimPrefix(path, "s3://warehouse/"), []byte("x"))
+	}
+	for n := range 10_000 {
+		server.Put("warehouse", fmt.Sprintf("db/t/data/bucket=%d/%05d-7-5a5a5a5a-0000%08x-00001.parquet", n%16, n*10, n), []byte("x"))
+	}
+	full := server.Snapshot()
+	for _, latency := range []time.Duration{0, 20 * time.Millisecond} {
+		measure := func(b *testing.B, work func(y *yard)) {
+			for range b.N {
+				b.StopTimer()
+				server.SetLatency(0)
+				server.Restore(full)
+				y := yardOf(mt.NewYardOn(b, server))
+				y.Open(made.MetadataLocation)
+				server.SetLatency(latency)
+				server.ResetCounts()
+				b.StartTimer()
+				work(y)
+				b.StopTimer()
+				require.Len(b, y.Keys(), full.Len()-10_000)
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(server.Total()), "requests")
+		}
+		b.Run(fmt.Sprintf("latency=%s/deckhand", latency), func(b *testing.B) {
+			measure(b, func(y *yard) {
+				r, err := y.search(quickly)
+				require.NoError(b, err)
+				b.ReportMetric(float64(r.Took.ReachMS), "reach-ms")
+				b.ReportMetric(float64(r.Took.ListMS), "list-ms")
+				b.ReportMetric(float64(r.Took.DeleteMS), "delete-ms")
+			})
+		})
+		b.Run(fmt.Sprintf("latency=%s/iceberg-go", latency), func(b *testing.B) {
+			measure(b, func(*yard) { cleanByRival(b, server, made.MetadataLocation) })
+		})
+	}
+}
