@@ -13,6 +13,7 @@ func SetRef(name, kind string, snapshot int64) Object {
 	return Object{"action": "set-snapshot-ref", "ref-name": name, "type": kind, "snapshot-id": snapshot}
 }
 
+// check is a requirement of a commit.
 func check(m Object, r Object) error {
 	conflict := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", polaris.ErrConflict, fmt.Sprintf(format, args...))
@@ -41,6 +42,8 @@ func check(m Object, r Object) error {
 	return nil
 }
 
+// change carries out one update, as in the REST API; test-current-schema is one that
+// only tests have.
 func change(m Object, u Object, lenient bool) error {
 	refs := m["refs"].(Object)
 	switch u["action"] {
@@ -67,6 +70,9 @@ func change(m Object, u Object, lenient bool) error {
 		return addSnapshot(m, u["snapshot"].(Object), lenient)
 	case "set-snapshot-ref":
 		name := u["ref-name"].(string)
+		if !hasSnapshot(m, u["snapshot-id"]) {
+			return fmt.Errorf("%w: ref %s on an unknown snapshot %v", polaris.ErrRejected, name, u["snapshot-id"])
+		}
 		ref := maps.Clone(u)
 		delete(ref, "action")
 		delete(ref, "ref-name")
@@ -109,6 +115,11 @@ func addSnapshot(m, snapshot Object, lenient bool) error {
 		m["next-row-id"] = max(number(m["next-row-id"]), number(snapshot["first-row-id"])+number(snapshot["added-rows"]))
 	}
 	return nil
+}
+
+func hasSnapshot(m Object, id any) bool {
+	snapshots, _ := m["snapshots"].([]any)
+	return slices.ContainsFunc(snapshots, func(s any) bool { return text(s.(Object)["snapshot-id"]) == text(id) })
 }
 
 func textSet(list any) map[string]bool {
