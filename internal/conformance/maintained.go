@@ -160,7 +160,9 @@ func (g *grown) maintain() {
 	// a rewrite has nothing to do.
 	searched = g.job(jobs.Orphans, searches, `{"older-than":"1d"}`).(*orphans.Receipt)
 	require.Zero(t, searched.Deleted.Total().Files)
-	require.Equal(t, searched.Listed.Files, searched.Named.Files+1, "all but the young one")
+	// Java's local files have checksums in hidden files beside them.
+	hidden := searched.Kept[orphans.Hidden].Counts.Total().Files
+	require.Equal(t, searched.Listed.Files-hidden, searched.Named.Files+1, "all but the young one")
 	require.Empty(t, g.job(jobs.Manifests, rewrites, `{}`).(*manifests.Receipt).SnapshotID)
 	require.NoError(t, g.catalog.DropTable(context.WithoutCancel(t.Context()), g.name))
 }
