@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,6 +51,9 @@ func TestPullModeIsSetUpAsTheReadmeSays(t *testing.T) {
 	made, err := icebergtable.Write(t.Context(), icebergtable.Options{Location: "file://" + filepath.Join(folder, "warehouse/sales/orders"), Files: 8, Snapshots: 4})
 	require.NoError(t, err)
 	require.NoError(t, made.Objects.WriteFolder())
+	orphan, old := filepath.Join(folder, "warehouse/sales/orders/data/orphan.parquet"), time.Now().Add(-9*24*time.Hour)
+	require.NoError(t, os.WriteFile(orphan, []byte("rows"), 0o600))
+	require.NoError(t, os.Chtimes(orphan, old, old))
 
 	polaris := os.Getenv("POLARIS_URL")
 	if polaris == "" {
@@ -87,5 +91,11 @@ func TestPullModeIsSetUpAsTheReadmeSays(t *testing.T) {
 	require.Contains(t, said, "1 tables in 1 namespaces, 0 failed, 0 broken policies")
 	require.Contains(t, said, "would delete\tmanifest-list\t")
 	require.Regexp(t, `removed +3 snapshots +of 4`, said)
+	require.Regexp(t, `would delete\t\S*\t4\tfile://\S*/orphan\.parquet`, said)
+	require.Regexp(t, `would rewrite +4 manifests .* of 4`, said)
+	require.Contains(t, said, "sales.no-orphans, version 0, inherited")
+	require.Contains(t, said, "no search is known of")
+	require.Contains(t, said, "sales.few-manifests, version 0, inherited")
+	require.Contains(t, said, "4 commits since the last rewrite; 50 make it due")
 	require.NotContains(t, said, "not locked")
 }
