@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/ownership"
 	"deckhand/internal/pgtest"
 	"deckhand/internal/queue"
 	"deckhand/internal/s3test"
@@ -26,7 +27,7 @@ func (w *wreck) purgeWorker(t *testing.T, dry bool) (q *queue.Queue, stop func()
 	stores, err := storage.NewStores(storage.Config{Name: "lake", Locations: []string{"s3://warehouse/"}, S3: w.s3.StorageConfig()}, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = stores.Close() })
-	cfg := purge.Config{DryRun: dry, Catalogs: []purge.Catalog{{Realm: "POLARIS", Name: "lake", Stores: stores, Locations: []string{"s3://warehouse/"}}}}
+	cfg := purge.Config{DryRun: dry, Catalogs: []purge.Catalog{{Realm: "POLARIS", Name: "lake", Stores: stores, Locations: []string{"s3://warehouse/"}, Policy: purge.Policy{Verify: ownership.Off}}}}
 	tables, err := purge.New(cfg)
 	require.NoError(t, err)
 	files, err := purge.NewFiles(cfg)

@@ -33,7 +33,9 @@ is locked for as long, else "not locked" is said.
 A purge needs the metadata file of the dropped table, which must lie inside the
 catalog's locations. Give --table and --table-uuid as the catalog had them, so that
 the lock is the one that a queued purge of the table takes, and so that the table is
-checked to be the one that is meant.
+checked to be the one that is meant. Before anything is deleted the catalog is asked
+over REST whether the table lives on (purge.verify); without --table in all of its
+namespaces.
 
 A table that lives needs a catalog with a rest section, and --table. --set gives
 settings by the names that policies have; what is not set is as the table's properties
@@ -83,6 +85,9 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 		return command.Exit(command.BadInput, err)
 	}
 	defer func() { err = errors.Join(err, list.close()) }()
+	if isNameless(job) {
+		catalog = askAll(catalog)
+	}
 	box, err := openCatalogs([]*config.Catalog{catalog}, nil, s.Log)
 	if err != nil {
 		return command.Exit(command.BadInput, err)
@@ -96,7 +101,7 @@ func execute(ctx context.Context, s *command.Session, job *jobs.Job, output outp
 
 	handler := handlers[job.Kind]
 	if handler == nil {
-		return command.Exit(command.BadInput, fmt.Errorf("catalog %s: %w", catalog.Name, noHandler(job.Kind)))
+		return command.Exit(command.BadInput, fmt.Errorf("catalog %s: %w", catalog.Name, box.noHandler(job.Kind)))
 	}
 
 	lease, release, err := lock(ctx, s, job, name)

@@ -45,8 +45,23 @@ const unnamedPrefix = "metadata-"
 // isUnnamed reports a job from flags whose lock no queued job takes: that one
 // names the table and its UUID.
 func isUnnamed(job *jobs.Job) bool {
-	return job.Table == unknownName && slices.Equal(job.Namespace, []string{unknownName}) ||
+	return isNameless(job) ||
 		job.TableUUID == "" && strings.HasPrefix(job.EntityID, unnamedPrefix)
+}
+
+// isNameless reports a job from flags that do not say what the table was called.
+func isNameless(job *jobs.Job) bool {
+	return job.Table == unknownName && slices.Equal(job.Namespace, []string{unknownName})
+}
+
+// askAll is the catalog with purges that ask all of it: nobody knows in which
+// namespace the table was.
+func askAll(catalog *config.Catalog) *config.Catalog {
+	asked := *catalog
+	if asked.Purge.Verify == config.AskNamespace {
+		asked.Purge.Verify = config.AskCatalog
+	}
+	return &asked
 }
 
 // build makes the job from the flags. An error is the input's fault.

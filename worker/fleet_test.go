@@ -71,6 +71,7 @@ catalogs:
   lake:
     realm: POLARIS
     locations: [s3://warehouse/]
+    purge: { verify: off }
     s3: { endpoint: %q, region: us-east-1, path_style: true, access_key_id: %q, secret_access_key_file: secret.txt }
 worker: { http: "off" }
 `, natsURL, f.store.Endpoint(), s3.AccessKeyID)

@@ -8,6 +8,7 @@ import (
 
 	"deckhand/internal/config"
 	"deckhand/internal/maintenance"
+	"deckhand/internal/ownership"
 	"deckhand/internal/polaris"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
@@ -22,15 +23,26 @@ type toolbox struct {
 	purged     []purge.Catalog
 	maintained []maintenance.Catalog
 	clients    []*polaris.Client
+	// asked are the catalogs that are asked whose files are whose.
+	asked map[[2]string]asked
+	// unverified says which catalogs are not in purged, since their purges would have
+	// nobody to ask whether the table lives on.
+	unverified error
+}
+
+// asked is how a catalog is asked.
+type asked struct {
+	config *config.Catalog
+	index  *ownership.Index
 }
 
 // openCatalogs opens the stores and makes the clients of the catalogs. Stores share
 // their limiters, and so do clients, so that two catalogs in one bucket or on one
 // server do not double the load on it. metrics may be nil.
 func openCatalogs(catalogs []*config.Catalog, metrics *telemetry.Metrics, log *slog.Logger) (*toolbox, error) {
-	box, buckets, servers := &toolbox{}, storage.NewLimiters(), polaris.NewLimiters()
+	box, buckets, servers := &toolbox{asked: map[[2]string]asked{}}, storage.NewLimiters(), polaris.NewLimiters()
 	for _, catalog := range catalogs {
-		err := errors.Join(box.openStores(catalog, metrics, buckets), box.makeClient(catalog, metrics, buckets, servers, log))
+		err := errors.Join(box.makeClient(catalog, metrics, buckets, servers, log), box.openStores(catalog, metrics, buckets))
 		if err != nil {
 			return nil, errors.Join(err, box.close())
 		}
@@ -42,14 +54,24 @@ func (b *toolbox) openStores(catalog *config.Catalog, metrics *telemetry.Metrics
 	if !catalog.Purges() {
 		return nil
 	}
+	if err := catalog.CanVerify(); err != nil {
+		b.unverified = errors.Join(b.unverified, err)
+		return nil
+	}
 	stores, err := storage.NewStores(storageConfig(catalog, metrics), limiters)
 	if err != nil {
 		return fmt.Errorf("open storage of catalog %s: %w", catalog.Name, err)
 	}
-	b.purged = append(b.purged, purge.Catalog{
+	purged := purge.Catalog{
 		Realm: catalog.Realm, Name: catalog.Name, Stores: stores, Locations: catalog.Locations,
-		Policy: purge.Policy{Scope: purge.Scope(catalog.Purge.Scope), Outside: purge.Outside(catalog.Purge.Outside)},
-	})
+		Policy: purge.Policy{
+			Scope: purge.Scope(catalog.Purge.Scope), Outside: purge.Outside(catalog.Purge.Outside), Verify: ownership.Mode(catalog.Purge.Verify),
+		},
+	}
+	if found, can := b.asked[identityOf(catalog)]; can {
+		purged.Owners = found.index
+	}
+	b.purged = append(b.purged, purged)
 	return nil
 }
 
@@ -67,11 +89,19 @@ func (b *toolbox) makeClient(catalog *config.Catalog, metrics *telemetry.Metrics
 		return fmt.Errorf("make client of catalog %s: %w", catalog.Name, err)
 	}
 	b.clients = append(b.clients, client)
+	index, err := ownership.New(ownership.Config{Client: client, Parallel: cfg.InFlight})
+	if err != nil {
+		return fmt.Errorf("catalog %s: %w", catalog.Name, err)
+	}
+	b.asked[identityOf(catalog)] = asked{config: catalog, index: index}
 	b.maintained = append(b.maintained, maintenance.Catalog{
 		Realm: catalog.Realm, Name: catalog.Name, Client: client, Storage: storageConfig(catalog, metrics), Limiters: buckets,
 	})
 	return nil
 }
+
+// identityOf is how jobs name the catalog.
+func identityOf(catalog *config.Catalog) [2]string { return [2]string{catalog.Realm, catalog.Name} }
 
 func storageConfig(catalog *config.Catalog, metrics *telemetry.Metrics) storage.Config {
 	cfg := catalog.StorageConfig()
@@ -136,23 +166,29 @@ func (b *toolbox) purgeHandlers(cfg handlerConfig, all map[jobs.Kind]jobs.Handle
 }
 
 // noHandler says why jobs of a kind cannot be run with this configuration.
-func noHandler(kind jobs.Kind) error {
+func (b *toolbox) noHandler(kind jobs.Kind) error {
 	if kind.PurgesDropped() {
+		if b.unverified != nil {
+			return b.unverified
+		}
 		return fmt.Errorf("no catalog has locations, so nothing may be deleted by a %s; name them under catalogs.….locations", kind)
 	}
 	return fmt.Errorf("no catalog has a rest section, so %s jobs have no catalog to ask; add catalogs.….rest: { uri: … }", kind)
 }
 
 // usableSlots are the slots of the kinds that have handlers. Slots that are the
-// default are for whatever can be run; others must be possible.
-func usableSlots(slots config.Slots, handlers map[jobs.Kind]jobs.Handler) (config.Slots, error) {
+// default are for whatever can be run; others must be possible. Purges that could not
+// ask whether the table lives on are refused in any case.
+func (b *toolbox) usableSlots(slots config.Slots, handlers map[jobs.Kind]jobs.Handler) (config.Slots, error) {
 	usable, isDefault := config.Slots{}, maps.Equal(slots, config.Default().Worker.Slots)
 	for kind, count := range slots {
 		switch {
+		case count > 0 && kind.PurgesDropped() && b.unverified != nil:
+			return nil, b.unverified
 		case handlers[kind] != nil:
 			usable[kind] = count
 		case count > 0 && !isDefault:
-			return nil, fmt.Errorf("worker.slots: %s=%d: %w", kind, count, noHandler(kind))
+			return nil, fmt.Errorf("worker.slots: %s=%d: %w", kind, count, b.noHandler(kind))
 		}
 	}
 	return usable, nil

@@ -21,7 +21,7 @@ func (b *toolbox) maintenanceHandlers(cfg handlerConfig, all map[jobs.Kind]jobs.
 	if err != nil {
 		return fmt.Errorf("prepare rewrites of manifests: %w", err)
 	}
-	searches, err := orphans.New(orphans.Config{Config: settings})
+	searches, err := orphans.New(orphans.Config{Config: settings, Neighbours: b.neighbours})
 	if err != nil {
 		return fmt.Errorf("prepare searches for orphans: %w", err)
 	}

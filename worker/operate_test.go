@@ -175,8 +175,8 @@ func TestDoctorTriesEachLocationAndLeavesNothing(t *testing.T) {
 	store.Put("warehouse", "db/t/data/1.parquet", []byte("x"))
 	s3 := store.StorageConfig()
 	catalog := func(secretKey string) string {
-		return "  cloud:\n    realm: R2\n    locations: [s3://warehouse/db/]\n    s3: {endpoint: '" + s3.Endpoint + "', path_style: true, access_key_id: " + secretKey + ", secret_access_key: x}\n" +
-			"  lost:\n    locations: [file:///nowhere/at/all]\n"
+		return "  cloud:\n    realm: R2\n    locations: [s3://warehouse/db/]\n    purge: {verify: off}\n    s3: {endpoint: '" + s3.Endpoint + "', path_style: true, access_key_id: " + secretKey + ", secret_access_key: x}\n" +
+			"  lost:\n    locations: [file:///nowhere/at/all]\n    purge: {verify: off}\n"
 	}
 	y := newYard(t, catalog(s3test.AccessKeyID))
 	y.table(t, "db/orders")

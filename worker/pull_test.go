@@ -194,6 +194,9 @@ func TestWorkersRunWhatTheirConfigurationAllows(t *testing.T) {
 			if test.push {
 				yaml += fmt.Sprintf("    locations: [\"file://%s\"]\n", lake.Warehouse())
 			}
+			if !test.pull {
+				yaml += "    purge: { verify: off }\n"
+			}
 			config := lake.Configure(t, "run.yaml", yaml)
 			process, health := startWorker(t, yard{folder: lake.Folder, config: config}, "--nats-url", server.URL())
 			waitReady(t, process, health)
@@ -219,6 +222,12 @@ func TestWorkersRunWhatTheirConfigurationAllows(t *testing.T) {
 			}
 			if test.push {
 				root := lake.Server.MetadataLocation(t.Context(), pulltest.In("sales", "orders"))
+				if test.pull {
+					result := submit(&jobs.Job{Kind: jobs.Purge, MetadataLocation: root})
+					require.Equal(t, jobs.Dead, result.Outcome)
+					require.Contains(t, result.Reason, "the files belong to the live table sales.orders of catalog lake")
+					require.NoError(t, lake.Server.Drop(t.Context(), pulltest.In("sales", "orders")))
+				}
 				result := submit(&jobs.Job{Kind: jobs.Purge, MetadataLocation: root})
 				require.Equal(t, jobs.Completed, result.Outcome, result.Reason)
 				_, err := os.Stat(strings.TrimPrefix(root, "file://"))

@@ -68,7 +68,7 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 		return command.Exit(command.BadInput, err)
 	}
 
-	slots, err := usableSlots(s.Config.Worker.Slots, handlers)
+	slots, err := box.usableSlots(s.Config.Worker.Slots, handlers)
 	if err != nil {
 		return command.Exit(command.BadInput, err)
 	}

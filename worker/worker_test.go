@@ -51,7 +51,7 @@ func newYard(t *testing.T, more string) yard {
 	folder := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(folder, "warehouse"), 0o750))
 	y := yard{folder: folder, config: filepath.Join(folder, "deckhand.yaml")}
-	yaml := fmt.Sprintf("catalogs:\n  lake:\n    locations: [file://%s/warehouse]\n%s", folder, more)
+	yaml := fmt.Sprintf("catalogs:\n  lake:\n    locations: [file://%s/warehouse]\n    purge: {verify: off}\n%s", folder, more)
 	require.NoError(t, os.WriteFile(y.config, []byte(yaml), 0o600))
 	return y
 }

@@ -2,6 +2,7 @@ package polaristest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -18,7 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/natstest"
+	"deckhand/internal/ownership"
 	"deckhand/internal/pgtest"
+	"deckhand/internal/polaris"
 	"deckhand/internal/queue"
 	"deckhand/internal/storage"
 	"deckhand/jobs"
@@ -33,6 +36,7 @@ const catalogName = "lake"
 // ring is a place for one test: a warehouse, a queue, and what servers share.
 type ring struct {
 	home, warehouse, log string
+	url                  string // of the server that was started last
 	database             string // as servers want it; "" keeps everything in memory
 	databaseURL          string
 	session              *pgx.Conn // see sql
@@ -75,6 +79,7 @@ func (r *ring) serve(t *testing.T, change func(*Options)) (*Server, *Client) {
 	server, err := Start(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(server.Stop)
+	r.url = server.URL
 	client, err := Connect(t.Context(), server.URL, Realm, Credential)
 	require.NoError(t, err)
 	return server, client
@@ -110,7 +115,11 @@ func (r *ring) work(t *testing.T) {
 	locations := []string{"file://" + r.warehouse + "/"}
 	stores, err := storage.NewStores(storage.Config{Name: catalogName, Locations: locations}, nil)
 	require.NoError(t, err)
-	cfg := purge.Config{Worker: "w", Catalogs: []purge.Catalog{{Realm: Realm, Name: catalogName, Stores: stores, Locations: locations}}}
+	client, err := polaris.New(polaris.Config{URI: r.url + "/api/catalog", Warehouse: catalogName, Realm: Realm, Credential: Credential})
+	require.NoError(t, err)
+	index, err := ownership.New(ownership.Config{Client: client})
+	require.NoError(t, err)
+	cfg := purge.Config{Worker: "w", Catalogs: []purge.Catalog{{Realm: Realm, Name: catalogName, Stores: stores, Locations: locations, Owners: index}}}
 	tables, err := purge.New(cfg)
 	require.NoError(t, err)
 	views, err := purge.NewViews(cfg)
@@ -128,7 +137,7 @@ func (r *ring) work(t *testing.T) {
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)
-		require.NoError(t, stores.Close())
+		require.NoError(t, errors.Join(stores.Close(), client.Close()))
 	})
 }
 

@@ -1,10 +1,12 @@
 package purge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 
+	"deckhand/internal/ownership"
 	"deckhand/internal/storage"
 	"deckhand/jobs"
 )
@@ -37,6 +39,9 @@ type Policy struct {
 	Scope Scope
 	// Outside defaults to OutsideKeep.
 	Outside Outside
+	// Verify says where the catalog is asked, before anything is deleted, whether the
+	// table lives on. Default [ownership.Namespace].
+	Verify ownership.Mode
 }
 
 // WithDefaults fills what is not set.
@@ -46,6 +51,9 @@ func (p Policy) WithDefaults() Policy {
 	}
 	if p.Outside == "" {
 		p.Outside = OutsideKeep
+	}
+	if p.Verify == "" {
+		p.Verify = ownership.Namespace
 	}
 	return p
 }
@@ -58,8 +66,19 @@ func (p Policy) Validate() error {
 	if p.Outside != OutsideKeep && p.Outside != OutsideForget {
 		return fmt.Errorf("outside is %q; it can be %q or %q", p.Outside, OutsideKeep, OutsideForget)
 	}
+	if p.Verify != ownership.Namespace && p.Verify != ownership.Catalog && p.Verify != ownership.Off {
+		return fmt.Errorf("verify is %q; it can be %q, %q or %q", p.Verify, ownership.Namespace, ownership.Catalog, ownership.Off)
+	}
 	return nil
 }
+
+// Owners says which live table or view has the files of a dropped one.
+// *ownership.Index is one.
+type Owners interface {
+	Owner(ctx context.Context, q ownership.Query) (*ownership.Answer, error)
+}
+
+var _ Owners = (*ownership.Index)(nil)
 
 // Catalog is one whose dropped tables may be purged.
 type Catalog struct {
@@ -69,6 +88,8 @@ type Catalog struct {
 	// Locations outside which nothing of this catalog is ever deleted.
 	Locations []string
 	Policy    Policy
+	// Owners are asked unless Policy.Verify is [ownership.Off].
+	Owners Owners
 }
 
 // Config of the handlers.
@@ -99,6 +120,9 @@ func newCatalogs(cfg Config) (catalogs, error) {
 		c.Policy = c.Policy.WithDefaults()
 		if err := c.Policy.Validate(); err != nil {
 			return nil, fmt.Errorf("catalog %s: purge: %w", c.Name, err)
+		}
+		if c.Owners == nil && c.Policy.Verify != ownership.Off {
+			return nil, fmt.Errorf("catalog %s: purge: verify is %q, and there is nobody to ask", c.Name, c.Policy.Verify)
 		}
 		if c.Stores == nil || len(c.Locations) == 0 {
 			return nil, fmt.Errorf("catalog %s: %w", c.Name, errors.New("it has no storage or no locations"))

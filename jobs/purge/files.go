@@ -20,7 +20,8 @@ import (
 // The live entries of the manifests are deleted first, then the manifests, then
 // the listed files, also where an entry names one of them; the limits are those
 // of a purge. Without metadata nothing tells where the table's own locations are,
-// so under the scope "table" the job has to, and the UUID cannot be compared.
+// so under the scope "table" the job has to. Where the job has no UUID either, whoever
+// lives in its locations is taken for the owner of the files; see [run.verify].
 type Files struct {
 	cfg      Config
 	catalogs catalogs
@@ -65,6 +66,9 @@ func (r *run) purgeFiles(ctx context.Context) error {
 	r.receipt.Locations, r.receipt.Manifests = r.job.Locations, len(tree.Manifests)
 	r.receipt.GCEnabled = r.job.GCEnabled == nil || *r.job.GCEnabled
 	r.book.Note("the table's metadata file was gone before: the UUID could not be compared, and only the named manifests and files were looked at")
+	if err := r.verifyFiles(ctx); err != nil {
+		return err
+	}
 	r.openEraser(scope, r.job.Locations)
 	r.ck = checkpoint{UUID: r.job.TableUUID, MetadataLocation: r.job.MetadataLocation, Locations: receipt.FewPaths(r.job.Locations, maxListed), Manifests: len(tree.Manifests)}
 	if earlier := begun(r.job, r.progress.Checkpoint()); earlier != nil {

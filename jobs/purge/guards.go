@@ -14,27 +14,13 @@ import (
 	"deckhand/jobs"
 )
 
-// guard is asked before anything is deleted, at every claim. An error keeps
-// every file. That the metadata location lies inside the catalog's locations is
-// asked first, by [catalog.target], and that the root can be read by loading it.
-type guard struct {
-	// name goes into the receipt's list of checks when the guard verifies whose
-	// the table is; else it is empty.
-	name  string
-	check func(ctx context.Context, job *jobs.Job, root *table.Metadata) error
-}
+// Guards are asked before anything is deleted, at every claim. An error keeps every
+// file. That the metadata location lies inside the catalog's locations is asked
+// first, by [catalog.target], and that the root can be read by loading it; then
+// [checkUUID], and at last, since it costs the most, [run.verify].
 
-// tableGuards are asked in this order.
-func tableGuards() []guard {
-	return []guard{{check: sameUUID}}
-}
-
-// sameUUID compares the table that was dropped with the one that the metadata
-// file describes. A table without a UUID is purged only if the job has none.
-func sameUUID(_ context.Context, job *jobs.Job, root *table.Metadata) error {
-	return checkUUID(job, root.UUID, "table")
-}
-
+// checkUUID compares what was dropped with what the metadata file describes. A
+// table without a UUID is purged only if the job has none.
 func checkUUID(job *jobs.Job, found, what string) error {
 	switch {
 	case job.TableUUID == "" || strings.EqualFold(job.TableUUID, found):

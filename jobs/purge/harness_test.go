@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"deckhand/internal/jobtest"
+	"deckhand/internal/ownership"
 	"deckhand/internal/s3test"
 	"deckhand/internal/storage"
 	"deckhand/internal/tabletest"
@@ -47,6 +48,7 @@ func newYardOn(t testing.TB, server *s3test.Server, locations ...string) *yard {
 }
 
 func (y *yard) config(policy purge.Policy) purge.Config {
+	policy.Verify = ownership.Off
 	return purge.Config{
 		Worker: "tester",
 		Catalogs: []purge.Catalog{{

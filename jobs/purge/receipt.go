@@ -78,8 +78,12 @@ type Receipt struct {
 	AbsentPaths []string         `json:"absent_paths,omitempty"`
 	Left        *Left            `json:"left,omitempty"`
 	Requests    receipt.Requests `json:"requests"`
-	// Verified lists the ownership checks that were made.
-	Verified string `json:"verified"`
+	// Verified says whom this run asked, before it deleted anything, whether the table
+	// lives on: the catalog for its name, for its namespace, for all of the catalog;
+	// or off. Empty when it did not get so far.
+	Verified Verified `json:"verified,omitempty"`
+	// VerifiedAt is when the oldest of the answers was asked for that this rests on.
+	VerifiedAt jobs.Timestamp `json:"verified_at,omitzero"`
 	// Notes are things that a person should know.
 	Notes      []string `json:"notes,omitempty"`
 	Resumed    bool     `json:"resumed,omitempty"`
@@ -122,7 +126,7 @@ func (r *Receipt) WriteText(w io.Writer) error {
 	}
 	text.Notes(r.Notes)
 	text.Requests(r.Requests)
-	text.Line("verified\t%s", r.Verified)
+	r.Verified.writeText(text, r.VerifiedAt)
 	text.Took(r.DurationMS, r.Attempt, r.Resumed, r.Worker)
 	return text.Flush()
 }

@@ -16,7 +16,6 @@ import (
 // run is one run of one job.
 type run struct {
 	cfg      Config
-	guards   []guard
 	job      *jobs.Job
 	progress jobs.Progress
 	dryRun   bool
@@ -63,15 +62,12 @@ func (r *run) goneBefore(path string) bool {
 	return r.before != nil && !r.before.heldAll && !r.before.held[erase.PathHash(path)]
 }
 
-// verifiedNone says that nobody was asked whether the table lives on.
-const verifiedNone = "none"
-
 func newRun(cfg Config, job *jobs.Job, progress jobs.Progress) *run {
 	r := &run{cfg: cfg, job: job, progress: progress, dryRun: cfg.DryRun || job.DryRun, held: map[uint64]bool{}, named: map[uint64]bool{}}
 	r.receipt = &Receipt{
 		DryRun: r.dryRun, MetadataLocation: job.MetadataLocation, TableUUID: job.TableUUID,
 		Deleted: Counts{}, Absent: Counts{}, GCEnabled: true,
-		Verified: verifiedNone, Attempt: progress.Attempt(), Worker: cfg.Worker,
+		Attempt: progress.Attempt(), Worker: cfg.Worker,
 	}
 	r.book = receipt.Book{
 		Kept: &r.receipt.Kept, Absent: &r.receipt.Absent, AbsentPaths: &r.receipt.AbsentPaths, Notes: &r.receipt.Notes,

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"deckhand/internal/erase"
+	"deckhand/internal/ownership"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -24,7 +25,6 @@ const (
 type Tables struct {
 	cfg      Config
 	catalogs catalogs
-	guards   []guard
 }
 
 var _ jobs.Handler = (*Tables)(nil)
@@ -36,14 +36,13 @@ func New(cfg Config) (*Tables, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tables{cfg: cfg.withDefaults(), catalogs: found, guards: tableGuards()}, nil
+	return &Tables{cfg: cfg.withDefaults(), catalogs: found}, nil
 }
 
 // Run implements [jobs.Handler]. The receipt is a *[Receipt]; it is given also
 // with an error, for what was done until then.
 func (t *Tables) Run(ctx context.Context, job *jobs.Job, progress jobs.Progress) (any, error) {
 	r := newRun(t.cfg, job, progress)
-	r.guards = t.guards
 	return r.do(ctx, t.catalogs, r.purgeTable)
 }
 
@@ -67,13 +66,11 @@ func (r *run) purgeTable(ctx context.Context) error {
 	if earlier != nil && !strings.EqualFold(earlier.UUID, r.metadata.UUID) {
 		earlier = nil // it was another table's
 	}
-	for _, g := range r.guards {
-		if err := g.check(ctx, r.job, r.metadata); err != nil {
-			return erase.Failure(ctx, err)
-		}
-		if g.name != "" {
-			r.receipt.Verified = g.name
-		}
+	if err := checkUUID(r.job, r.metadata.UUID, "table"); err != nil {
+		return err
+	}
+	if err := r.verify(ctx, ownership.Query{UUID: r.metadata.UUID, MetadataLog: r.metadata.MetadataLog}); err != nil {
+		return err
 	}
 	if err := r.begin(ctx, earlier); err != nil {
 		return err
@@ -178,6 +175,9 @@ func (r *run) finishWithoutRoot(ctx context.Context, earlier *checkpoint, loadEr
 		scope, err := r.catalog.guard.Narrow(r.root.Parent().String())
 		if err != nil {
 			return jobs.Permanent(fmt.Errorf("read metadata_location: %w", err))
+		}
+		if err := r.verify(ctx, ownership.Query{UUID: earlier.UUID}); err != nil {
+			return err
 		}
 		r.openEraser(scope, earlier.Locations)
 		if err := r.deleteRoot(ctx, 0); err != nil {

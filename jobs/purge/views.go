@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"deckhand/internal/erase"
+	"deckhand/internal/ownership"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
@@ -68,6 +69,9 @@ func (r *run) purgeView(ctx context.Context) error {
 	locations := []string{folder.String()}
 	if home, err := storage.Parse(view.Location); err == nil && r.root.Within(home) {
 		locations = []string{view.Location} // so that its empty folder goes too
+	}
+	if err := r.verify(ctx, ownership.Query{Kind: ownership.View, UUID: view.UUID}); err != nil {
+		return err
 	}
 	scope, err := r.catalog.scope(r.job, locations)
 	if err != nil {

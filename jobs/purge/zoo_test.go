@@ -51,7 +51,7 @@ func TestZooTablesArePurgedToExactlyWhatNothingReferences(t *testing.T) {
 			for _, path := range table.Unreferenced {
 				require.Contains(t, y.keys(), plain(path))
 			}
-			require.Equal(t, "none", receipt.Verified)
+			require.Equal(t, purge.VerifiedOff, receipt.Verified)
 		})
 	}
 }

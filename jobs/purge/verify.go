@@ -1,0 +1,89 @@
+package purge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"deckhand/internal/erase"
+	"deckhand/internal/ownership"
+	"deckhand/internal/polaris"
+	"deckhand/internal/receipt"
+	"deckhand/jobs"
+)
+
+// Verified is whom a purge asked whether the table lives on.
+type Verified string
+
+// Values of [Verified].
+const (
+	// VerifiedName: only what has the table's name, since nothing else is known of it.
+	VerifiedName Verified = "name"
+	// VerifiedNamespace and VerifiedCatalog: also all else there.
+	VerifiedNamespace Verified = Verified(ownership.Namespace)
+	VerifiedCatalog   Verified = Verified(ownership.Catalog)
+	// VerifiedOff: nobody.
+	VerifiedOff Verified = Verified(ownership.Off)
+)
+
+func (v Verified) writeText(text *receipt.Text, at jobs.Timestamp) {
+	switch v {
+	case "":
+		text.Line("verified\tnot yet\tnobody was asked whether the table lives on")
+	case VerifiedOff:
+		text.Line("verified\toff\tnobody was asked whether the table lives on")
+	default:
+		text.Line("verified\t%s\tas of %s", v, at.Format(time.RFC3339))
+	}
+}
+
+// verify asks the catalog whether what was dropped lives on: a table that was
+// registered again has the UUID, or a metadata file, of the one whose files would go.
+// The error is permanent when it does. Where the catalog does not tell it is not: an
+// outage spends no attempt, and what a person must mend spends them.
+func (r *run) verify(ctx context.Context, q ownership.Query) error {
+	mode := r.catalog.Policy.Verify
+	if mode == ownership.Off {
+		r.receipt.Verified = VerifiedOff
+		return nil
+	}
+	q.Kind = cmp.Or(q.Kind, ownership.Table)
+	q.ID = polaris.Identifier{Namespace: r.job.Namespace, Name: r.job.Table}
+	q.Mode, q.MetadataLocation, q.Alive = mode, r.job.MetadataLocation, r.progress.Alive
+	answer, err := r.catalog.Owners.Owner(ctx, q)
+	var unreadable *ownership.UnreadableError
+	switch {
+	case errors.As(err, &unreadable):
+		return fmt.Errorf("nothing was deleted, since it is not known whether the %s lives on as %s %s, whose metadata file the catalog cannot read: "+
+			"register an earlier one of it or drop it, or set purge.verify: off for this catalog: %w", q.Kind, unreadable.Kind, unreadable.ID, err)
+	case err != nil:
+		return erase.Failure(ctx, fmt.Errorf("nothing was deleted, since the catalog did not tell whether the %s lives on: %w", q.Kind, err))
+	}
+	r.receipt.Verified, r.receipt.VerifiedAt = Verified(mode), jobs.At(answer.Since())
+	if q.OnlyName() {
+		r.receipt.Verified = VerifiedName
+	}
+	if owner := answer.Owner; owner != nil {
+		return jobs.Permanentf("the files belong to the live %s %s of catalog %s: %s; nothing was deleted. "+
+			"Remove this job, or drop that %s and requeue it", owner.Kind, owner.ID, r.catalog.Name, owner.Why, owner.Kind)
+	}
+	return nil
+}
+
+// verifyFiles is verify for a table whose metadata file is gone: what the job knows
+// has to do. Where that is no UUID, whoever lives in its locations is the owner.
+func (r *run) verifyFiles(ctx context.Context) error {
+	err := r.verify(ctx, ownership.Query{UUID: r.job.TableUUID, Locations: r.job.Locations})
+	switch {
+	case r.receipt.Verified == VerifiedOff || r.receipt.Verified == "":
+	case r.job.TableUUID != "":
+		r.book.Note("the catalog was asked for the table's name and UUID")
+	case len(r.job.Locations) > 0:
+		r.book.Note("the job knows no UUID: the catalog was asked for the table's name, and for whoever lives in its locations")
+	default:
+		r.book.Note("the job knows neither UUID nor locations: the catalog was asked for the table's name alone")
+	}
+	return err
+}
