@@ -106,14 +106,14 @@ const versionHint = "version-hint.text"
 // written.
 func versionHints(m *Metadata, root string) []string {
 	var hints []string
-	for _, folder := range []string{m.Location + "/metadata", m.Properties["write.metadata.path"]} {
-		if l, err := storage.Parse(folder); err == nil {
-			hints = append(hints, l.Join(versionHint).String())
+	add := func(path string, folder func(storage.Location) storage.Location) {
+		if l, err := storage.Parse(path); err == nil {
+			hints = append(hints, folder(l).Join(versionHint).String())
 		}
 	}
-	if l, err := storage.Parse(root); err == nil {
-		hints = append(hints, l.Parent().Join(versionHint).String())
-	}
+	add(root, storage.Location.Parent)
+	add(m.Location, func(l storage.Location) storage.Location { return l.Join("metadata") })
+	add(m.Properties["write.metadata.path"], func(l storage.Location) storage.Location { return l })
 	return Distinct(hints)
 }
 
