@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"time"
 )
 
 // backend is one bucket, or the local file system, as one file of this package
@@ -19,6 +20,8 @@ type backend interface {
 	// list yields what lies below the folder, whose prefix has its slash ("" for a
 	// whole bucket); at most limit objects when limit is positive.
 	list(ctx context.Context, try tryFunc, prefix string, limit int) iter.Seq2[entry, error]
+	// clock asks for the store's time, zero when the answer does not tell it.
+	clock(ctx context.Context, prefix string) (time.Time, error)
 	// deletable says whether deleteBatch may be given the key.
 	deletable(key string) bool
 	// deleteBatch deletes at most batchLimit keys. It gives one error per key,

@@ -28,6 +28,11 @@ var (
 	ErrExpired = errors.New("the credentials have expired")
 	// ErrTooLarge: the object is larger than the limit of [Session.ReadAll].
 	ErrTooLarge = errors.New("the object is too large")
+	// ErrChanged: the object is not the one that was listed any more, or it was
+	// written over while it was moved. It stays.
+	ErrChanged = errors.New("the object has changed")
+	// ErrExists: another object stands where one is to be moved. Both stay.
+	ErrExists = errors.New("another object is there already")
 )
 
 // errThrottled marks an answer that asks to slow down. It never leaves the
@@ -45,9 +50,10 @@ var errBatchRefused = errors.New("the store refuses this batch")
 
 // Error is a failed operation on a store.
 type Error struct {
-	// Op is what was done: "read", "write", "list" or "delete".
+	// Op is what was done: "read", "write", "list", "delete" or "move".
 	Op string
-	// Location is what it was done to; for lists the prefix.
+	// Location is what it was done to; for lists the prefix or a folder below it,
+	// for moves the object that was to be moved.
 	Location Location
 	// Code is the store's own code, for instance "AccessDenied"; "" without one.
 	Code string
@@ -64,6 +70,9 @@ type Error struct {
 
 	// retryAfter is how long the store asked to wait, 0 when it did not say.
 	retryAfter time.Duration
+	// folder is the key of the folder that could not be listed, "" when it is the
+	// prefix.
+	folder string
 }
 
 func (e *Error) Error() string {

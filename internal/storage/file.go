@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -141,7 +142,7 @@ func (f *fileStore) readFile(ctx context.Context, key string, offset, length int
 	if length >= 0 {
 		body = io.LimitReader(file, length)
 	}
-	return &fileReader{ctx: ctx, Reader: body, Closer: file}, Info{Size: info.Size(), ModTime: info.ModTime()}, nil
+	return &fileReader{ctx: ctx, Reader: body, Closer: file}, Info{Size: info.Size(), ModTime: knownTime(info.ModTime())}, nil
 }
 
 // fileReader stops when its context ends.
@@ -209,6 +210,9 @@ func (f *fileStore) makeFolder(key string) error {
 	return nil
 }
 
+// clock is the system's: local files get their times from it.
+func (f *fileStore) clock(context.Context, string) (time.Time, error) { return time.Now(), nil }
+
 // list walks folders as it comes to them. Symbolic links are listed as what
 // they are and not followed.
 func (f *fileStore) list(ctx context.Context, try tryFunc, key string, _ int) iter.Seq2[entry, error] {
@@ -252,7 +256,7 @@ func (f *fileStore) list(ctx context.Context, try tryFunc, key string, _ int) it
 					if err != nil {
 						continue // gone meanwhile
 					}
-					e := entry{key: trimSlashes(key) + "/" + name, info: Info{Size: info.Size(), ModTime: info.ModTime()}}
+					e := entry{key: trimSlashes(key) + "/" + name, info: Info{Size: info.Size(), ModTime: knownTime(info.ModTime())}}
 					if !yield(e, nil) {
 						_ = dir.Close()
 						return

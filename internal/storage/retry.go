@@ -106,6 +106,9 @@ func locate(err error, op string, l Location) error {
 	if e, ok := err.(*Error); ok { //nolint:errorlint // only its own error, not one that a cause carries
 		located := *e
 		located.Op, located.Location = op, l
+		if e.folder != "" {
+			located.Location.Key = e.folder
+		}
 		return &located
 	}
 	return err

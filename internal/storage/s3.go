@@ -176,7 +176,7 @@ func (b *s3Bucket) list(ctx context.Context, try tryFunc, prefix string, limit i
 					yield(entry{}, err)
 					return
 				}
-				if !yield(entry{key: key, info: Info{Size: aws.ToInt64(o.Size), ModTime: aws.ToTime(o.LastModified)}}, nil) {
+				if !yield(entry{key: key, info: listedInfo(o)}, nil) {
 					return
 				}
 			}
@@ -191,6 +191,10 @@ func (b *s3Bucket) list(ctx context.Context, try tryFunc, prefix string, limit i
 			in.ContinuationToken = &next
 		}
 	}
+}
+
+func listedInfo(o types.Object) Info {
+	return Info{Size: aws.ToInt64(o.Size), ModTime: knownTime(aws.ToTime(o.LastModified)), ETag: aws.ToString(o.ETag)}
 }
 
 // listedKey gives the raw key. It is decoded only when the answer says that it

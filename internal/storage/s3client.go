@@ -203,7 +203,7 @@ func contentRange(header string) (first, size int64, ok bool) {
 // answer that begins elsewhere, or whose end could not be told from that of a
 // broken connection, is none.
 func readInfo(out *s3.GetObjectOutput, offset int64) (Info, error) {
-	info := Info{Size: -1, ModTime: aws.ToTime(out.LastModified)}
+	info := Info{Size: -1, ModTime: knownTime(aws.ToTime(out.LastModified)), ETag: aws.ToString(out.ETag)}
 	first, size, partial := contentRange(aws.ToString(out.ContentRange))
 	switch {
 	case partial:

@@ -15,8 +15,11 @@ type Info struct {
 	// in an answer that comes in chunks without a length. It is always known of
 	// local files. A read that ends with io.EOF is complete nevertheless.
 	Size int64
-	// ModTime is when the store says the object was written.
+	// ModTime is when the store says the object was written; zero when it does not
+	// say, or says that it was at the epoch or before.
 	ModTime time.Time
+	// ETag is the store's, with its quotes; "" for files and where it is not told.
+	ETag string
 }
 
 // Open reads a whole object as a stream, which the caller closes. A connection
@@ -97,8 +100,11 @@ func (s *Session) Write(ctx context.Context, l Location, data []byte) error {
 // Object is a listed object.
 type Object struct {
 	Location Location
-	Size     int64
-	ModTime  time.Time
+	// Size in bytes.
+	Size int64
+	// ModTime and ETag are those of [Info].
+	ModTime time.Time
+	ETag    string
 }
 
 // List yields every object below the prefix, which is the folder of
@@ -134,7 +140,7 @@ func (s *Session) ListLimit(ctx context.Context, prefix Location, limit int) ite
 			}
 			l := prefix
 			l.Key = e.key
-			if !yield(Object{Location: l, Size: e.info.Size, ModTime: e.info.ModTime}, nil) {
+			if !yield(Object{Location: l, Size: e.info.Size, ModTime: e.info.ModTime, ETag: e.info.ETag}, nil) {
 				return
 			}
 			if n++; n == limit {
