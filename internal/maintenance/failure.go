@@ -36,7 +36,7 @@ func CatalogFailure(ctx context.Context, err error) error {
 // what [erase.Failure] makes of it. nil stays nil.
 func StorageFailure(ctx context.Context, err error) error {
 	_, temporary := table.StateOf(err)
-	if err != nil && (!temporary || isUnreadable(err)) {
+	if !temporary || isUnreadable(err) {
 		return jobs.Permanent(err)
 	}
 	return erase.Failure(ctx, err)

@@ -46,13 +46,17 @@ func (s *stage) anew() {
 	s.Edit(s.Ledger.Location, func(m maintenancetest.Object) { m["table-uuid"] = "99999999-1111-4111-8111-111111111111" })
 }
 
+// lettered is a UUID that has two spellings.
+const lettered = "abcdefab-1111-4111-8111-111111111111"
+
 func TestOnlyTheTableThatAJobIsAboutIsLoaded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, nil)
-	s.job.TableUUID = strings.ToUpper(tabletest.HandmadeUUID)
+	s.Edit(s.Ledger.Location, func(m maintenancetest.Object) { m["table-uuid"] = lettered })
+	s.job.TableUUID = strings.ToUpper(lettered)
 	loaded, err := s.take().Load(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, tabletest.HandmadeUUID, loaded.Metadata.UUID)
+	require.Equal(t, lettered, loaded.Metadata.UUID)
 	require.Equal(t, s.Ledger.Location, loaded.MetadataLocation)
 
 	s.anew()
