@@ -1,8 +1,14 @@
 package orphans_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +20,11 @@ import (
 
 	iceio "github.com/apache/iceberg-go/io"
 
+	"deckhand/internal/jobtest"
 	mt "deckhand/internal/maintenance/maintenancetest"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
+	"deckhand/jobs/orphans"
 )
 
 // cleanByRival runs iceberg-go's DeleteOrphanFiles.
@@ -78,5 +86,62 @@ func BenchmarkOrphans(b *testing.B) {
 		b.Run(fmt.Sprintf("latency=%s/iceberg-go", latency), func(b *testing.B) {
 			measure(b, func(*yard) { cleanByRival(b, server, made.MetadataLocation) })
 		})
+	}
+}
+
+// BenchmarkOrphansMemory compares 1,000,000 files that a table names with 1,100,000
+// that are listed.
+func BenchmarkOrphansMemory(b *testing.B) {
+	server := s3test.Start(b, s3test.Options{Buckets: []string{"warehouse", "other"}, DeleteAlwaysOK: true})
+	// What the job reads lies on the disk, so that the heap is the job's.
+	folder, bucket := b.TempDir(), tabletest.ToBucket(server)
+	onDisk := func(key string) string { return filepath.Join(folder, url.PathEscape(key)) }
+	made, err := tabletest.Synthetic(tabletest.SyntheticOptions{
+		Location: mt.Home, Files: 1_000_000, Manifests: 200, Snapshots: 10, Columns: 4,
+	}, func(location string, write func(io.Writer) error) error {
+		if mt.IsMetadata(location) {
+			return bucket(location, write)
+		}
+		var data bytes.Buffer
+		if err := write(&data); err != nil {
+			return err
+		}
+		return os.WriteFile(onDisk(strings.TrimPrefix(location, "s3://warehouse/")), data.Bytes(), 0o600)
+	})
+	require.NoError(b, err)
+	keys := make([]string, 0, 1_101_000)
+	for path := range made.Paths() {
+		keys = append(keys, strings.TrimPrefix(path, "s3://warehouse/"))
+	}
+	for n := range 100_000 {
+		keys = append(keys, fmt.Sprintf("db/t/data/bucket=%d/%05d-7-5a5a5a5a-0000%08x-00001.parquet", n%16, n, n))
+	}
+	all := newWarehouse(b, keys)
+	keys = nil
+	y := &yard{Yard: mt.NewYardOn(b, server)}
+	y.Open(made.MetadataLocation)
+	server.Fault(func(_ int64, op string, r *http.Request) *s3test.Fault {
+		switch op {
+		case "ListObjectsV2":
+			return all.list(r)
+		case "GetObject":
+			if data, err := os.ReadFile(onDisk(strings.TrimPrefix(r.URL.Path, "/warehouse/"))); err == nil {
+				return &s3test.Fault{Status: http.StatusOK, Body: data}
+			}
+		}
+		return nil
+	})
+	for range b.N {
+		var r *orphans.Receipt
+		before := jobtest.PeakHeap(func() {})
+		peak := jobtest.PeakHeap(func() { r, err = y.search(quickly) })
+		require.NoError(b, err)
+		require.EqualValues(b, 100_000, r.Deleted.Total().Files)
+		require.EqualValues(b, 1_100_000, r.Listed.Files)
+		b.ReportMetric(peak-before, "peak-MiB")
+		b.ReportMetric(before, "held-MiB")
+		b.ReportMetric(float64(r.Took.ReachMS), "reach-ms")
+		b.ReportMetric(float64(r.Took.ListMS), "list-ms")
+		b.ReportMetric(float64(r.Took.DeleteMS), "delete-ms")
 	}
 }

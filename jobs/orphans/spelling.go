@@ -56,13 +56,20 @@ func otherSpellings(key string) []string {
 	if decoded, changed := decodePercent(key); changed {
 		others = append(others, plainKey(decoded))
 	}
-	if dotted("/" + key + "/") {
+	if dotted(key) {
 		others = append(others, plainKey(path.Clean("/"+key)))
 	}
 	return others
 }
 
-func dotted(key string) bool { return strings.Contains(key, "/./") || strings.Contains(key, "/../") }
+// dotted says whether a segment is "." or "..".
+func dotted(key string) bool {
+	if !strings.Contains(key, "/.") && !strings.HasPrefix(key, ".") {
+		return false
+	}
+	key = "/" + key + "/"
+	return strings.Contains(key, "/./") || strings.Contains(key, "/../")
+}
 
 // decodePercent decodes what is an escape and leaves what is none.
 func decodePercent(text string) (decoded string, changed bool) {

@@ -1,0 +1,83 @@
+package orphans_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	mt "deckhand/internal/maintenance/maintenancetest"
+	"deckhand/jobs/orphans"
+)
+
+// stampPattern is the folder of a run of this century in the trash.
+var stampPattern = regexp.MustCompile(`^\.deckhand-trash/202[1-9]\d{4}-\d{6}/`)
+
+func TestOrphansInQuarantineAreMovedAndDeletedByALaterRun(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	y.plant("data//odd name%2F+é.parquet")
+	all := y.below()
+	dry, err := y.search(`{"quarantine":"7d","dry-run":true}`)
+	require.NoError(t, err)
+	require.Equal(t, all, y.below())
+	require.EqualValues(t, 3, dry.Moved.Total().Files)
+	require.Equal(t, "would move", y.list["data/orphan1"])
+
+	r, err := y.search(`{"quarantine":"7d"}`)
+	require.NoError(t, err)
+	require.Equal(t, dry.Moved, r.Moved)
+	require.Empty(t, r.Deleted)
+	require.Equal(t, "moved", y.list["data/orphan1"])
+	require.Len(t, r.Trash, 1)
+	require.True(t, strings.HasPrefix(r.Trash[0], "s3://warehouse/db/t/.deckhand-trash/"))
+	for _, name := range []string{"data/orphan1", "data/orphan2", "data//odd name%2F+é.parquet"} {
+		y.Has(false, name)
+		require.Equal(t, "orphan "+mt.InHome(name), string(y.Get(r.Trash[0]+"/"+name)))
+	}
+
+	// It is left alone until it has lain there for long enough, by the store's clock
+	// and by its name.
+	stamp := strings.TrimPrefix(r.Trash[0], mt.Home+"/.deckhand-trash/")
+	again, err := y.search(`{"quarantine":"7d"}`)
+	require.NoError(t, err)
+	require.Empty(t, again.Deleted)
+	require.Empty(t, again.Moved)
+	y.Has(true, r.Trash[0]+"/data/orphan1")
+
+	old := ".deckhand-trash/20200102-030405/"
+	y.plant(old+"data/x.parquet", old+"data/young.parquet", old+"data/ageless.parquet", ".deckhand-trash/notes.txt", ".deckhand-trash/notes/x")
+	y.ages["young.parquet"], y.ages["ageless.parquet"] = 6*24*time.Hour, unknown
+	dry, err = y.search(`{"quarantine":"7d","dry-run":true}`)
+	require.NoError(t, err)
+	y.Has(true, old+"data/x.parquet")
+	emptied, err := y.search(`{"quarantine":"7d"}`)
+	require.NoError(t, err)
+	require.Equal(t, dry.Deleted, emptied.Deleted)
+	require.EqualValues(t, 1, emptied.Emptied.Files)
+	require.EqualValues(t, 1, emptied.Deleted.Total().Files)
+	y.Has(false, old+"data/x.parquet")
+	y.Has(true, old+"data/young.parquet", old+"data/ageless.parquet", ".deckhand-trash/notes.txt", ".deckhand-trash/notes/x",
+		".deckhand-trash/"+stamp+"/data/orphan1")
+	require.Contains(t, strings.Join(emptied.Notes, "\n"), "notes.txt lies in the trash under no time")
+
+	// Without the setting nothing empties it.
+	r, err = y.search(quickly)
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(r.Notes, "\n"), "only by runs with the setting quarantine")
+	y.Has(true, ".deckhand-trash/"+stamp+"/data/orphan1")
+}
+
+func TestAFileInTheTrashThatTheTableNamesAgainStays(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	y.plant(".deckhand-trash/20200102-030405/data/f1", ".deckhand-trash/20200102-030405/data/g")
+	r, err := y.search(`{"quarantine":"1d"}`)
+	require.NoError(t, err)
+	y.Has(true, ".deckhand-trash/20200102-030405/data/f1")
+	y.Has(false, ".deckhand-trash/20200102-030405/data/g")
+	require.EqualValues(t, 1, r.Kept[orphans.Adopted].Counts.Total().Files)
+	require.Contains(t, strings.Join(r.Notes, "\n"), "move it back")
+}
