@@ -111,7 +111,7 @@ func examineCommit(ctx context.Context, client *polaris.Client, id polaris.Ident
 func examineViews(ctx context.Context, client *polaris.Client, namespace []string, area string, r *report) {
 	for _, err := range client.Views(ctx, namespace) {
 		if errors.Is(err, polaris.ErrForbidden) {
-			r.add(verdictWarn, area, "list views", "not allowed, so views are not counted, and one inside a table's location is known only by its files; grant VIEW_LIST")
+			r.add(verdictWarn, area, "list views", "not allowed, so views are not counted, and one inside a table's location is known only by its files; grant VIEW_READ_PROPERTIES")
 			return
 		}
 		if err != nil {

@@ -252,14 +252,14 @@ func TestDoctorTriesWhatMaintenanceAsksOfACatalog(t *testing.T) {
 	require.Contains(t, got.Stdout, "policies")
 	for _, want := range []string{
 		`ok +catalog lake +read a table +file://.*\.metadata\.json`, `ok +catalog lake +list a table +file://`, `ok +catalog lake +delete in a table +file://`,
-		`ok +catalog lake +commit +allowed`, `warn +catalog lake +list views +not allowed, so .*; grant VIEW_LIST`,
+		`ok +catalog lake +commit +allowed`, `warn +catalog lake +list views +not allowed, so .*; grant VIEW_READ_PROPERTIES`,
 	} {
 		require.Regexp(t, want, got.Stdout)
 	}
 	require.Equal(t, before, names(t, lake.Warehouse()))
 	require.Equal(t, location, lake.Server.MetadataLocation(t.Context(), pulltest.In("sales", "orders")))
 
-	reader, err := lake.Server.CreatePrincipal("reader", "lake", "TABLE_READ_DATA", "NAMESPACE_LIST", "VIEW_LIST")
+	reader, err := lake.Server.CreatePrincipal("reader", "lake", "TABLE_READ_DATA", "NAMESPACE_LIST", "VIEW_READ_PROPERTIES")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(lake.Folder+"/reader.txt", []byte(reader+"\n"), 0o600))
 	config := lake.Configure(t, "reader.yaml", fmt.Sprintf("catalogs:\n  lake:\n    rest: { uri: %q, credential_file: reader.txt }\n", lake.Server.URI()))

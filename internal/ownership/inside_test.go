@@ -64,7 +64,7 @@ func TestWhatThePrincipalMayNotSeeIsSaidAndMissingRightsToTablesAreAnError(t *te
 	require.Empty(t, found.Neighbours)
 	require.Len(t, found.Unasked, 1)
 	require.Contains(t, found.Unasked[0], "the views: ")
-	require.Contains(t, found.Unasked[0], `"privilege":"VIEW_LIST"`)
+	require.Contains(t, found.Unasked[0], `"privilege":"VIEW_READ_PROPERTIES"`)
 
 	for _, c := range []struct {
 		privilege string

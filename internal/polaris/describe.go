@@ -31,6 +31,14 @@ type Description struct {
 	Locations []string
 }
 
+const (
+	opLoadView    = "loadView"
+	opLoadGeneric = "loadGenericTable"
+)
+
+// loads read a metadata file for their answer.
+var loads = []string{opLoad, opLoadView}
+
 // locationProperties are those of a table or view that name a folder of its own.
 // The last two are older names of write.data.path.
 var locationProperties = []string{
@@ -54,12 +62,12 @@ func (c *Client) DescribeTable(ctx context.Context, id Identifier, etag string) 
 
 // DescribeView describes a view, as DescribeTable does.
 func (c *Client) DescribeView(ctx context.Context, id Identifier, etag string) (*Description, error) {
-	return c.describe(ctx, "loadView", "", "views", id, etag, nil)
+	return c.describe(ctx, opLoadView, "", "views", id, etag, nil)
 }
 
 // DescribeGenericTable describes a table of another format, as DescribeTable does.
 func (c *Client) DescribeGenericTable(ctx context.Context, id Identifier, etag string) (*Description, error) {
-	return c.describe(ctx, "loadGenericTable", "/polaris", "generic-tables", id, etag, nil)
+	return c.describe(ctx, opLoadGeneric, "/polaris", "generic-tables", id, etag, nil)
 }
 
 // Present asks whether the catalog is there: the error wraps ErrNoCatalog when it is

@@ -32,7 +32,7 @@ var refusedOp = regexp.MustCompile(`^Principal '([^']*)' with activated Principa
 var privilegeOf = map[string]string{
 	"LIST_NAMESPACES":                           "NAMESPACE_LIST",
 	"LIST_TABLES":                               "TABLE_WRITE_DATA",
-	"LIST_VIEWS":                                "VIEW_LIST",
+	"LIST_VIEWS":                                "VIEW_READ_PROPERTIES",
 	"LOAD_TABLE":                                "TABLE_WRITE_DATA",
 	"LOAD_TABLE_WITH_READ_DELEGATION":           "TABLE_WRITE_DATA",
 	"LOAD_TABLE_WITH_WRITE_DELEGATION":          "TABLE_WRITE_DATA",

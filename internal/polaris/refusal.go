@@ -43,6 +43,8 @@ const hintToken = "the server does not take the token that was given for the cre
 
 const hintNoCatalog = "this is no answer of an Iceberg REST catalog; check rest.uri, which for Polaris ends in /api/catalog"
 
+const hintMissingFile = "the table's metadata file is missing, so that no engine can read the table; register an earlier one or drop the table"
+
 // refused makes the error of an answer.
 func (r *request) refused(a *answer) *Error {
 	said := readRefusal(a.body)
@@ -60,7 +62,7 @@ func (r *request) refused(a *answer) *Error {
 	case a.status < 400: // a proxy's, which asks for a login, say; nothing was carried out
 		e.Reason, e.Hint = ErrUnavailable, hintNoCatalog
 	case a.status == http.StatusBadRequest && said.Type == "NotFoundException":
-		e.Hint = "the table's metadata file is missing, so that no engine can read the table; register an earlier one or drop the table"
+		e.Hint = hintMissingFile
 	case r.op == opCommit:
 		e.commitRefused()
 	case a.status == http.StatusTooManyRequests:
@@ -86,8 +88,13 @@ func (e *Error) notFound(op string) {
 		e.Reason = ErrNoCatalog
 	case "NotFoundException":
 		// Polaris has one type for a warehouse and for a path that it does not know.
-		if op == opConfig && !strings.Contains(e.Message, "matching target resource") {
+		unknownPath := strings.Contains(e.Message, "matching target resource")
+		if op == opConfig && !unknownPath {
 			e.Reason = ErrNoCatalog
+			return
+		}
+		if !unknownPath && slices.Contains(loads, op) { // where files are local; elsewhere it is a 400
+			e.Hint = hintMissingFile
 			return
 		}
 		e.Hint = "the server has no such address; check rest.uri, which for Polaris ends in /api/catalog"

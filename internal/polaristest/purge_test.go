@@ -68,6 +68,7 @@ func purgeAndReceipt(t *testing.T, r *ring) {
 	r.work(t)
 	receipt := receiptOf(t, r.js, job)
 	require.EqualValues(t, 3, receipt.Deleted[purge.Data].Files)
+	require.Equal(t, purge.VerifiedNamespace, receipt.Verified, "the drop is to be seen before the purge is")
 	for _, path := range receipt.Left.Paths {
 		require.True(t, strings.HasSuffix(path, checksum), path)
 	}
