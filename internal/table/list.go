@@ -3,12 +3,10 @@ package table
 import (
 	"context"
 	"encoding/binary"
-	"io"
 	"iter"
 	"slices"
 
 	"deckhand/internal/manifest"
-	"deckhand/internal/storage"
 )
 
 // ManifestList is one that some snapshot names, and that a [Shelf] has read or
@@ -53,27 +51,14 @@ func ReadList(ctx context.Context, from Opener, path string, entry func(*manifes
 
 // CarryList streams one manifest list with all that is needed to name its
 // manifests in another list; see [manifest.CarryList]. For its errors see there
-// and [StateOf]; an encrypted manifest is [ErrEncrypted].
+// and [StateOf]. Encrypted manifests are among what it gives.
 func CarryList(ctx context.Context, from Opener, path string, formatVersion int, entry func(*manifest.Kept) error) error {
 	body, _, err := openPath(ctx, from, path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	return manifest.CarryList(body, path, formatVersion, func(kept *manifest.Kept) error {
-		if kept.HasKeyMetadata {
-			return ErrEncrypted
-		}
-		return entry(kept)
-	})
-}
-
-func openPath(ctx context.Context, from Opener, path string) (io.ReadCloser, storage.Info, error) {
-	location, err := storage.Parse(path)
-	if err != nil {
-		return nil, storage.Info{}, err
-	}
-	return from.Open(ctx, location)
+	return manifest.CarryList(body, path, formatVersion, entry)
 }
 
 // ranges is a set of numbers as the lengths of gaps and runs, as varints. The

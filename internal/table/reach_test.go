@@ -333,9 +333,7 @@ func TestAnErrorOfWhoIsShownTheFilesIsReturnedAsItIs(t *testing.T) {
 		// What was not shown to its end comes again.
 		found := newShown()
 		require.NoError(t, reach.Files(t.Context(), m, h.Root, found.show))
-		if kind < ReachedData {
-			require.Len(t, found.paths(ReachedData), 4)
-		}
+		require.Len(t, found.paths(ReachedData), 4)
 	}
 }
 

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -176,8 +175,4 @@ func TestAListIsCarriedWithAllThatItSays(t *testing.T) {
 	state, temporary := StateOf(err)
 	require.Equal(t, Absent, state)
 	require.False(t, temporary)
-	h := threeSnapshots()
-	h.Lists[0].Encrypted = true
-	err = CarryList(context.Background(), shelf{objects: stored(h)}, h.Lists[0].Path, 2, func(*manifest.Kept) error { return nil })
-	require.ErrorIs(t, err, ErrEncrypted)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 
 	"golang.org/x/sync/errgroup"
 
@@ -85,18 +84,12 @@ func Walk(ctx context.Context, from Opener, manifests []*Manifest, c WalkConfig,
 // walkManifest tells the visitor's error from that of reading, since only the
 // latter says something about the manifest.
 func walkManifest(ctx context.Context, from Opener, i int, m *Manifest, fields manifest.Fields, visitor Visitor, turn func() error) (visitErr, readErr error) {
-	body, info, err := openPath(ctx, from, m.Path)
+	body, err := OpenManifest(ctx, from, &m.ListEntry)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = body.Close() }()
-	// An Avro file that is cut between two blocks looks whole from the inside. The
-	// store does not always tell the size.
-	if info.Size >= 0 && info.Size < m.Length {
-		return nil, tooShort(m, info.Size)
-	}
-	counted := &countingReader{r: body}
-	reader, err := manifest.NewReader(counted, m.Path, fields|manifest.FieldFormat)
+	reader, err := manifest.NewReader(body, m.Path, fields|manifest.FieldFormat)
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +103,6 @@ func walkManifest(ctx context.Context, from Opener, i int, m *Manifest, fields m
 		switch {
 		case err != nil:
 			return nil, err
-		case !more && counted.n < m.Length:
-			return nil, tooShort(m, counted.n)
 		case !more:
 			return nil, nil
 		}
@@ -119,20 +110,4 @@ func walkManifest(ctx context.Context, from Opener, i int, m *Manifest, fields m
 			return err, nil
 		}
 	}
-}
-
-func tooShort(m *Manifest, size int64) error {
-	return &manifest.CorruptError{Name: m.Path, Offset: size,
-		Err: fmt.Errorf("it has %d bytes, the manifest list says %d", size, m.Length)}
-}
-
-type countingReader struct {
-	r io.Reader
-	n int64
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
 }
