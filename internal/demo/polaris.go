@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,10 +37,6 @@ func throughPolaris(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	step("Start a worker, with a NATS JetStream inside it")
-	if err := s.start(ctx); err != nil {
-		return err
-	}
 	step("Start Polaris with the extension")
 	started := time.Now()
 	server, err := polaristest.Start(ctx, polaristest.Options{Home: home, NATS: s.nats, Log: filepath.Join(s.folder, "polaris.log")})
@@ -48,7 +45,30 @@ func throughPolaris(ctx context.Context) (err error) {
 	}
 	defer server.Stop()
 	detail("ready after %s at %s; its log is %s", brief(time.Since(started)), server.URL, filepath.Join(s.folder, "polaris.log"))
+	step("Start a worker, with a NATS JetStream inside it. It asks that Polaris whether a dropped table lives on")
+	if err := s.ask(server); err != nil {
+		return err
+	}
+	if err := s.start(ctx); err != nil {
+		return err
+	}
 	return s.purgeThrough(ctx, server, table)
+}
+
+// ask has the worker ask a server instead of the stand-in.
+func (s *stage) ask(server *polaristest.Server) error {
+	config, err := os.ReadFile(s.config)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	config = bytes.ReplaceAll(config, []byte(s.catalog.URI()), []byte(server.URL+"/api/catalog"))
+	if err := os.WriteFile(s.config, config, 0o600); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(s.folder, "credential.txt"), []byte(polaristest.Credential+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write credential: %w", err)
+	}
+	return nil
 }
 
 func (s *stage) purgeThrough(ctx context.Context, server *polaristest.Server, table *dropped) error {

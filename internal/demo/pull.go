@@ -71,10 +71,13 @@ func maintainByPolicy(ctx context.Context, s *stage) error {
 	if err := s.showProducer(ctx, "once", "--config", s.config); err != nil {
 		return err
 	}
-	if err := s.showResult(ctx, lived.tail(), &expire.Receipt{}); err != nil {
+	if err := s.showResult(ctx, lived.tail(jobs.Expire), &expire.Receipt{}); err != nil {
 		return err
 	}
 	if err := lived.verify(ctx, before); err != nil {
+		return err
+	}
+	if err := lived.cleanByPolicy(ctx, before); err != nil {
 		return err
 	}
 	return s.queueIsEmpty(ctx)
@@ -180,8 +183,8 @@ func (l *living) describe() {
 	detail("%s: %d snapshots, %d files", l.name, l.snapshots, l.files)
 }
 
-func (l *living) tail() string {
-	job := jobs.Job{Kind: jobs.Expire, Realm: "POLARIS", Catalog: "lake", Namespace: l.id.Namespace, Table: l.id.Name}
+func (l *living) tail(kind jobs.Kind) string {
+	job := jobs.Job{Kind: kind, Realm: "POLARIS", Catalog: "lake", Namespace: l.id.Namespace, Table: l.id.Name}
 	return job.Tail()
 }
 
@@ -216,13 +219,18 @@ func (l *living) verify(ctx context.Context, before map[string]int64) error {
 	if snapshots != len(before) || files >= l.files {
 		return fmt.Errorf("%s has %d snapshots and %d files, it should have %d snapshots and fewer than %d files", l.name, snapshots, files, len(before), l.files)
 	}
-	var reads []string
-	for _, name := range slices.Sorted(maps.Keys(before)) {
-		if after[name] != before[name] {
-			return fmt.Errorf("%s reads %d rows in %s, and had %d", l.name, after[name], name, before[name])
-		}
-		reads = append(reads, fmt.Sprintf("%s %d", name, after[name]))
+	if !maps.Equal(before, after) {
+		return fmt.Errorf("%s reads %v rows, and had %v", l.name, after, before)
 	}
-	detail("checked: %d of %d snapshots and %d of %d files are left; rows as before: %s", snapshots, l.snapshots, files, l.files, strings.Join(reads, ", "))
+	detail("checked: %d of %d snapshots and %d of %d files are left; rows as before: %s", snapshots, l.snapshots, files, l.files, listRows(before))
 	return nil
+}
+
+// listRows says how many rows each ref reads.
+func listRows(rows map[string]int64) string {
+	var reads []string
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		reads = append(reads, fmt.Sprintf("%s %d", name, rows[name]))
+	}
+	return strings.Join(reads, ", ")
 }

@@ -19,7 +19,7 @@ func (s *stage) start(ctx context.Context) error {
 		return fmt.Errorf("open log: %w", err)
 	}
 	defer log.Close() // the process has its own descriptor
-	args := []string{"run", "--embedded", "--slots", "purge=4,expire=2", "--config", s.config}
+	args := []string{"run", "--embedded", "--slots", "purge=4,expire=2,orphans=1,manifests=1", "--config", s.config}
 	worker := exec.Command(filepath.Join(s.bin, "worker"), args...) //nolint:gosec // stopped by stop and kill
 	worker.Stdout, worker.Stderr = log, log
 	// Ctrl-C must reach the demo alone, which then stops the worker.
