@@ -2,6 +2,7 @@ package orphans
 
 import (
 	"encoding/binary"
+	"time"
 
 	"deckhand/internal/storage"
 )
@@ -12,6 +13,8 @@ type candidate struct {
 	// was is where a file of the trash lay; not kept in [candidates].
 	was  storage.Location
 	size int64
+	// written is when, as far as the listing tells.
+	written time.Time
 	// place is the one of the run in which it was listed.
 	place int
 	// other is the prefix with which it is named instead, if mismatched.
@@ -45,7 +48,7 @@ func newCandidates(places []place) *candidates {
 
 func (c *candidates) add(found candidate) {
 	key := found.location.Key
-	need := len(key) + 3*binary.MaxVarintLen64 + 2
+	need := len(key) + 5*binary.MaxVarintLen64 + 2
 	if n := len(c.chunks); n == 0 || cap(c.chunks[n-1])-len(c.chunks[n-1]) < need {
 		c.chunks = append(c.chunks, make([]byte, 0, max(candidateChunk, need)))
 		c.lastPlace = -1 // each chunk can be read alone
@@ -63,6 +66,7 @@ func (c *candidates) add(found candidate) {
 	*at = append(*at, flags, byte(found.other))
 	*at = binary.AppendUvarint(*at, uint64(found.place))
 	*at = binary.AppendUvarint(*at, uint64(max(found.size, 0)))
+	*at = binary.AppendVarint(*at, found.written.UnixMilli())
 	*at = binary.AppendUvarint(*at, uint64(shared))
 	*at = binary.AppendUvarint(*at, uint64(len(key)-shared))
 	*at = append(*at, key[shared:]...)
@@ -88,14 +92,17 @@ func (c *candidates) all(yield func(candidate) bool) {
 		for len(chunk) > 0 {
 			found := candidate{mismatched: chunk[0] == 1, other: prefixID(chunk[1])}
 			chunk = chunk[2:]
-			var numbers [4]uint64
-			for i := range numbers {
+			number := func() uint64 {
 				n, length := binary.Uvarint(chunk)
-				numbers[i], chunk = n, chunk[length:]
+				chunk = chunk[length:]
+				return n
 			}
-			found.place, found.size = int(numbers[0]), int64(numbers[1])
-			key = append(key[:numbers[2]], chunk[:numbers[3]]...)
-			chunk = chunk[numbers[3]:]
+			found.place, found.size = int(number()), int64(number())
+			millis, length := binary.Varint(chunk)
+			found.written, chunk = time.UnixMilli(millis), chunk[length:]
+			shared, rest := number(), number()
+			key = append(key[:shared], chunk[:rest]...)
+			chunk = chunk[rest:]
 			found.location = c.roots[found.place]
 			found.location.Key = string(key)
 			if !yield(found) {

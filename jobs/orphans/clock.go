@@ -2,9 +2,10 @@ package orphans
 
 import (
 	"context"
+	"fmt"
 	"time"
 
-	"deckhand/internal/storage"
+	"deckhand/internal/maintenance"
 	"deckhand/jobs"
 )
 
@@ -18,9 +19,9 @@ func (r *run) readClocks(ctx context.Context) error {
 			continue
 		}
 		asked[store] = true
-		now, known, err := r.storeClock(ctx, p.root)
+		now, known, err := r.table.Reader.StoreClock(ctx, p.root)
 		if err != nil {
-			return err
+			return maintenance.StorageFailure(ctx, fmt.Errorf("ask the store for its time: %w", err))
 		}
 		if !known {
 			r.now = time.Time{}
@@ -40,8 +41,4 @@ func (r *run) readClocks(ctx context.Context) error {
 	r.before = r.settings.Cutoff(r.now)
 	r.receipt.Before = r.before.UTC().Truncate(time.Second)
 	return nil
-}
-
-func (r *run) storeClock(_ context.Context, _ storage.Location) (now time.Time, known bool, err error) {
-	return r.cfg.Now(), true, nil
 }

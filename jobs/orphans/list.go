@@ -37,7 +37,7 @@ func (r *run) listAll(owners *owners) error {
 	r.found = newCandidates(r.places)
 	for n, p := range r.places {
 		s := r.newSift(n, p, owners)
-		for object, err := range r.table.Reader.List(ctx, p.root) {
+		for object, err := range r.table.Reader.ListParallel(ctx, p.root, storage.ListConfig{}) {
 			if errors.Is(err, storage.ErrNotFound) {
 				break
 			}

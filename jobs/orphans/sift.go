@@ -53,6 +53,6 @@ func (s *sift) see(o storage.Object) {
 	case s.run.found.count >= s.most:
 		s.tally.keep(BeyondCap, l, size)
 	default:
-		s.run.found.add(candidate{location: l, size: size, place: s.number, other: other, mismatched: found == mismatched})
+		s.run.found.add(candidate{location: l, size: size, written: o.ModTime, place: s.number, other: other, mismatched: found == mismatched})
 	}
 }

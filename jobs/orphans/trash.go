@@ -23,11 +23,6 @@ const stampLayout = "20060102-150405"
 // movesInFlight files are moved at once.
 const movesInFlight = 16
 
-// mover is to be [storage.Session].
-type mover interface {
-	Move(ctx context.Context, from, to storage.Location) error
-}
-
 // trashOf is where a file of a place is put.
 func (r *run) trashOf(p place, l storage.Location) storage.Location {
 	return r.runFolder(p).Join(l.Key[min(len(folderOf(p.own).Key), len(l.Key)):])
@@ -45,15 +40,17 @@ func (r *run) moveAll(ctx context.Context, round []candidate) error {
 	group.SetLimit(movesInFlight)
 	for _, c := range round {
 		group.Go(func() error {
-			err := errors.ErrUnsupported
-			if m, ok := any(r.table.Eraser).(mover); ok {
-				err = m.Move(moving, c.location, r.trashOf(r.places[c.place], c.location))
-			}
-			if errors.Is(err, storage.ErrNotFound) {
-				return nil // gone by itself, or by a run that was cut off
-			}
+			listed := storage.Object{Location: c.location, Size: c.size, ModTime: c.written}
+			err := r.table.Eraser.MoveListed(moving, listed, r.trashOf(r.places[c.place], c.location))
 			mu.Lock()
 			defer mu.Unlock()
+			switch {
+			case errors.Is(err, storage.ErrNotFound):
+				return nil // gone by itself, or by a run that was cut off
+			case errors.Is(err, storage.ErrChanged):
+				r.tally.keep(Young, c.location, c.size) // it was written anew
+				return nil
+			}
 			return r.settle(c, err, r.moved)
 		})
 	}
