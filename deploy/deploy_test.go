@@ -47,6 +47,10 @@ func TestComposeConfigurationIsValid(t *testing.T) {
 	require.Equal(t, []string{"file:///warehouse/"}, loaded.Catalogs["local"].Locations)
 	require.Equal(t, []string{"s3://warehouse/"}, loaded.Catalogs["lake"].Locations, "the catalog that catalog.sh makes")
 	require.Equal(t, "0.0.0.0:9464", loaded.Worker.HTTP)
+	require.Equal(t, "root:s3cr3t", loaded.Catalogs["lake"].REST.Credential.Reveal(), "the principal that compose.yaml gives Polaris")
+	for _, catalog := range loaded.Catalogs {
+		require.NoError(t, catalog.CanVerify())
+	}
 }
 
 func TestNATSWritesEachJobToTheDiskBeforeItAnswers(t *testing.T) {
