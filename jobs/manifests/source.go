@@ -7,7 +7,6 @@ import (
 
 	"deckhand/internal/maintenance"
 	"deckhand/internal/manifest"
-	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
 )
@@ -74,7 +73,7 @@ func (r *run) sources(ctx context.Context, m *table.Metadata) (*table.Snapshot, 
 		return nil, nil, errNoList
 	}
 	var all []*source
-	err := r.readList(ctx, current.ManifestList, m.FormatVersion, func(k *manifest.Kept) error {
+	err := table.CarryList(ctx, r.table.Reader, current.ManifestList, m.FormatVersion, func(k *manifest.Kept) error {
 		all = append(all, &source{Kept: k})
 		return nil
 	})
@@ -97,19 +96,6 @@ func currentSnapshot(m *table.Metadata) *table.Snapshot {
 		}
 	}
 	return nil
-}
-
-func (r *run) readList(ctx context.Context, path string, version int, yield func(*manifest.Kept) error) error {
-	location, err := storage.Parse(path)
-	if err != nil {
-		return err
-	}
-	body, _, err := r.table.Reader.Open(ctx, location)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = body.Close() }()
-	return manifest.CarryList(body, path, version, yield)
 }
 
 // noSpec is the permanent error of settings that do not fit the table.

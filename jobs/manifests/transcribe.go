@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 
 	"deckhand/internal/manifest"
-	"deckhand/internal/storage"
 	"deckhand/internal/table"
 )
 
@@ -78,16 +76,12 @@ func (r *reading) readThrough(ctx context.Context, s *source, into taker) error 
 	if s.HasKeyMetadata {
 		return &errStays{table.ErrEncrypted}
 	}
-	location, err := storage.Parse(s.Path)
-	if err != nil {
-		return failure(s, err)
-	}
-	body, _, err := r.from.Open(ctx, location)
+	body, err := table.OpenManifest(ctx, r.from, &s.ListEntry)
 	if err != nil {
 		return failure(s, err)
 	}
 	defer func() { _ = body.Close() }()
-	transcriber, err := manifest.NewTranscriber(&wholeReader{r: body, source: s}, &s.ListEntry, r.layout)
+	transcriber, err := manifest.NewTranscriber(body, &s.ListEntry, r.layout)
 	if err != nil {
 		return failure(s, err)
 	}
@@ -127,23 +121,4 @@ func (r *reading) readThrough(ctx context.Context, s *source, into taker) error 
 			Err: fmt.Errorf("it has %d live entries, the manifest list says %d", live, told)}}
 	}
 	return into.end()
-}
-
-// wholeReader makes an error of the end of a file that is shorter than the
-// manifest list says: an Avro file that is cut between two blocks looks whole from
-// the inside.
-type wholeReader struct {
-	r      io.Reader
-	n      int64
-	source *source
-}
-
-func (w *wholeReader) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
-	w.n += int64(n)
-	if errors.Is(err, io.EOF) && w.n < w.source.Length {
-		return n, &manifest.CorruptError{Name: w.source.Path, Offset: w.n,
-			Err: fmt.Errorf("it has %d bytes, the manifest list says %d", w.n, w.source.Length)}
-	}
-	return n, err
 }
