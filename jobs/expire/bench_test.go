@@ -7,14 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/iceberg-go"
-	_ "github.com/apache/iceberg-go/io/gocloud/s3" // S3 for the rival
 	"github.com/apache/iceberg-go/table"
 	"github.com/stretchr/testify/require"
 
-	iceio "github.com/apache/iceberg-go/io"
-
 	"deckhand/internal/maintenance/maintenancetest"
+	"deckhand/internal/maintenance/maintenancetest/rival"
 	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 )
@@ -65,79 +62,25 @@ func manySnapshots() tabletest.HandmadeTable {
 	return h
 }
 
-// rival is a catalog for iceberg-go that commits in memory.
-type rival struct {
-	files    table.FSysF
-	metadata table.Metadata
-	location string
-}
-
-func (r *rival) LoadTable(_ context.Context, name table.Identifier) (*table.Table, error) {
-	return table.New(name, r.metadata, r.location, r.files, r), nil
-}
-
-func (r *rival) CommitTable(_ context.Context, _ table.Identifier, requirements []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
-	for _, requirement := range requirements {
-		if err := requirement.Validate(r.metadata); err != nil {
-			return nil, "", err
-		}
-	}
-	metadata, err := table.UpdateTableMetadata(r.metadata, updates, r.location)
-	if err != nil {
-		return nil, "", err
-	}
-	r.metadata = metadata
-	return metadata, r.location, nil
-}
-
-// expireByRival runs iceberg-go's ExpireSnapshots.
-func expireByRival(b *testing.B, server *s3test.Server, location string, retain int) {
-	ctx := context.Background()
-	files := iceio.LoadFSFunc(iceberg.Properties{
-		iceio.S3EndpointURL: server.Endpoint(), iceio.S3AccessKeyID: s3test.AccessKeyID,
-		iceio.S3SecretAccessKey: s3test.SecretAccessKey, iceio.S3Region: "us-east-1",
-	}, location)
-	loaded, err := table.NewFromLocation(ctx, table.Identifier{"db", "t"}, location, files, nil)
-	require.NoError(b, err)
-	catalog := &rival{files: files, metadata: loaded.Metadata(), location: location}
-	t, err := catalog.LoadTable(ctx, table.Identifier{"db", "t"})
-	require.NoError(b, err)
-	tx := t.NewTransaction()
-	require.NoError(b, tx.ExpireSnapshots(table.WithOlderThan(time.Millisecond), table.WithRetainLast(retain)))
-	_, err = tx.Commit(ctx)
-	require.NoError(b, err)
-}
-
 // compare measures one expiry by both, from an S3 server that adds latency to each
 // request. check looks at what is left.
 func compare(b *testing.B, server *s3test.Server, location, params string, retain int, latency time.Duration, check func(tb testing.TB)) {
 	full := server.Snapshot()
-	measure := func(b *testing.B, work func()) {
-		for range b.N {
-			b.StopTimer()
-			server.SetLatency(0)
-			server.Restore(full)
-			server.SetLatency(latency)
-			server.ResetCounts()
-			b.StartTimer()
-			work()
-			b.StopTimer()
-			server.SetLatency(0)
-			check(b)
-			b.StartTimer()
-		}
-		b.ReportMetric(float64(server.Total()), "requests")
-	}
 	b.Run("deckhand", func(b *testing.B) {
 		y := newYardOn(b, server)
-		measure(b, func() {
+		rival.Measure(b, server, latency, func() {
 			y.Open(location)
 			_, err := y.expire(params)
 			require.NoError(b, err)
-		})
+		}, func() { check(b) })
 	})
+	server.Restore(full)
 	b.Run("iceberg-go", func(b *testing.B) {
-		measure(b, func() { expireByRival(b, server, location, retain) })
+		rival.Measure(b, server, latency, func() {
+			rival.Commit(b, server, location, func(_ context.Context, tx *table.Transaction) error {
+				return tx.ExpireSnapshots(table.WithOlderThan(time.Millisecond), table.WithRetainLast(retain))
+			})
+		}, func() { check(b) })
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/apache/iceberg-go"
@@ -81,3 +82,13 @@ func current(t testing.TB, m *table.Metadata) *table.Snapshot {
 	}
 	return nil
 }
+
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func idText(id int64) string { return strconv.FormatInt(id, 10) }

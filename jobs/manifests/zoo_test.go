@@ -1,7 +1,6 @@
 package manifests_test
 
 import (
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,7 +40,7 @@ func TestZooTablesSayTheSameAfterwards(t *testing.T) {
 			if maintenancetest.UnreadableByIcebergGo[made.Name] == "" {
 				rows = y.Rows(made.MetadataLocation)
 			}
-			r, err := y.rewriteAt(c, `{"remove-dangling-deletes":false}`)
+			r, err := y.rewriteAt(c, `{}`)
 			require.NoError(t, err)
 			require.Empty(t, r.Kept)
 			after := load()
@@ -71,7 +70,7 @@ func TestZooTablesSayTheSameAfterwards(t *testing.T) {
 				rows[now.ID] = rows[before.CurrentSnapshotID]
 				require.Equal(t, rows, y.Rows(location))
 			}
-			again, err := y.rewriteAt(c, `{"remove-dangling-deletes":false}`)
+			again, err := y.rewriteAt(c, `{}`)
 			require.NoError(t, err)
 			require.Zero(t, again.Written)
 			require.Equal(t, after, load(), "a second run finds nothing")
@@ -80,5 +79,3 @@ func TestZooTablesSayTheSameAfterwards(t *testing.T) {
 	require.Greater(t, rewritten, 20)
 	t.Log(rewritten, "rewritten")
 }
-
-func idText(id int64) string { return strconv.FormatInt(id, 10) }
