@@ -256,7 +256,10 @@ func (f *fileStore) list(ctx context.Context, try tryFunc, key string, _ int) it
 					if err != nil {
 						continue // gone meanwhile
 					}
-					e := entry{key: trimSlashes(key) + "/" + name, info: Info{Size: info.Size(), ModTime: knownTime(info.ModTime())}}
+					e := entry{key: trimSlashes(key) + "/" + name, info: Info{Size: info.Size()}}
+					if info.Mode().IsRegular() { // how old a link or pipe is says nothing
+						e.info.ModTime = knownTime(info.ModTime())
+					}
 					if !yield(e, nil) {
 						_ = dir.Close()
 						return
