@@ -63,7 +63,7 @@ func prepare(t *testing.T, target Target) *suite {
 	s.root = connect(t, target, target.Root)
 	if target.Management != "" {
 		s.makeCatalog(t)
-		s.credential = s.makePrincipal(t, "maint", "TABLE_WRITE_DATA", "NAMESPACE_LIST")
+		s.credential = s.makePrincipal(t, "maint", "TABLE_WRITE_DATA", "NAMESPACE_LIST", "VIEW_READ_PROPERTIES")
 	}
 	s.root.configure(t)
 	s.maint = connect(t, target, s.credential)
