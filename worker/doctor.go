@@ -66,7 +66,8 @@ func newDoctor() *cobra.Command {
 		Short: "Check that a worker with this configuration can do its work",
 		Long: `Tries what a worker needs: NATS answers, is new enough, has JetStream and the
 streams, and grants each right; each catalog's locations can be listed, read and
-deleted in; clocks agree. It stores nothing in NATS. In object stores it deletes
+deleted in; what the kinds that have slots ask of a catalog, it answers; clocks
+agree. It stores nothing in NATS. In object stores it deletes
 an object that does not exist, in folders a file that it has just written.
 
 Exit codes: 0 all is well, 1 something is not, 2 bad input.`,
@@ -92,7 +93,7 @@ func examine(ctx context.Context, s *command.Session, asJSON, noNATS bool) error
 		report.add(verdictWarn, "catalogs", "configured", "none is configured; name them under catalogs: in the file of --config")
 	}
 	for _, catalog := range catalogs {
-		examineCatalog(ctx, catalog, s.Log, report)
+		examineCatalog(ctx, catalog, s.Config.Worker.Slots, s.Log, report)
 	}
 	if err := report.print(s.Out, asJSON); err != nil {
 		return err

@@ -16,8 +16,9 @@ const restTimeout = 30 * time.Second
 // maxLook is how many namespaces are looked into for a table to load.
 const maxLook = 20
 
-// examineREST tries what maintenance asks of a catalog, and changes nothing.
-func examineREST(ctx context.Context, catalog *config.Catalog, area string, log *slog.Logger, r *report) {
+// examineREST tries what the kinds that have slots ask of a catalog, and changes
+// nothing.
+func examineREST(ctx context.Context, catalog *config.Catalog, slots config.Slots, area string, log *slog.Logger, r *report) {
 	ctx, cancel := context.WithTimeout(ctx, restTimeout)
 	defer cancel()
 	settings := catalog.ClientConfig()
@@ -36,7 +37,8 @@ func examineREST(ctx context.Context, catalog *config.Catalog, area string, log 
 	if !r.result(err, verdictFail, area, "rest", "answers at "+settings.URI) {
 		return
 	}
-	if !offers.Policies {
+	maintains := maintainsTables(slots)
+	if !offers.Policies && maintains {
 		r.add(verdictWarn, area, "policies", "the server offers none, so nothing is due by itself; use worker exec and producer submit")
 	}
 	id, found, err := someTable(ctx, client, nil, new(int))
@@ -45,6 +47,12 @@ func examineREST(ctx context.Context, catalog *config.Catalog, area string, log 
 	}
 	if !found {
 		r.add(verdictSkip, area, "load a table", "there is none yet, so neither loading nor credentials could be checked")
+		return
+	}
+	if catalog.Purges() && catalog.Purge.Verify != config.AskOff {
+		examineOwners(ctx, client, id, slots, area, r)
+	}
+	if !maintains {
 		return
 	}
 	loaded, err := client.Load(ctx, id, polaris.LoadOptions{Vend: true})

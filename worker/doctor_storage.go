@@ -20,15 +20,16 @@ const (
 	clockWarn, clockFail = 30 * time.Second, 5 * time.Minute
 )
 
-func examineCatalog(ctx context.Context, catalog *config.Catalog, log *slog.Logger, r *report) {
+func examineCatalog(ctx context.Context, catalog *config.Catalog, slots config.Slots, log *slog.Logger, r *report) {
 	area := "catalog " + catalog.Name
 	if catalog.Realm != config.DefaultRealm {
 		area += " of " + catalog.Realm
 	}
 	if catalog.REST != nil {
-		examineREST(ctx, catalog, area, log, r)
+		examineREST(ctx, catalog, slots, area, log, r)
 	}
 	if catalog.Purges() {
+		examineVerify(catalog, area, r)
 		examineStorage(ctx, catalog, area, log, r)
 	}
 }

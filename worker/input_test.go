@@ -83,7 +83,7 @@ func TestBadInputIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{[]string{"run", "--slots=purge"}, "", "is not KIND=NUMBER"},
 		{[]string{"run", "--slots=compactt=1"}, "", `kind "compactt" is not known`},
 		{[]string{"run"}, "", "no catalog is configured"},
-		{[]string{"run", "--config", typo.config}, "", `deckhand.yaml:5: unknown key "worker.slotz"; did you mean "slots"?`},
+		{[]string{"run", "--config", typo.config}, "", `deckhand.yaml:6: unknown key "worker.slotz"; did you mean "slots"?`},
 		{[]string{"run", "--config", "absent.yaml"}, "", "the configuration file absent.yaml does not exist"},
 		{[]string{"run", "--config", y.config}, "DECKHAND_DRAIN=soon", "DECKHAND_DRAIN is not a value for --drain (duration); write for instance 25s"},
 		{[]string{"run", "--config", y.config}, "DECKHAND_SLOTS=x", `worker: DECKHAND_SLOTS: "x" is not KIND=NUMBER; write for instance purge=4,purge-view=2`},

@@ -210,7 +210,7 @@ func (c *Catalog) CanVerify() error {
 	if c.REST != nil || c.Purge.Verify == AskOff {
 		return nil
 	}
-	return fmt.Errorf("catalogs.%s.purge.verify: is %s, so that a purge asks the catalog whether the table lives on, and there is no way to ask it; "+
+	return fmt.Errorf("catalogs.%s.purge.verify: before it deletes anything a purge asks the catalog whether the table lives on, and there is no way to ask it; "+
 		"give the catalog a rest section, catalogs.%s.rest: { uri: … }, or write catalogs.%s.purge: { verify: off } to purge without asking",
-		c.Key, c.Purge.Verify, c.Key, c.Key)
+		c.Key, c.Key, c.Key)
 }

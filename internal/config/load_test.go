@@ -343,7 +343,7 @@ func TestAPurgeThatAsksNeedsSomebodyToAsk(t *testing.T) {
 			require.NoError(t, err, rest)
 			continue
 		}
-		require.ErrorContains(t, err, "catalogs.bay.purge.verify: is ", rest)
+		require.ErrorContains(t, err, "catalogs.bay.purge.verify: before", rest)
 		require.ErrorContains(t, err, "catalogs.bay.rest: { uri: … }", rest)
 		require.ErrorContains(t, err, "catalogs.bay.purge: { verify: off }", rest)
 	}
