@@ -75,6 +75,13 @@ func Take(cfg TableConfig) *Table {
 // It is permanent when the table was created anew after the first load, when its
 // files are not its own (see [TableConfig].Spared), and as [CatalogFailure] says.
 func (t *Table) Load(ctx context.Context) (*polaris.Loaded, error) {
+	return t.LoadSince(ctx, nil)
+}
+
+// LoadSince is [Table.Load], but gives earlier itself where the catalog says that
+// the table is as it was then, which costs an answer without a body. The ETag of an
+// earlier load tells; nil, and one without, loads the table.
+func (t *Table) LoadSince(ctx context.Context, earlier *polaris.Loaded) (*polaris.Loaded, error) {
 	if t.catalog == nil {
 		found, err := t.cfg.Catalogs.Of(t.cfg.Job)
 		if err != nil {
@@ -82,11 +89,18 @@ func (t *Table) Load(ctx context.Context) (*polaris.Loaded, error) {
 		}
 		t.catalog = found
 	}
-	loaded, err := t.catalog.Client.Load(ctx, t.ID, polaris.LoadOptions{Vend: t.stores == nil, Raw: t.cfg.Raw})
+	options := polaris.LoadOptions{Vend: t.stores == nil, Raw: t.cfg.Raw}
+	if earlier != nil {
+		options.ETag = earlier.ETag
+	}
+	loaded, err := t.catalog.Client.Load(ctx, t.ID, options)
 	if err != nil {
 		return nil, CatalogFailure(ctx, fmt.Errorf("load the table: %w", err))
 	}
 	t.cfg.Progress.Alive()
+	if loaded.NotModified {
+		return earlier, nil
+	}
 	if err := t.check(loaded.Metadata); err != nil {
 		return nil, err
 	}

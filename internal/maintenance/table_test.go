@@ -126,6 +126,41 @@ func TestCredentialsAreAskedForUntilTheStorageIsOpen(t *testing.T) {
 	require.Equal(t, []bool{true, true, false}, client.asked)
 }
 
+// tagged gives the table as it is an ETag.
+type tagged struct{ maintenance.Client }
+
+func (c tagged) Load(ctx context.Context, id polaris.Identifier, o polaris.LoadOptions) (*polaris.Loaded, error) {
+	loaded, err := c.Client.Load(ctx, id, o)
+	if err == nil && o.ETag == loaded.MetadataLocation {
+		return &polaris.Loaded{NotModified: true}, nil
+	}
+	if err == nil {
+		loaded.ETag = loaded.MetadataLocation
+	}
+	return loaded, err
+}
+
+func TestATableThatHasNotChangedIsTheOneLoadedBefore(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, nil)
+	s.client = tagged{s.Ledger}
+	table := s.take()
+	first, err := table.Load(t.Context())
+	require.NoError(t, err)
+	again, err := table.LoadSince(t.Context(), first)
+	require.NoError(t, err)
+	require.Same(t, first, again)
+	s.Ledger.Change(maintenancetest.SetRef("b", "branch", 1))
+	again, err = table.LoadSince(t.Context(), first)
+	require.NoError(t, err)
+	require.Equal(t, s.Ledger.Location, again.MetadataLocation)
+	require.Contains(t, again.Metadata.Refs, "b")
+	s.anew()
+	s.Ledger.Change(maintenancetest.SetRef("c", "branch", 1))
+	_, err = table.LoadSince(t.Context(), again)
+	require.ErrorContains(t, err, "created anew")
+}
+
 func (s *stage) open(dryRun bool) *maintenance.Table {
 	t := s.take()
 	loaded, err := t.Load(s.T.Context())

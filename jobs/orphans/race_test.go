@@ -157,6 +157,7 @@ func TestASearchOverRESTUsesTheKeysThatTheCatalogVends(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, o.Refused.Load())
 		require.Positive(t, o.Tokens())
+		require.EqualValues(t, r.Loads, o.Catalog.Count(standin.LoadTable, http.StatusNotModified), "a table that has not changed costs no body")
 		y.Has(false, "data/orphan1", "metadata/orphan-m0.avro")
 		if params != quickly {
 			require.EqualValues(t, 2, r.Moved.Total().Files)

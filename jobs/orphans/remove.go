@@ -90,7 +90,7 @@ func (r *run) removeRound(ctx context.Context, round []candidate) error {
 // refresh loads the table again and remembers what it names by now.
 func (r *run) refresh(ctx context.Context) error {
 	r.receipt.Loads++
-	fresh, err := r.table.Load(ctx)
+	fresh, err := r.table.LoadSince(ctx, r.loaded)
 	if err != nil {
 		return err
 	}
