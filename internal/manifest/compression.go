@@ -18,14 +18,19 @@ type Compression struct {
 	// Codec is named as in the table property write.avro.compression-codec:
 	// gzip, zstd, snappy or uncompressed. Default gzip.
 	Codec string
-	// Level of gzip (1 to 9) or zstd (1 to 4, as the library counts).
-	// Default 0: the one that DefaultLevel and zstd's default say.
+	// Level of gzip (1 to 9, default [DefaultLevel]) or of zstd (1 to 22,
+	// default 3).
 	Level int
 }
 
 // DefaultLevel is the level of gzip where none is given. Java writes with 9,
 // which takes many times as long for a few percent.
 const DefaultLevel = 1
+
+const (
+	defaultZstd = 3
+	maxZstd     = 22
+)
 
 // packer packs blocks.
 type packer struct {
@@ -44,9 +49,9 @@ func newPacker(c Compression) (*packer, error) {
 			return nil, fmt.Errorf("the level %d of gzip is not one of 1 to 9", c.Level)
 		}
 	case "zstd", "zstandard":
-		p.codec, p.level = codecZstd, cmp.Or(c.Level, int(zstd.SpeedDefault))
-		if p.level < int(zstd.SpeedFastest) || p.level > int(zstd.SpeedBestCompression) {
-			return nil, fmt.Errorf("the level %d of zstd is not one of 1 to 4", c.Level)
+		p.codec, p.level = codecZstd, cmp.Or(c.Level, defaultZstd)
+		if p.level < 1 || p.level > maxZstd {
+			return nil, fmt.Errorf("the level %d of zstd is not one of 1 to %d", c.Level, maxZstd)
 		}
 	case "snappy":
 		p.codec = codecSnappy
@@ -107,7 +112,7 @@ func (p *packer) deflate(dst, block []byte) ([]byte, error) {
 func (p *packer) zstandard(dst, block []byte) ([]byte, error) {
 	if p.zstd == nil {
 		w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
-			zstd.WithEncoderLevel(zstd.EncoderLevel(p.level)), zstd.WithWindowSize(zstdWindow))
+			zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(p.level)), zstd.WithWindowSize(zstdWindow))
 		if err != nil {
 			return dst, fmt.Errorf("begin zstandard: %w", err)
 		}
