@@ -512,3 +512,56 @@ func TestACutOffRunKeepsItsCounts(t *testing.T) {
 	require.EqualValues(t, 7, r.Deleted.Total().Files)
 	require.True(t, slices.Contains(y.Keys(), y.Ledger.Location))
 }
+
+// A folder of somebody else that comes first takes no room of orphans behind it.
+func TestFilesOfOthersTakeNoRoomOfOrphans(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	for n := range 20 {
+		y.plant("data/a/data/f" + time.Duration(n).String())
+	}
+	y.plant("data/a/metadata/v1.metadata.json")
+	r, err := y.search(`{"max-files":10}`)
+	require.NoError(t, err)
+	y.Has(false, "data/orphan1", "data/orphan2")
+	require.EqualValues(t, 2, r.Deleted.Total().Files)
+	require.EqualValues(t, 21, r.Kept[orphans.Foreign].Counts.Total().Files)
+	require.EqualValues(t, len(y.below())+2, r.Listed.Files)
+	require.NotContains(t, r.Kept, orphans.BeyondCap)
+}
+
+func TestAStoreThatLetsNothingBeDeletedIsNotAskedForAll(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	for n := range 3000 {
+		y.plant("data/many" + time.Duration(n).String())
+	}
+	y.Server.Fault(func(_ int64, op string, _ *http.Request) *s3test.Fault {
+		if op == "DeleteObjects" {
+			return &s3test.Fault{Key: func(string) string { return "AccessDenied" }}
+		}
+		return nil
+	})
+	r, err := y.search(`{"max-concurrent-deletes":1}`)
+	require.True(t, jobs.IsPermanent(err))
+	require.ErrorContains(t, err, "1000 problems")
+	require.EqualValues(t, 1, r.Requests.ByOperation["DeleteObjects"])
+}
+
+// No version of the format has them yet.
+func TestAPathThatIsRelativeIsOneBelowTheTablesLocation(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	d := mt.NewDraft()
+	d.Manifest("m1", "f1")
+	d.Snapshot("m1")
+	y.Lay(d, nil)
+	d.Manifests[0].Entries = append(d.Manifests[0].Entries, tabletest.HandmadeEntry{Status: 1, Path: "data/relative", Size: 1})
+	y.Put(mt.InHome("metadata/m1"), d.Objects()[mt.InHome("metadata/m1")])
+	y.Put(mt.InHome("metadata/list-1.avro"), d.Objects()[mt.InHome("metadata/list-1.avro")])
+	y.plant("data/relative", "data/orphan")
+	_, err := y.search(quickly)
+	require.NoError(t, err)
+	y.Has(true, "data/relative")
+	y.Has(false, "data/orphan")
+}

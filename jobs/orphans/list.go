@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"deckhand/internal/maintenance"
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/jobs"
 )
@@ -16,8 +17,25 @@ const (
 	mismatchDelete = "DELETE"
 )
 
-// list lists the places and finds the candidates.
+// list lists the places and finds the candidates. Where folders of somebody else
+// have taken the room of orphans before they were known for what they are, it lists
+// once more.
 func (r *run) list(ctx context.Context) error {
+	for again := false; ; again = true {
+		known := r.foreign.len()
+		if err := r.listOnce(ctx); err != nil {
+			return err
+		}
+		left := r.tally.total(BeyondCap).Files > 0
+		if again || !left || r.foreign.len() == known || r.found.count > r.maxFiles()/2 {
+			return nil
+		}
+		r.tally = newTally(r.cfg.List)
+		r.receipt.Listed, r.receipt.Named = receipt.Count{}, receipt.Count{}
+	}
+}
+
+func (r *run) listOnce(ctx context.Context) error {
 	owners := r.newOwners(ctx)
 	err := r.listAll(owners)
 	if ownersErr := owners.wait(); err == nil || ownersErr != nil && jobs.IsPermanent(ownersErr) {
