@@ -67,11 +67,14 @@ func (x *Index) Owner(ctx context.Context, q Query) (*Answer, error) {
 	q = q.withDefaults()
 	want, answer := newWanted(q), &Answer{}
 	var others []*shelf
-	if !q.OnlyName() {
-		var err error
-		if others, answer.Looked, err = x.fresh(ctx, q, q.Kind); err != nil {
-			return nil, err
-		}
+	var err error
+	if q.OnlyName() {
+		err = x.cfg.Client.Present(ctx)
+	} else {
+		others, answer.Looked, err = x.fresh(ctx, q, q.Kind)
+	}
+	if err != nil {
+		return nil, err
 	}
 	var unreadable error
 	for _, s := range others {

@@ -106,8 +106,10 @@ func TestANamespaceThatIsGoneHoldsNothingAndACatalogThatIsGoneTellsNothing(t *te
 		}
 		return nil
 	})
-	_, err := w.index.Owner(t.Context(), dropped.of())
-	require.ErrorIs(t, err, polaris.ErrNoCatalog)
+	for _, q := range []ownership.Query{dropped.of(), {ID: id("n", "t")}} {
+		_, err := w.index.Owner(t.Context(), q)
+		require.ErrorIs(t, err, polaris.ErrNoCatalog)
+	}
 }
 
 // Its metadata file is damaged: nobody knows which table it is.

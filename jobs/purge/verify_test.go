@@ -157,7 +157,7 @@ func TestWhereTheCatalogDoesNotTellNothingIsDeletedAndThePurgeComesBack(t *testi
 			table, neighbours := c.write(icebergtable.Options{})
 			before, progress := c.keys(), &jobtest.Progress{}
 			require.NoError(t, c.CreateNamespace("lake", "zoo"))
-			c.Server.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
+			c.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
 				if kind == f.kind {
 					return &f.fault
 				}
@@ -172,7 +172,7 @@ func TestWhereTheCatalogDoesNotTellNothingIsDeletedAndThePurgeComesBack(t *testi
 			require.Nil(t, progress.Checkpoint())
 			require.Empty(t, receipt.Verified)
 
-			c.Server.Fault(nil)
+			c.Fault(nil)
 			_, err = run(t, c.tables(), jobFor(table.UUID, table.MetadataLocation), progress)
 			require.NoError(t, err)
 			require.Equal(t, neighbours, c.keys())
@@ -277,7 +277,7 @@ func TestARootThatIsHiddenIsAskedForToo(t *testing.T) {
 	})
 	begun, err := json.Marshal(map[string]any{"uuid": table.UUID, "metadata_location": table.MetadataLocation, "level": 5})
 	require.NoError(t, err)
-	c.Server.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
+	c.Fault(func(_ int64, kind standin.Kind, _ *http.Request) *standin.Fault {
 		if kind == standin.LoadTable {
 			return &standin.Fault{Call: func() { c.server.Fault(nil) }}
 		}
