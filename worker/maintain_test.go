@@ -13,6 +13,7 @@ import (
 	"deckhand/internal/pulltest"
 	"deckhand/internal/receipt"
 	"deckhand/jobs"
+	"deckhand/jobs/manifests"
 	"deckhand/jobs/orphans"
 )
 
@@ -93,4 +94,47 @@ func TestExecOrphansSaysWhatIsWrongWithItsInput(t *testing.T) {
 	require.Equal(t, 0, got.Code, got.Stdout+got.Stderr)
 	require.Contains(t, got.Stdout, "is skipped: it is not inside the table's")
 	require.Equal(t, before, names(t, lake.Warehouse()))
+}
+
+func TestExecRewritesManifestsByTheNamesOfPolicies(t *testing.T) {
+	t.Parallel()
+	lake, _ := newLake(t, "")
+	before, location := names(t, lake.Warehouse()), lake.Server.MetadataLocation(t.Context(), pulltest.In("sales", "orders"))
+	got := worker(t, execOn(lake, "manifests", "--dry-run", "--list")...)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Empty(t, got.Stderr, "a dry run needs no lock")
+	require.Regexp(t, `would rewrite +4 manifests .* of 4`, got.Stdout)
+	require.Equal(t, before, names(t, lake.Warehouse()))
+	require.Equal(t, location, lake.Server.MetadataLocation(t.Context(), pulltest.In("sales", "orders")))
+
+	got = worker(t, execOn(lake, "manifests", "--json", "--set=target-size-bytes=1048576")...)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	result := decode[jobs.Result](t, got.Stdout)
+	require.Equal(t, jobs.Manifests, result.Kind)
+	did := decode[manifests.Receipt](t, string(result.Receipt))
+	require.EqualValues(t, 4, did.Before.Files)
+	require.EqualValues(t, 1, did.After.Files)
+	require.NotEqual(t, location, lake.Server.MetadataLocation(t.Context(), pulltest.In("sales", "orders")))
+	require.Subset(t, names(t, lake.Warehouse()), before, "nothing of the table is deleted")
+
+	got = worker(t, execOn(lake, "manifests")...)
+	require.Equal(t, 0, got.Code, got.Stderr)
+	require.Regexp(t, `rewrote +nothing +of 1 manifests`, got.Stdout)
+
+	for set, want := range map[string]string{
+		"target-size-bytes=8MB": "want a whole number",
+		"target-size-bytes=1":   "1 is too small; the least is 1024",
+		"spec-id=-1":            "too small",
+		"table=sales.orders":    "a job names its table itself",
+		"min-commit=1":          `did you mean "min-commits"?`,
+	} {
+		got := worker(t, execOn(lake, "manifests", "--set", set)...)
+		require.Equal(t, 2, got.Code, "%s: %s", set, got.Stderr)
+		require.Contains(t, got.Stderr, want)
+	}
+	for _, test := range []struct{ set, want string }{{"spec-id=77", "77"}, {"sort-by=nothing", "nothing"}} {
+		got := worker(t, execOn(lake, "manifests", "--set", test.set)...)
+		require.Equal(t, 3, got.Code, "%s: %s", test.set, got.Stdout+got.Stderr)
+		require.Contains(t, got.Stderr, test.want)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,6 +22,8 @@ import (
 	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
 	"deckhand/jobs/expire"
+	"deckhand/jobs/manifests"
+	"deckhand/jobs/orphans"
 )
 
 // newLake has a table sales.orders of four snapshots, of which three name manifest
@@ -89,7 +92,7 @@ func TestExecExpiresByTheNamesOfPolicies(t *testing.T) {
 func TestExecOfATableThatIsNotThereIsAMistakeOfItsName(t *testing.T) {
 	t.Parallel()
 	lake, made := newLake(t, "")
-	for _, kind := range []string{"expire", "orphans"} {
+	for _, kind := range []string{"expire", "orphans", "manifests"} {
 		exec := []string{"exec", kind, "--config", lake.Config, "--catalog", "lake", "--nats-url", nowhere}
 		got := worker(t, append(exec, "--table", "sales.nothing")...)
 		require.Equal(t, 2, got.Code, "%s: %s", kind, got.Stderr)
@@ -211,14 +214,24 @@ func TestWorkersRunWhatTheirConfigurationAllows(t *testing.T) {
 				return result
 			}
 			_, metrics := get(t, health+"/metrics")
-			require.Equal(t, test.pull, strings.Contains(metrics, `deckhand_job_slots{kind="expire"}`))
+			for _, kind := range []string{"expire", "orphans", "manifests"} {
+				require.Equal(t, test.pull, strings.Contains(metrics, `deckhand_job_slots{kind="`+kind+`"}`), kind)
+			}
 			require.Equal(t, test.push, strings.Contains(metrics, `deckhand_job_slots{kind="purge"}`))
 			if test.pull {
 				result := submit(&jobs.Job{Kind: jobs.Expire, Params: json.RawMessage(`{"retain-last":1,"older-than":"0s"}`)})
 				require.Equal(t, jobs.Completed, result.Outcome, result.Reason)
 				require.Equal(t, 3, decode[expire.Receipt](t, string(result.Receipt)).Removed.Snapshots)
+				result = submit(&jobs.Job{Kind: jobs.Manifests})
+				require.Equal(t, jobs.Completed, result.Outcome, result.Reason)
+				require.NotEmpty(t, decode[manifests.Receipt](t, string(result.Receipt)).SnapshotID)
+				orphan := plant(t, lake, "data/old.parquet", 4*24*time.Hour)
+				result = submit(&jobs.Job{Kind: jobs.Orphans})
+				require.Equal(t, jobs.Completed, result.Outcome, result.Reason)
+				require.EqualValues(t, 1, decode[orphans.Receipt](t, string(result.Receipt)).Deleted.Total().Files)
+				require.NoFileExists(t, orphan)
 				_, metrics = get(t, health+"/metrics")
-				require.Contains(t, metrics, `deckhand_catalog_requests_total{op="commitTable",status="200"} 1`)
+				require.Contains(t, metrics, `deckhand_catalog_requests_total{op="commitTable",status="200"} 2`)
 			}
 			if test.push {
 				root := lake.Server.MetadataLocation(t.Context(), pulltest.In("sales", "orders"))
