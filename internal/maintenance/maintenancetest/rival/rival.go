@@ -70,7 +70,7 @@ func Commit(tb testing.TB, server *s3test.Server, location string, work func(ctx
 // each request. check looks at what is left.
 func Measure(b *testing.B, server *s3test.Server, latency time.Duration, work func(), check func()) {
 	full := server.Snapshot()
-	for range b.N {
+	for b.Loop() {
 		b.StopTimer()
 		server.SetLatency(0)
 		server.Restore(full)
