@@ -16,12 +16,17 @@
 // Where the root is gone before a purge has begun, as a stock Polaris leaves it,
 // [Files] works from the paths of manifests instead.
 //
+// Before anything is deleted, at every claim, the catalog is asked whether what was
+// dropped lives on (package ownership): a table that was registered again has the
+// same UUID and the same files. Then the job ends dead and names it; where the catalog
+// does not tell, it comes back.
+//
 // What is guaranteed: nothing outside the catalog's allowed locations is
 // deleted, nor outside the table's own under the scope "table"; nothing is
 // deleted before every guard has agreed; a run that is cut off anywhere and
 // repeated ends the same; memory does not grow with the number of files.
 //
 // What is not done: files that the metadata does not name are reported, never
-// deleted; nothing is deleted by prefix; and the package does not ask the
-// catalog whether the table lives on under another name.
+// deleted; nothing is deleted by prefix; and nobody is asked again once a run deletes,
+// nor any catalog but the table's own.
 package purge
