@@ -138,6 +138,8 @@ type passage struct {
 	out   []byte
 	// where in out the partition is
 	partitionFrom, partitionTo int
+
+	cursor cursor // of the value that is converted
 }
 
 // check makes sure that nothing of the record stays behind.
@@ -189,14 +191,14 @@ func (c *carriage) run(p *passage, from int) (int, error) {
 		case s.convert == nil:
 			p.out = append(p.out, p.raw[p.marks[s.from]:p.marks[s.to]]...)
 		default:
-			cur := cursor{in: p.raw[p.marks[s.from]:p.marks[s.to]], out: p.out}
-			if err := s.convert(&cur); err != nil {
+			p.cursor = cursor{in: p.raw[p.marks[s.from]:p.marks[s.to]], out: p.out}
+			if err := s.convert(&p.cursor); err != nil {
 				return i, err
 			}
-			if len(cur.in) > 0 {
+			if len(p.cursor.in) > 0 {
 				return i, fmt.Errorf("%s: %w", s.name, errConvert)
 			}
-			p.out = cur.out
+			p.out = p.cursor.out
 		}
 		if s.partition {
 			p.partitionFrom, p.partitionTo = start, len(p.out)

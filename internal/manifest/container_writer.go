@@ -42,14 +42,16 @@ func newContainerWriter(out io.Writer, name, schema string, c Compression, meta 
 		return nil, fmt.Errorf("make sync marker: %w", err)
 	}
 	meta = append(meta, header{"avro.schema", schema}, header{"avro.codec", p.name()})
-	b := append(w.packed, "Obj\x01"...)
+	b := []byte("Obj\x01")
 	b = binary.AppendVarint(b, int64(len(meta)))
 	for _, h := range meta {
 		b = appendText(appendText(b, h.key), h.value)
 	}
 	b = append(append(b, 0), w.sync[:]...)
-	w.packed = b
-	return w, w.write(b)
+	if err := w.write(b); err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 func appendText(b []byte, s string) []byte {

@@ -74,7 +74,7 @@ func convert(from, to *avroType, label string, depth int) transfer {
 		return func(*cursor) error { return nil }
 	case from.kind == avroNull:
 		return refuse(label, "is null and has to have a value")
-	case from.same(to, 0) && isPrimitive(from.kind):
+	case from.same(to, 0):
 		return func(c *cursor) error { return c.copy(from) }
 	}
 	if t := convertValue(from, to, label, depth); t != nil {
@@ -251,8 +251,6 @@ func convertDecimal(from, to *avroType, label string) transfer {
 		return nil
 	}
 }
-
-func isPrimitive(k avroKind) bool { return k < avroEnum }
 
 // copy carries the bytes of a value over.
 func (c *cursor) copy(t *avroType) error {

@@ -164,3 +164,18 @@ func TestADecimalThatDoesNotFitIsNotCarried(t *testing.T) {
 	require.NoError(t, carry(`{"type":"fixed","name":"d","size":6}`, make([]byte, 6)))
 	requireNotCarried(t, carry(`{"type":"long","logicalType":"timestamp-millis"}`, long(1)), field)
 }
+
+func TestATimestampOfAnotherUnitIsNotCarried(t *testing.T) {
+	t.Parallel()
+	carry := func(typ string) error {
+		schema := foreign(numbers, plainFile+`,{"name":"q","field-id":102,"type":{"type":"record","name":"r102","fields":[
+			{"name":"t","type":["null",`+typ+`],"field-id":1000}]}}`)
+		file := foreignFile(t, schema, "null", join(long(1), long(0), long(0), long(0), plainValues(), long(1), long(7)))
+		_, err := transcripts(bytes.NewReader(file), listed(), layoutOf(t, 2, false, `[{"source-id":6,"field-id":1000,"name":"t","transform":"identity"}]`))
+		return err
+	}
+	require.NoError(t, carry(`"long"`))
+	require.NoError(t, carry(`{"type":"long","logicalType":"local-timestamp-micros"}`))
+	requireNotCarried(t, carry(`{"type":"long","logicalType":"timestamp-millis"}`), "data_file.partition (102).t (1000)")
+	requireNotCarried(t, carry(`{"type":"int","logicalType":"date"}`), "data_file.partition (102).t (1000)")
+}

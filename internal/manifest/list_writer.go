@@ -133,8 +133,9 @@ func (w *ListWriter) Add(m *Written) error {
 		b = appendOptionals(b, 0, m.ExistingFiles, 0)
 		b = appendSummaries(b, m.Partitions)
 		b = appendOptionals(b, 0, m.ExistingRows, 0)
-		w.entry = append(b, 0)
-		return w.c.add(w.entry)
+		b = append(b, 0)
+		w.entry = b
+		return w.c.add(b)
 	}
 	content := int64(0)
 	if m.Deletes {

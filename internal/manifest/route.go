@@ -52,10 +52,10 @@ func newRoute(schema string, l *Layout) (*route, error) {
 	var data *avroType
 	for i := range source.fields {
 		f := &source.fields[i]
-		switch known := entryField(f); {
-		case known == dataFile:
+		switch entryField(f) {
+		case dataFile:
 			data = f.typ.plain()
-		case known == noID:
+		case noID:
 			r.entry.unread = append(r.entry.unread, unread{entry.at(i), f.typ, false, f.label("")})
 		}
 	}

@@ -39,20 +39,20 @@ func collect(raw json.RawMessage, into map[int]json.RawMessage, depth int) error
 		into[id] = nested
 		return collect(nested, into, depth+1)
 	}
-	var err error
 	switch t.Type {
 	case "struct":
 		for _, f := range t.Fields {
-			if err = add(f.ID, f.Type); err != nil {
+			if err := add(f.ID, f.Type); err != nil {
 				return err
 			}
 		}
 	case "list":
-		err = add(t.ElementID, t.Element)
+		return add(t.ElementID, t.Element)
 	case "map":
-		if err = add(t.KeyID, t.Key); err == nil {
-			err = add(t.ValueID, t.Value)
+		if err := add(t.KeyID, t.Key); err != nil {
+			return err
 		}
+		return add(t.ValueID, t.Value)
 	}
-	return err
+	return nil
 }
