@@ -43,6 +43,9 @@ func (s *suite) forbidden(t *testing.T) {
 	missing(load(reader, polaris.LoadOptions{Vend: true}), "LOAD_TABLE_WITH_READ_DELEGATION", "TABLE_WRITE_DATA")
 	_, err = reader.Commit(t.Context(), w.id(), nil, setProperty("a", "b"))
 	missing(err, "SET_TABLE_PROPERTIES", "TABLE_WRITE_DATA")
+	loaded, err := reader.Load(t.Context(), w.id(), polaris.LoadOptions{})
+	require.NoError(t, err)
+	missing(reader.MayCommit(t.Context(), w.id(), loaded.Metadata), "REMOVE_TABLE_SNAPSHOTS", "TABLE_WRITE_DATA")
 	_, err = reader.Policies(t.Context(), w.id())
 	require.NoError(t, err)
 }

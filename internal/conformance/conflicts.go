@@ -44,6 +44,11 @@ func (s *suite) conflicts(t *testing.T) {
 	downgrade := iceberg_table.NewUpgradeFormatVersionUpdate(1)
 	require.ErrorIs(t, commit(nil, downgrade), polaris.ErrRejected, "no commit of anyone makes it possible")
 
+	before, err := s.client.Load(t.Context(), w.id(), polaris.LoadOptions{})
+	require.NoError(t, err)
+	require.NoError(t, s.client.MayCommit(t.Context(), w.id(), before.Metadata))
+	require.Equal(t, before.MetadataLocation, w.state().Location, "asking changes nothing")
+
 	loaded, err := s.client.Commit(t.Context(), w.id(), main(ref(2)), []iceberg_table.Update{iceberg_table.NewRemoveSnapshotsUpdate([]int64{1}, false)})
 	require.NoError(t, err)
 	require.Len(t, loaded.Metadata.Snapshots, 1)
