@@ -230,6 +230,12 @@ func TestUUIDsThatReadersOrderInTwoWaysHaveNoBounds(t *testing.T) {
 	require.NoError(t, sum.Add(high))
 	_, ok = sum.List()
 	require.False(t, ok)
+	lowOther := fixed(1, 2, 3, 4, 5, 6, 7, 8, 0x89, 10, 11, 12, 13, 14, 15, 16)
+	sum = s.NewSummaries()
+	require.NoError(t, sum.Add(low))
+	require.NoError(t, sum.Add(lowOther)) // the second half is a signed number too
+	_, ok = sum.List()
+	require.False(t, ok)
 }
 
 func TestWhatIsNoPartitionOfTheSpecIsAnError(t *testing.T) {
