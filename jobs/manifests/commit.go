@@ -46,14 +46,16 @@ func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 		}
 		switch definite := maintenance.IsDefinite(err); {
 		case !errors.Is(err, polaris.ErrStateUnknown) && !errors.Is(err, polaris.ErrConflict), try == maintenance.MaxCommits:
-			if !definite && !slices.Contains(unknown, a) {
+			if definite {
+				r.out.drop(a.list())
+			} else if !slices.Contains(unknown, a) {
 				unknown = append(unknown, a)
 			}
 			return r.giveUp(ctx, unknown, commitFailure(ctx, err))
 		case definite:
 			r.receipt.Conflicts++
 			if !slices.Contains(unknown, a) {
-				r.out.drop(output{path: a.snapshot.ManifestList, kind: receipt.ManifestLists, size: a.listSize})
+				r.out.drop(a.list())
 			}
 		case !slices.Contains(unknown, a):
 			unknown = append(unknown, a)
@@ -217,9 +219,13 @@ func (r *run) keep(unknown []*attempt, took *attempt) {
 	r.out.unneeded = slices.DeleteFunc(r.out.unneeded, func(f output) bool { return needed[f.path] })
 }
 
+func (a *attempt) list() output {
+	return output{path: a.snapshot.ManifestList, kind: receipt.ManifestLists, size: a.listSize}
+}
+
 // files that the attempt's snapshot names and the job has written.
 func (a *attempt) files() []output {
-	files := []output{{path: a.snapshot.ManifestList, kind: receipt.ManifestLists, size: a.listSize}}
+	files := []output{a.list()}
 	for _, made := range a.plan.results {
 		for _, m := range made.written {
 			files = append(files, output{path: m.Path, kind: receipt.Manifests, size: m.Length})

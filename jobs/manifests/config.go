@@ -11,12 +11,14 @@ import (
 type Config struct {
 	maintenance.Config
 	// Memory in bytes that the entries of one job may take while they are put in
-	// order. What does not fit is read again, range by range. Default 96 MiB.
+	// order; what is read ahead and stored meanwhile takes about 50 MiB beside it,
+	// whatever the number of entries. What does not fit is read again, range by range.
+	// Default 64 MiB.
 	Memory int64
 }
 
 // DefaultMemory of [Config].
-const DefaultMemory = 96 << 20
+const DefaultMemory = 64 << 20
 
 // WithDefaults fills what is not set.
 func (c Config) WithDefaults() Config {

@@ -33,7 +33,7 @@ func (e *entry) transcript(layout *manifest.Layout, into *manifest.Transcript) *
 type place struct {
 	key       string
 	partition []byte
-	rank      int // among the places that were sorted
+	rank      int // in the order of the places, or of the ranges that they are in
 }
 
 // placeSize is what a place takes in memory beside its key and partition.

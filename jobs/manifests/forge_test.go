@@ -60,55 +60,77 @@ const forgedSnapshot = 77
 // manifest adds one of a spec, with entries that have all their own numbers.
 func (f *forge) manifest(spec int, files ...forged) {
 	f.T.Helper()
-	path := maintenancetest.InHome(fmt.Sprintf("metadata/forged-%d.avro", len(f.named)))
-	content := iceberg.ManifestContentData
+	first, snapshot := int64(1000*len(f.named)), int64(forgedSnapshot)
+	f.named = append(f.named, f.write(fmt.Sprintf("metadata/forged-%d.avro", len(f.named)), spec, snapshot, contentOfFiles(files), func(w *iceberg.ManifestWriter) {
+		for n, file := range files {
+			row := first + 10*int64(n)
+			entry := iceberg.NewManifestEntry(iceberg.EntryStatusEXISTING, &snapshot, &file.sequence, &file.sequence, f.file(spec, file, &row))
+			if file.deleted {
+				require.NoError(f.T, w.Delete(entry))
+			} else {
+				require.NoError(f.T, w.Existing(entry))
+			}
+		}
+	}))
+}
+
+func contentOfFiles(files []forged) iceberg.ManifestContent {
 	if files[0].content != iceberg.EntryContentData {
-		content = iceberg.ManifestContentDeletes
+		return iceberg.ManifestContentDeletes
 	}
+	return iceberg.ManifestContentData
+}
+
+// write writes a manifest.
+func (f *forge) write(name string, spec int, snapshot int64, content iceberg.ManifestContent, fill func(w *iceberg.ManifestWriter)) iceberg.ManifestFile {
+	f.T.Helper()
 	var out bytes.Buffer
-	w, err := iceberg.NewManifestWriter(f.version, &out, f.specs[spec], f.schema, forgedSnapshot, iceberg.WithManifestWriterContent(content))
+	w, err := iceberg.NewManifestWriter(f.version, &out, f.specs[spec], f.schema, snapshot, iceberg.WithManifestWriterContent(content))
 	require.NoError(f.T, err)
-	first := int64(1000 * len(f.named))
-	for n, file := range files {
-		partition := map[int]any{}
-		if f.specs[spec].NumFields() > 0 {
-			partition[1000] = file.partition
-		}
-		format := iceberg.ParquetFile
-		if file.format != "" {
-			format = file.format
-		}
-		b, err := iceberg.NewDataFileBuilder(f.specs[spec], file.content, maintenancetest.InHome("data/"+file.path), format, partition, nil, nil, 10, 100)
-		require.NoError(f.T, err)
-		if file.about != "" {
-			b.ReferencedDataFile(maintenancetest.InHome("data/" + file.about))
-		}
-		if file.bounds != "" {
-			bound := map[int][]byte{2147483546: []byte(maintenancetest.InHome("data/" + file.bounds))}
-			b.LowerBoundValues(bound).UpperBoundValues(bound)
-		}
-		if file.content == iceberg.EntryContentEqDeletes {
-			b.EqualityFieldIDs([]int{1})
-		}
-		if f.version > 2 && file.content == iceberg.EntryContentData {
-			b.FirstRowID(first + 10*int64(n))
-		}
-		if format == iceberg.PuffinFile {
-			b.ContentOffset(4).ContentSizeInBytes(50)
-		}
-		snapshot := int64(forgedSnapshot)
-		entry := iceberg.NewManifestEntry(iceberg.EntryStatusEXISTING, &snapshot, &file.sequence, &file.sequence, b.Build())
-		if file.deleted {
-			require.NoError(f.T, w.Delete(entry))
-		} else {
-			require.NoError(f.T, w.Existing(entry))
-		}
-	}
+	fill(w)
 	require.NoError(f.T, w.Close())
+	path := maintenancetest.InHome(name)
 	m, err := w.ToManifestFile(path, int64(out.Len()), iceberg.WithManifestFileContent(content))
 	require.NoError(f.T, err)
 	f.Put(path, out.Bytes())
-	f.named = append(f.named, m)
+	return m
+}
+
+// file of 10 rows. firstRow is for data files of v3.
+func (f *forge) file(spec int, file forged, firstRow *int64) iceberg.DataFile {
+	f.T.Helper()
+	partition := map[int]any{}
+	if f.specs[spec].NumFields() > 0 {
+		partition[1000] = file.partition
+	}
+	format := iceberg.ParquetFile
+	if file.format != "" {
+		format = file.format
+	}
+	b, err := iceberg.NewDataFileBuilder(f.specs[spec], file.content, maintenancetest.InHome("data/"+file.path), format, partition, nil, nil, 10, 100)
+	require.NoError(f.T, err)
+	if file.about != "" {
+		b.ReferencedDataFile(maintenancetest.InHome("data/" + file.about))
+	}
+	if file.bounds != "" {
+		bound := map[int][]byte{2147483546: []byte(maintenancetest.InHome("data/" + file.bounds))}
+		b.LowerBoundValues(bound).UpperBoundValues(bound)
+	}
+	if file.content == iceberg.EntryContentEqDeletes {
+		b.EqualityFieldIDs([]int{1})
+	}
+	if f.version > 2 && file.content == iceberg.EntryContentData && firstRow != nil {
+		b.FirstRowID(*firstRow)
+	}
+	if format == iceberg.PuffinFile {
+		b.ContentOffset(4).ContentSizeInBytes(50)
+	}
+	return b.Build()
+}
+
+func (f *forge) decode(text []byte, into any) {
+	f.T.Helper()
+	require.NoError(f.T, json.Unmarshal(text, into))
 }
 
 // open ends the table and makes it that of the catalog.

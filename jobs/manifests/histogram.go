@@ -77,17 +77,27 @@ func (h *histogram) settle() {
 type keyRange struct {
 	low, high string
 	ended     bool
-	// single: it is one partition with more in it than may be held.
+	weight    int64
+	// single: it is one partition.
 	single bool
-}
-
-func (r keyRange) has(key []byte) bool {
-	return string(key) >= r.low && (!r.ended || string(key) < r.high)
 }
 
 // meets says that some key from first to last may be in the range.
 func (r keyRange) meets(first, last string) bool {
 	return last >= r.low && (!r.ended || first < r.high)
+}
+
+// find gives the index of the range that has the key; -1 when none has. Each begins
+// where the one before it ends.
+func find(ranges []keyRange, key []byte) int {
+	i, at := slices.BinarySearchFunc(ranges, key, func(r keyRange, key []byte) int { return cmp.Compare(r.low, string(key)) })
+	if !at {
+		i--
+	}
+	if i < 0 || ranges[i].ended && string(key) >= ranges[i].high {
+		return -1
+	}
+	return i
 }
 
 // ranges cuts the order into ranges of no more than limit bytes each. A partition
@@ -97,20 +107,20 @@ func (h *histogram) ranges(limit int64) []keyRange {
 	defer h.mu.Unlock()
 	h.settle()
 	var all []keyRange
-	var weight int64
 	for i, b := range h.bins {
-		if i == 0 || weight+b.weight > limit {
-			if i > 0 {
-				all[len(all)-1].high, all[len(all)-1].ended = b.key, true
-			}
-			low := b.key
-			if i == 0 {
-				low = ""
-			}
-			all, weight = append(all, keyRange{low: low}), 0
+		last := len(all) - 1
+		if i > 0 && all[last].weight+b.weight <= limit {
+			all[last].weight += b.weight
+			all[last].single = false
+			continue
 		}
-		weight += b.weight
-		all[len(all)-1].single = weight > limit && !b.wide
+		next := keyRange{low: b.key, weight: b.weight, single: !b.wide}
+		if i == 0 {
+			next.low = ""
+		} else {
+			all[last].high, all[last].ended = b.key, true
+		}
+		all = append(all, next)
 	}
 	return all
 }

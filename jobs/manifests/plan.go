@@ -283,12 +283,12 @@ func (r *run) rewrite(ctx context.Context, p *plan, key groupKey, chosen []*sour
 			reading.watch = p.gone.data
 		}
 	}
-	out := &roller{layout: reading.layout, compression: r.compression, target: r.target, name: r.out.name}
+	out := &outlet{layout: reading.layout, compression: r.compression, name: r.out.name}
 	if !r.dryRun {
 		out.store = r.out.store
 	}
 	out.begin(ctx)
-	w := &rewriting{reading: reading, limit: r.cfg.Memory, out: out}
+	w := &rewriting{reading: reading, limit: r.cfg.Memory, target: r.target, out: out}
 	err := out.end(w.run(ctx))
 	r.mark(reading)
 	if err != nil {

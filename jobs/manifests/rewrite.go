@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -13,14 +14,17 @@ import (
 // rewriting writes the chosen manifests of one group anew, clustered.
 //
 // What fits into memory is read once, sorted and written. Else a first pass counts
-// how much lies in which partitions, and then range after range of the order is
-// read from the manifests that have something there. Clustered manifests are so
-// read about twice; of those that hold everything, each range reads all. One
-// partition that alone does not fit needs no order and is passed on as it is read.
+// how much lies in which partitions, and the order of the partitions is cut into
+// ranges of one manifest each. As many of these as memory has room for are written
+// side by side by each further pass, which reads the manifests that have something
+// in them: manifests that are clustered are read about twice, whatever their number;
+// of those that each hold everything, a pass over all writes about as many bytes as
+// there is memory. One partition that is more than one manifest needs no order.
 type rewriting struct {
 	*reading
-	limit int64
-	out   *roller
+	// limit in bytes of what is held, and target of a manifest.
+	limit, target int64
+	out           *outlet
 	// first and last keys by source, known after the first pass.
 	first, last []string
 }
@@ -28,57 +32,60 @@ type rewriting struct {
 // errBad says that some manifests must stay, and that what was made is of no use.
 var errBad = errors.New("manifests must stay")
 
+// writerSize in bytes is about what a manifest takes that is being written, beside
+// what is written of it.
+const writerSize = 1 << 20
+
+// tightPercent of the target is what a range is meant to become, so that it seldom
+// becomes more than loosePercent, where it would have to be two.
+const (
+	tightPercent = 95
+	loosePercent = 150
+)
+
 // run reads and writes. The error is errBad when manifests could not be read, as
-// reading.bad says; then nothing but what the roller has stored was done.
+// reading.bad says; then what was stored is of no use.
 func (w *rewriting) run(ctx context.Context) error {
 	w.first, w.last = make([]string, len(w.sources)), make([]string, len(w.sources))
 	if len(w.layout.Partition().Fields()) == 0 {
-		return w.pass(ctx)
+		return w.pass(ctx, []keyRange{{single: true}})
 	}
-	held, counted, err := w.hold(ctx, nil)
+	held, counted, err := w.hold(ctx)
 	if err != nil {
 		return err
 	}
 	if counted == nil {
-		return w.writeAll(held)
+		return w.writeHeld(held)
 	}
-	for _, r := range counted.ranges(w.limit) {
-		if r.single {
-			err = w.passRange(ctx, &r)
-		} else {
-			held, _, err = w.hold(ctx, &r)
-			if err == nil {
-				err = w.writeAll(held)
-			}
+	var packed int64
+	for _, s := range w.sources {
+		packed += s.bytes()
+	}
+	perTarget := int64(float64(w.target) * tightPercent / 100 * float64(counted.total) / float64(max(packed, 1)))
+	for ranges := counted.ranges(max(perTarget, 1)); len(ranges) > 0; {
+		room, n := w.limit, 0
+		for n < len(ranges) && (n == 0 || room > 0) {
+			share := float64(ranges[n].weight) / float64(max(perTarget, 1))
+			room -= int64(min(share, 1)*float64(w.target)) + writerSize
+			n++
 		}
-		if err != nil {
+		if err := w.pass(ctx, ranges[:n]); err != nil {
 			return err
 		}
+		ranges = ranges[n:]
 	}
 	return nil
 }
 
-// meeting are the sources that may have something in the range.
-func (w *rewriting) meeting(in *keyRange) []int {
-	var found []int
-	for i := range w.sources {
-		if in == nil || w.first[i] != "" && in.meets(w.first[i], w.last[i]) {
-			found = append(found, i)
-		}
-	}
-	return found
-}
-
-// hold reads what lies in a range, nil for everything. When everything is more than
-// may be held, it is counted instead. The entries are sorted.
-func (w *rewriting) hold(ctx context.Context, in *keyRange) (held []entry, counted *histogram, err error) {
+// hold reads everything, sorted by partition. When it is more than may be held, it is
+// counted instead.
+func (w *rewriting) hold(ctx context.Context) (held []entry, counted *histogram, err error) {
 	where, counts := newPlaces(), newHistogram()
 	var over atomic.Bool
 	var total int64
-	lanes := w.meeting(in)
 	take := func(_ int, p piece) error {
 		total += p.size
-		if in == nil && !over.Load() && total > w.limit {
+		if !over.Load() && total > w.limit {
 			over.Store(true)
 			count(counts, held)
 			held = nil
@@ -90,19 +97,16 @@ func (w *rewriting) hold(ctx context.Context, in *keyRange) (held []entry, count
 		held = append(held, p.entries...)
 		return nil
 	}
-	err = newFeed(len(lanes)).run(ctx, func(ctx context.Context, lane int, give func(piece) error) error {
-		i := lanes[lane]
-		into := &holder{packer: packer{give: give}, in: in, source: int32(i), places: where, counts: counts, over: &over}
+	err = newFeed(len(w.sources)).run(ctx, func(ctx context.Context, i int, give func(piece) error) error {
+		into := &holder{packer: packer{give: give}, source: int32(i), places: where, counts: counts, over: &over}
 		err := w.read(ctx, i, into)
-		if in == nil {
-			w.first[i], w.last[i] = into.first, into.last
-		}
+		w.first[i], w.last[i] = into.first, into.last
 		return err
 	}, take)
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case len(w.bad) > 0:
+	case w.isBad():
 		return nil, nil, errBad
 	case over.Load():
 		return nil, counts, nil
@@ -113,7 +117,7 @@ func (w *rewriting) hold(ctx context.Context, in *keyRange) (held []entry, count
 
 func count(counts *histogram, entries []entry) {
 	for _, e := range entries {
-		counts.add([]byte(e.place.key), int64(len(e.bytes))+entrySize)
+		counts.add([]byte(e.place.key), int64(len(e.bytes)))
 	}
 }
 
@@ -132,33 +136,104 @@ func order(held []entry, where *places) {
 	})
 }
 
+// writeHeld writes entries in their order.
+func (w *rewriting) writeHeld(held []entry) error {
+	roller := w.out.roller(w.target)
+	var t manifest.Transcript
+	for i := range held {
+		if err := roller.add(held[i].transcript(w.layout, &t)); err != nil {
+			return err
+		}
+	}
+	return roller.end()
+}
+
+// pass reads what lies in ranges and writes each into manifests of its own.
+func (w *rewriting) pass(ctx context.Context, ranges []keyRange) error {
+	lanes := w.meeting(ranges)
+	rollers := make([]*roller, len(ranges))
+	for i, r := range ranges {
+		target := w.target
+		if !r.single {
+			target = target * loosePercent / 100
+		}
+		rollers[i] = w.out.roller(target)
+	}
+	var t manifest.Transcript
+	err := newFeed(len(lanes)).run(ctx, func(ctx context.Context, lane int, give func(piece) error) error {
+		i := lanes[lane]
+		return w.read(ctx, i, &holder{packer: packer{give: give}, in: ranges, source: int32(i)})
+	}, func(_ int, p piece) error {
+		if w.isBad() {
+			return nil // what is written is of no use, but others may be bad too
+		}
+		for i := range p.entries {
+			e := &p.entries[i]
+			if err := rollers[e.place.rank].add(e.transcript(w.layout, &t)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && w.isBad() {
+		err = errBad
+	}
+	for i := 0; i < len(rollers) && err == nil; i++ {
+		err = rollers[i].end()
+	}
+	return err
+}
+
+// meeting are the sources that may have something in the ranges.
+func (w *rewriting) meeting(ranges []keyRange) []int {
+	whole := keyRange{low: ranges[0].low, high: ranges[len(ranges)-1].high, ended: ranges[len(ranges)-1].ended}
+	var found []int
+	for i := range w.sources {
+		if len(w.layout.Partition().Fields()) == 0 || w.first[i] != "" && whole.meets(w.first[i], w.last[i]) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+func (w *rewriting) isBad() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.bad) > 0
+}
+
 // holder keeps the entries of one manifest, or counts them.
 type holder struct {
 	packer
-	in     *keyRange
+	// in are the ranges of which entries are kept, each with the index of its range as
+	// rank; nil: all.
+	in     []keyRange
 	source int32
 	places *places
 	counts *histogram
-	over   *atomic.Bool
+	// over: entries are not kept but counted.
+	over *atomic.Bool
 
 	first, last string
 	place       *place
-	// run of entries of one partition that is not counted yet.
+	// run is how much there is of the partition with the key that is not counted yet.
 	key []byte
 	run int64
 }
 
 func (h *holder) entry(t *manifest.Transcript, key []byte, number int32) error {
-	if h.in != nil && !h.in.has(key) {
-		return nil
+	if h.in != nil {
+		if h.place == nil || h.place.key != string(key) {
+			// It is passed on at once: no need to know it again.
+			h.place = &place{key: string(key), partition: bytes.Clone(t.Partition), rank: find(h.in, key)}
+		}
+		if h.place.rank < 0 {
+			return nil
+		}
+		return h.add(t, h.place, 0, h.source, number)
 	}
-	if h.first == "" || string(key) < h.first {
-		h.first = string(key)
-	}
-	if string(key) > h.last {
-		h.last = string(key)
-	}
-	if h.in == nil && h.over.Load() {
+	h.extend(key)
+	if h.over.Load() {
 		return h.count(t, key)
 	}
 	more := int64(0)
@@ -166,6 +241,15 @@ func (h *holder) entry(t *manifest.Transcript, key []byte, number int32) error {
 		h.place, more = h.places.of(key, t.Partition)
 	}
 	return h.add(t, h.place, more, h.source, number)
+}
+
+func (h *holder) extend(key []byte) {
+	if h.first == "" || string(key) < h.first {
+		h.first = string(key)
+	}
+	if string(key) > h.last {
+		h.last = string(key)
+	}
 }
 
 func (h *holder) count(t *manifest.Transcript, key []byte) error {
@@ -177,7 +261,7 @@ func (h *holder) count(t *manifest.Transcript, key []byte) error {
 		h.settle()
 		h.key = append(h.key[:0], key...)
 	}
-	h.run += int64(len(t.Bytes)) + entrySize
+	h.run += int64(len(t.Bytes))
 	return nil
 }
 
@@ -191,45 +275,4 @@ func (h *holder) settle() {
 func (h *holder) end() error {
 	h.settle()
 	return h.flush()
-}
-
-// writeAll writes entries in their order.
-func (w *rewriting) writeAll(held []entry) error {
-	var t manifest.Transcript
-	for i := range held {
-		if err := w.out.add(held[i].transcript(w.layout, &t)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// pass writes everything in the order in which it is read.
-func (w *rewriting) pass(ctx context.Context) error { return w.passRange(ctx, nil) }
-
-func (w *rewriting) passRange(ctx context.Context, in *keyRange) error {
-	where, lanes := newPlaces(), w.meeting(in)
-	var over atomic.Bool
-	return w.checked(newFeed(len(lanes)).run(ctx, func(ctx context.Context, lane int, give func(piece) error) error {
-		i := lanes[lane]
-		return w.read(ctx, i, &holder{packer: packer{give: give}, in: in, source: int32(i), places: where, over: &over})
-	}, func(_ int, p piece) error {
-		if w.isBad() {
-			return nil // what is written is of no use, but others may be bad too
-		}
-		return w.writeAll(p.entries)
-	}))
-}
-
-func (w *rewriting) checked(err error) error {
-	if err == nil && w.isBad() {
-		return errBad
-	}
-	return err
-}
-
-func (w *rewriting) isBad() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.bad) > 0
 }

@@ -1,30 +1,26 @@
 package manifests
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"deckhand/internal/manifest"
 )
 
-// uploadsInFlight is how many manifests are stored while the next is written. Each
-// is held in memory.
+// uploadsInFlight is how many manifests are stored while others are written. Each is
+// held in memory.
 const uploadsInFlight = 3
 
 // maxTargetSize in bytes of a manifest that is written, which is held in memory
 // until it is stored.
 const maxTargetSize = 64 << 20
 
-// roller writes entries into manifests of the target size, one after the other, and
-// stores them. It is used by one goroutine.
-type roller struct {
+// outlet stores the manifests of one rewriting. It is used by one goroutine.
+type outlet struct {
 	layout      *manifest.Layout
 	compression manifest.Compression
-	target      int64
 	// name gives the path of the next manifest, after it was noted where it is found
 	// again.
 	name func(ctx context.Context) (string, error)
@@ -33,84 +29,89 @@ type roller struct {
 
 	ctx     context.Context
 	uploads *errgroup.Group
-	buffers sync.Pool
+	open    map[*roller]bool
 
-	writer  *manifest.Writer
-	buffer  *bytes.Buffer
 	written []*manifest.Written
 	entries int64
-	rows    int64
 }
 
-// begin makes the roller ready. The context is for what is stored.
-func (r *roller) begin(ctx context.Context) {
-	r.uploads, r.ctx = errgroup.WithContext(ctx)
-	r.uploads.SetLimit(uploadsInFlight)
-	r.buffers.New = func() any { return &bytes.Buffer{} }
+// begin makes the outlet ready. The context is for what is stored.
+func (o *outlet) begin(ctx context.Context) {
+	o.uploads, o.ctx = errgroup.WithContext(ctx)
+	o.uploads.SetLimit(uploadsInFlight)
+	o.open = map[*roller]bool{}
 }
+
+// end waits until all is stored. err is what went wrong before: then what is stored
+// is of no use, and neither is what is written yet.
+func (o *outlet) end(err error) error {
+	for r := range o.open {
+		r.writer.Abort()
+		r.buffer.drop()
+	}
+	if stored := o.uploads.Wait(); stored != nil {
+		return stored // the cause of what came after it
+	}
+	return err
+}
+
+// roller writes entries into manifests of the target size, one after the other.
+type roller struct {
+	*outlet
+	target int64
+	writer *manifest.Writer
+	buffer chunks
+}
+
+func (o *outlet) roller(target int64) *roller { return &roller{outlet: o, target: target} }
 
 func (r *roller) add(t *manifest.Transcript) error {
 	if r.writer != nil && r.writer.Size() >= r.target {
-		if err := r.roll(); err != nil {
+		if err := r.end(); err != nil {
 			return err
 		}
 	}
 	if r.writer == nil {
-		path, err := r.name(r.ctx)
-		if err != nil {
+		if err := r.begin(); err != nil {
 			return err
-		}
-		buffer, isBuffer := r.buffers.Get().(*bytes.Buffer)
-		if !isBuffer {
-			buffer = &bytes.Buffer{}
-		}
-		buffer.Reset()
-		r.buffer = buffer
-		if r.writer, err = manifest.NewWriter(r.buffer, path, r.layout, r.compression); err != nil {
-			return fmt.Errorf("begin a manifest: %w", err)
 		}
 	}
 	if err := r.writer.Add(t); err != nil {
 		return fmt.Errorf("write a manifest: %w", err)
 	}
 	r.entries++
-	r.rows += t.RecordCount
 	return nil
 }
 
-// roll ends the manifest that is written.
-func (r *roller) roll() error {
+func (r *roller) begin() error {
+	path, err := r.name(r.ctx)
+	if err != nil {
+		return err
+	}
+	if r.writer, err = manifest.NewWriter(&r.buffer, path, r.layout, r.compression); err != nil {
+		return fmt.Errorf("begin a manifest: %w", err)
+	}
+	r.open[r] = true
+	return nil
+}
+
+// end ends the manifest that is written, if there is one, and stores it.
+func (r *roller) end() error {
+	if r.writer == nil {
+		return nil
+	}
 	written, err := r.writer.Close()
 	if err != nil {
 		return fmt.Errorf("end a manifest: %w", err)
 	}
+	delete(r.open, r)
 	r.writer = nil
-	r.written = append(r.written, written)
+	r.outlet.written = append(r.outlet.written, written)
 	if r.store == nil {
-		r.buffers.Put(r.buffer)
+		r.buffer.drop()
 		return nil
 	}
-	buffer := r.buffer
-	r.uploads.Go(func() error {
-		defer r.buffers.Put(buffer)
-		return r.store(r.ctx, written.Path, buffer.Bytes())
-	})
+	data := r.buffer.take()
+	r.uploads.Go(func() error { return r.store(r.ctx, written.Path, data) })
 	return r.ctx.Err()
-}
-
-// end ends the last manifest and waits until all are stored. err is what went wrong
-// before: then what is stored is of no use.
-func (r *roller) end(err error) error {
-	if r.writer != nil {
-		if err == nil {
-			err = r.roll()
-		} else {
-			r.writer.Abort()
-			r.writer = nil
-		}
-	}
-	if stored := r.uploads.Wait(); stored != nil {
-		return stored // the cause of what came after it
-	}
-	return err
 }
