@@ -291,7 +291,7 @@ func TestAProducerScansAgainAndAgainAndShowsIt(t *testing.T) {
 	get("/readyz")
 	metrics := get("/metrics")
 	require.Contains(t, metrics, `deckhand_scan_tables{catalog="lake"} 2`)
-	require.Contains(t, metrics, `deckhand_jobs_published_total{catalog="lake"} 1`)
+	require.Contains(t, metrics, `deckhand_jobs_published_total{catalog="lake",kind="expire"} 1`)
 	require.Contains(t, metrics, `deckhand_catalog_requests_total{op="loadTable",status="304"}`)
 	process.Signal(t, syscall.SIGTERM)
 	require.Equal(t, 0, process.Wait(t), process.Output())

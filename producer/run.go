@@ -191,7 +191,10 @@ func (r *runner) lead(ctx context.Context, lease *queue.Lease) {
 			return
 		}
 		for _, c := range summary.Catalogs {
-			r.metrics.Scanned(c.Catalog, c.Tables, c.Failed+c.Problems, c.Published())
+			r.metrics.Scanned(c.Catalog, c.Tables, c.Failed+c.Problems)
+			for kind, counts := range c.Kinds {
+				r.metrics.Published(c.Catalog, kind, counts.Published)
+			}
 		}
 		r.metrics.ScanTook(time.Since(started))
 	}

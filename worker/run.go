@@ -62,7 +62,7 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 	}
 	defer func() { err = errors.Join(err, box.close()) }()
 	handlers, err := box.handlers(handlerConfig{
-		worker: name, dryRun: s.Config.Worker.DryRun, log: log, list: countDeleted(metrics),
+		worker: name, dryRun: s.Config.Worker.DryRun, log: log, list: countFiles(metrics),
 	})
 	if err != nil {
 		return command.Exit(command.BadInput, err)
@@ -144,10 +144,14 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-func countDeleted(metrics *telemetry.Metrics) func(receipt.PathRecord) {
+// countFiles counts what becomes of files.
+func countFiles(metrics *telemetry.Metrics) func(receipt.PathRecord) {
 	return func(path receipt.PathRecord) {
-		if path.Action == "deleted" {
+		switch path.Action {
+		case "deleted":
 			metrics.FileDeleted(path.Bytes)
+		case "moved":
+			metrics.FileMoved()
 		}
 	}
 }

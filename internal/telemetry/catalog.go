@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"deckhand/jobs"
 )
 
 // catalogMetrics count what is asked of catalogs, and what scans of them found.
@@ -25,7 +27,7 @@ func newCatalogMetrics(namespace string) catalogMetrics {
 		scanFailures: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "scan_failures",
 			Help: "Tables that the last scan of a catalog could not look at, and policies that it could not carry out."}, []string{"catalog"}),
 		published: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "jobs_published_total",
-			Help: "Jobs that scans of a catalog queued."}, []string{"catalog"}),
+			Help: "Jobs that scans of a catalog queued, by kind."}, []string{"catalog", "kind"}),
 		scanned: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "scan_seconds",
 			Help: "How long a scan of all catalogs took.", Buckets: []float64{0.1, 1, 5, 10, 30, 60, 300, 600, 1800}}),
 	}
@@ -37,10 +39,14 @@ func (m *Metrics) CatalogRequest(op string, status int) {
 }
 
 // Scanned notes what a scan found in a catalog.
-func (m *Metrics) Scanned(catalog string, tables, failures, published int) {
+func (m *Metrics) Scanned(catalog string, tables, failures int) {
 	m.scannedTables.WithLabelValues(catalog).Set(float64(tables))
 	m.scanFailures.WithLabelValues(catalog).Set(float64(failures))
-	m.published.WithLabelValues(catalog).Add(float64(published))
+}
+
+// Published counts jobs of a kind that a scan of a catalog queued.
+func (m *Metrics) Published(catalog string, kind jobs.Kind, count int) {
+	m.published.WithLabelValues(catalog, string(kind)).Add(float64(count))
 }
 
 // ScanTook notes how long a scan of all catalogs took.

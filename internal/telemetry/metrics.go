@@ -28,6 +28,7 @@ type Metrics struct {
 
 	filesDeleted prometheus.Counter
 	bytesDeleted prometheus.Counter
+	filesMoved   prometheus.Counter
 	requests     *prometheus.CounterVec
 	throttled    prometheus.Counter
 
@@ -61,6 +62,8 @@ func NewMetrics(build Build) *Metrics {
 			Help: "Files deleted."}),
 		bytesDeleted: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "bytes_deleted_total",
 			Help: "Bytes of deleted files whose size was known."}),
+		filesMoved: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "files_moved_total",
+			Help: "Orphan files moved into the trash of their table."}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "storage_requests_total",
 			Help: "Requests to object stores, by operation and outcome."}, []string{"op", "code"}),
 		throttled: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "storage_throttled_total",
@@ -71,7 +74,7 @@ func NewMetrics(build Build) *Metrics {
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "goversion": build.Go}})
 	info.Set(1)
 	m.registry.MustRegister(m.settled, m.duration, m.queued, m.attempts, m.slots, m.leaseLost, m.heartbeat,
-		m.filesDeleted, m.bytesDeleted, m.requests, m.throttled, info,
+		m.filesDeleted, m.bytesDeleted, m.filesMoved, m.requests, m.throttled, info,
 		m.catalogRequests, m.scannedTables, m.scanFailures, m.published, m.scanned,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -117,6 +120,9 @@ func (m *Metrics) FileDeleted(bytes int64) {
 	m.filesDeleted.Inc()
 	m.bytesDeleted.Add(float64(max(bytes, 0)))
 }
+
+// FileMoved counts a file that was moved into a trash.
+func (m *Metrics) FileMoved() { m.filesMoved.Inc() }
 
 // Handler serves the metrics in Prometheus' text format.
 func (m *Metrics) Handler() http.Handler {

@@ -109,6 +109,8 @@ func TestMetricsHaveTheirDocumentedNames(t *testing.T) {
 	m.StorageThrottled("bucket")
 	m.FileDeleted(100)
 	m.FileDeleted(-1)
+	m.FileMoved()
+	m.Published("lake", jobs.Orphans, 2)
 	_, body := get(t, serve(t, ServerConfig{Metrics: m})+"/metrics")
 	for _, want := range []string{
 		`deckhand_jobs_settled_total{kind="purge",outcome="completed"} 1`,
@@ -124,6 +126,8 @@ func TestMetricsHaveTheirDocumentedNames(t *testing.T) {
 		`deckhand_heartbeat_seconds_count 1`,
 		`deckhand_files_deleted_total 2`,
 		`deckhand_bytes_deleted_total 100`,
+		`deckhand_files_moved_total 1`,
+		`deckhand_jobs_published_total{catalog="lake",kind="orphans"} 2`,
 		`deckhand_storage_requests_total{code="OK",op="DeleteObjects"} 1`,
 		`deckhand_storage_throttled_total 1`,
 		`deckhand_build_info{goversion="go1",revision="abc",version="v1"} 1`,
