@@ -2,6 +2,10 @@
 // and without a catalog: the root metadata file, the manifest lists and
 // manifests that it names, and the entries of those.
 //
+// This is the one walk of every kind of job: a [Shelf] reads each manifest list
+// once and has each manifest once, with all that the lists say of it; [Walk] shows
+// the entries of manifests; and a [Reach] shows every file that a table needs.
+//
 // It also says which snapshots and refs a table's retention lets go, from the
 // metadata alone ([Metadata.Expired]).
 //

@@ -155,7 +155,7 @@ func TestTheTreeNamesEachManifestOnceWhateverItsSpelling(t *testing.T) {
 		m, err := Load(t.Context(), shelf{objects: objects}, root)
 		require.NoError(t, err, table.Name)
 		require.Equal(t, table.UUID, m.UUID)
-		tree, err := ReadTree(t.Context(), shelf{objects: objects}, m, 4)
+		tree, err := NewShelf(shelf{objects: objects}, 4).Read(t.Context(), m.Names(nil))
 		require.NoError(t, err)
 		require.Len(t, tree.Manifests, table.Count(tabletest.KindManifest), table.Name)
 		require.Len(t, tree.Lists, table.Count(tabletest.KindManifestList), table.Name)

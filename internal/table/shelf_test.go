@@ -84,7 +84,7 @@ func TestAListOfManyManifestsThatOthersNameTooTakesFewBytes(t *testing.T) {
 		h.Lists = append(h.Lists, tabletest.HandmadeList{Path: fmt.Sprintf("s3://w/t/metadata/l%d.avro", s), Manifests: slices.Clone(named)})
 	}
 	from := shelf{objects: stored(h)}
-	tree, err := ReadTree(t.Context(), from, loadAt(t, from, h.Root), 8)
+	tree, err := NewShelf(from, 8).Read(t.Context(), loadAt(t, from, h.Root).Names(nil))
 	require.NoError(t, err)
 	require.Len(t, tree.Manifests, 10*snapshots)
 	bytes := 0

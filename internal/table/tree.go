@@ -2,7 +2,6 @@ package table
 
 import (
 	"cmp"
-	"context"
 	"slices"
 )
 
@@ -40,12 +39,6 @@ type Tree struct {
 	Manifests []*Manifest
 
 	names bitmap
-}
-
-// ReadTree reads what the snapshots of the metadata name, inFlight lists at once.
-// For the rest see [Shelf.Read].
-func ReadTree(ctx context.Context, from Opener, m *Metadata, inFlight int) (*Tree, error) {
-	return NewShelf(from, inFlight).Read(ctx, m.Names(nil))
 }
 
 // Has says whether a manifest of the same shelf is part of the tree.

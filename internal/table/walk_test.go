@@ -56,7 +56,7 @@ func synthetic(t *testing.T) (shelf, []*Manifest) {
 	from := shelf{objects: objects}
 	m, err := Load(t.Context(), from, root)
 	require.NoError(t, err)
-	tree, err := ReadTree(t.Context(), from, m, 4)
+	tree, err := NewShelf(from, 4).Read(t.Context(), m.Names(nil))
 	require.NoError(t, err)
 	return from, tree.Manifests
 }

@@ -62,7 +62,7 @@ func (r *run) deleteData(ctx context.Context, g *going, s *sieve) error {
 	}
 	entries := erase.Entries{
 		From: r.table.Reader, Manifests: manifests, Done: r.ck.Done, Stride: stride, Judge: d,
-		Readers: manifestsInFlight, Batches: r.settings.MaxConcurrentDeletes, Logger: r.cfg.Logger,
+		Readers: table.DefaultManifestsInFlight, Batches: r.settings.MaxConcurrentDeletes, Logger: r.cfg.Logger,
 	}
 	if !r.dryRun {
 		entries.With, entries.Save = r.table.Eraser, d.saveDone

@@ -107,7 +107,7 @@ func (r *run) open(ctx context.Context, loaded *polaris.Loaded) error {
 	if err := r.table.Open(ctx, loaded, r.dryRun); err != nil {
 		return err
 	}
-	r.folder, r.shelf = r.table.MetadataFolder.Join(recordFolder), table.NewShelf(r.table.Reader, listsInFlight)
+	r.folder, r.shelf = r.table.MetadataFolder.Join(recordFolder), table.NewShelf(r.table.Reader, table.DefaultListsInFlight)
 	return nil
 }
 

@@ -12,13 +12,6 @@ import (
 	"deckhand/internal/table"
 )
 
-const (
-	// listsInFlight manifest lists are read at once.
-	listsInFlight = 32
-	// manifestsInFlight are read at once.
-	manifestsInFlight = 32
-)
-
 // largeTable is how many files stay, at least, where the set of those that could
 // go is made first. A set of a million takes 16 MiB.
 const largeTable = 1_000_000
@@ -141,7 +134,7 @@ func (s *sieve) walk(ctx context.Context, manifests []*table.Manifest, into, amo
 		return nil
 	}
 	v := collector{manifests: manifests, into: into, among: among, end: end}
-	err := table.Walk(ctx, s.from, manifests, table.WalkConfig{InFlight: manifestsInFlight}, v)
+	err := table.Walk(ctx, s.from, manifests, table.WalkConfig{}, v)
 	return erase.Failure(ctx, err)
 }
 
