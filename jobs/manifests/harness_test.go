@@ -10,6 +10,7 @@ import (
 	"deckhand/internal/jobtest"
 	"deckhand/internal/maintenance"
 	"deckhand/internal/maintenance/maintenancetest"
+	"deckhand/internal/receipt"
 	"deckhand/internal/s3test"
 	"deckhand/jobs"
 	"deckhand/jobs/manifests"
@@ -65,3 +66,5 @@ func (y *yard) rewriteAt(c *maintenancetest.Counter, params string) (*manifests.
 	y.T.Helper()
 	return jobtest.Run[manifests.Receipt](y.T.Context(), y.T, y.handler(c), jobWith(params), &jobtest.Progress{})
 }
+
+func kindOf(reason string) receipt.Reason { return receipt.Reason(reason) }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"deckhand/internal/erase"
 	"deckhand/internal/maintenance"
 	"deckhand/internal/manifest"
+	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
 )
@@ -83,8 +85,15 @@ func (r *run) sources(ctx context.Context, m *table.Metadata) (*table.Snapshot, 
 		return nil, nil, errNoList
 	}
 	if err != nil {
-		return nil, nil, maintenance.StorageFailure(ctx, fmt.Errorf("read the manifest list of snapshot %d: %w: "+
-			"nothing was changed; mend it or roll the table back, and requeue", current.ID, err))
+		remedy := "mend it or roll the table back"
+		switch {
+		case erase.IsOutside(err):
+			remedy = "add the table's location to the locations of the catalog's storage section"
+		case errors.Is(err, storage.ErrDenied):
+			remedy = "the keys must allow to read below the table's locations"
+		}
+		return nil, nil, maintenance.StorageFailure(ctx, fmt.Errorf("read the manifest list of snapshot %d: %w: nothing was changed; %s, and requeue",
+			current.ID, err, remedy))
 	}
 	return current, all, nil
 }
