@@ -121,11 +121,17 @@ func examineClock(ctx context.Context, address, area string, r *report) {
 		r.add(verdictSkip, area, "clock", "%v", err)
 		return
 	}
+	reportClock(difference, "clock", address, "requests are refused at 15m", area, r)
+}
+
+// reportClock says how far the clock at an address, or of a store, is ahead of ours.
+// beyond is what follows where it is too far.
+func reportClock(difference time.Duration, check, address, beyond, area string, r *report) {
 	off := difference.Abs()
 	level, advice := verdictOK, ""
 	switch {
 	case off > clockFail:
-		level, advice = verdictFail, "; set the clock, requests are refused at 15m"
+		level, advice = verdictFail, "; set the clock, "+beyond
 	case off > clockWarn:
 		level, advice = verdictWarn, "; set the clock"
 	}
@@ -134,10 +140,10 @@ func examineClock(ctx context.Context, address, area string, r *report) {
 		direction = "ahead of"
 	}
 	if off <= time.Second { // the header has whole seconds
-		r.add(level, area, "clock", "agrees with %s", address)
+		r.add(level, area, check, "agrees with %s", address)
 		return
 	}
-	r.add(level, area, "clock", "%s %s %s%s", off.Round(time.Second), direction, address, advice)
+	r.add(level, area, check, "%s %s %s%s", off.Round(time.Second), direction, address, advice)
 }
 
 // clockDifference is the store's time minus ours.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"deckhand/internal/config"
 	"deckhand/internal/erase"
@@ -67,7 +68,9 @@ func examineTableStorage(ctx context.Context, client *polaris.Client, id polaris
 		break
 	}
 	// Only orphans are found by listing.
-	r.result(listed, verdictWarn, area, "list a table", location.String())
+	if r.result(listed, verdictWarn, area, "list a table", location.String()) {
+		examineTableClock(ctx, session, location, area, r)
+	}
 	if location.Scheme == "file" && !isFolder(location.Key) {
 		r.add(verdictFail, area, "delete in a table", "%s is not a folder on this machine; mount it here", location)
 		return
@@ -78,6 +81,20 @@ func examineTableStorage(ctx context.Context, client *polaris.Client, id polaris
 		return
 	}
 	r.result(err, verdictFail, area, "delete in a table", location.String())
+}
+
+// examineTableClock compares clocks as a search for orphans does, which deletes
+// nothing where they are too far apart.
+func examineTableClock(ctx context.Context, session *storage.Session, location storage.Location, area string, r *report) {
+	now, known, err := session.StoreClock(ctx, location)
+	switch {
+	case err != nil:
+		r.result(err, verdictWarn, area, "table's clock", "")
+	case !known:
+		r.add(verdictWarn, area, "table's clock", "the store of %s does not tell its time, so how old files are is not known, and no orphan is deleted", location)
+	default:
+		reportClock(time.Until(now), "table's clock", "the store of "+location.String(), "no orphan is deleted from 5m on", area, r)
+	}
 }
 
 // examineCommit asks whether the principal may commit.

@@ -264,7 +264,7 @@ func TestDoctorTriesWhatMaintenanceAsksOfACatalog(t *testing.T) {
 	require.Contains(t, got.Stdout, "sales.orders")
 	require.Contains(t, got.Stdout, "policies")
 	for _, want := range []string{
-		`ok +catalog lake +read a table +file://.*\.metadata\.json`, `ok +catalog lake +list a table +file://`, `ok +catalog lake +delete in a table +file://`,
+		`ok +catalog lake +read a table +file://.*\.metadata\.json`, `ok +catalog lake +list a table +file://`, `ok +catalog lake +table's clock +agrees`, `ok +catalog lake +delete in a table +file://`,
 		`ok +catalog lake +commit +allowed`, `ok +catalog lake +list views +allowed`,
 	} {
 		require.Regexp(t, want, got.Stdout)

@@ -64,7 +64,7 @@ var Keys = []Key{
 		Meaning: "move orphans to the table's trash, where a later run deletes them after so long; `forever` keeps them. Silent: they are deleted at once",
 	}, {
 		Name: "max-files", Type: Whole, Least: 1, Most: anInt, Kinds: onlyOrphans,
-		Meaning: "so many files are deleted or moved by one run at most; the rest is left to the next, which is due at once. Default: as many as a run has room for",
+		Meaning: "so many files are deleted or moved by one run at most; the rest is left to the next, which is due at once. Default: 250000",
 	}, {
 		Name: "prefix-listing", Type: Flag, Kinds: onlyOrphans, NoEffect: true,
 		Meaning: "taken, without effect: stores are always listed by prefix",
