@@ -109,15 +109,15 @@ func BenchmarkOrphansMemory(b *testing.B) {
 		return os.WriteFile(onDisk(strings.TrimPrefix(location, "s3://warehouse/")), data.Bytes(), 0o600)
 	})
 	require.NoError(b, err)
-	keys := make([]string, 0, 1_101_000)
-	for path := range made.Paths() {
-		keys = append(keys, strings.TrimPrefix(path, "s3://warehouse/"))
-	}
-	for n := range 100_000 {
-		keys = append(keys, fmt.Sprintf("db/t/data/bucket=%d/%05d-7-5a5a5a5a-0000%08x-00001.parquet", n%16, n, n))
-	}
-	all := newWarehouse(b, keys)
-	keys = nil
+	all := newWarehouse(b, func() (keys []string) {
+		for path := range made.Paths() {
+			keys = append(keys, strings.TrimPrefix(path, "s3://warehouse/"))
+		}
+		for n := range 100_000 {
+			keys = append(keys, fmt.Sprintf("db/t/data/bucket=%d/%05d-7-5a5a5a5a-0000%08x-00001.parquet", n%16, n, n))
+		}
+		return keys
+	}())
 	y := &yard{Yard: mt.NewYardOn(b, server)}
 	y.Open(made.MetadataLocation)
 	server.Fault(func(_ int64, op string, r *http.Request) *s3test.Fault {

@@ -60,8 +60,8 @@ type Receipt struct {
 	Kept receipt.KeptFiles `json:"kept,omitempty"`
 	// Foreign are folders that were left alone, at most 100.
 	Foreign []string `json:"foreign,omitempty"`
-	// Loads is how often the table was loaded again, Adopted how many commits were
-	// found so.
+	// Loads is how often the table was loaded again, and Commits how often it had
+	// changed then.
 	Loads   int `json:"loads"`
 	Commits int `json:"commits"`
 	// Took is how long the steps took, in milliseconds.

@@ -32,8 +32,8 @@ func (s *sift) see(o storage.Object) {
 	s.receipt.Listed.Files++
 	s.receipt.Listed.Bytes += size
 	ours := s.foreign.look(l, s.place.from)
-	found, other := s.reached.find(l.Key, s.prefix)
-	if found == named {
+	compared, other := s.reached.find(l.Key, s.prefix)
+	if compared == named {
 		s.receipt.Named.Files++
 		s.receipt.Named.Bytes += size
 		return
@@ -50,9 +50,9 @@ func (s *sift) see(o storage.Object) {
 		s.tally.keep(UnknownAge, l, size)
 	case !o.ModTime.Before(s.before):
 		s.tally.keep(Young, l, size)
-	case s.run.found.count >= s.most:
+	case s.found.count >= s.most:
 		s.tally.keep(BeyondCap, l, size)
 	default:
-		s.run.found.add(candidate{location: l, size: size, written: o.ModTime, place: s.number, other: other, mismatched: found == mismatched})
+		s.found.add(candidate{location: l, size: size, written: o.ModTime, place: s.number, other: other, mismatched: compared == mismatched})
 	}
 }
