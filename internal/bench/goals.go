@@ -30,6 +30,10 @@ var goals = []Goal{
 	{Benchmark: "Expire/many-snapshots", Metric: "ns/op", Max: most(1.5e9)},
 	{Benchmark: "Expire/many-snapshots", Metric: "ns/op", Ratio: 10},
 	{Benchmark: "Expire/many-entries", Metric: "ns/op", Ratio: 10},
+	// Spark took 10.4 s for the same table and latency.
+	{Benchmark: "Orphans/20ms", Metric: "ns/op", Max: most(2.08e9)},
+	{Benchmark: "Orphans/20ms", Metric: "ns/op", Ratio: 5},
+	{Benchmark: "OrphansMemory", Metric: "peak-MiB", Max: most(128)},
 	// Ten thousand tables: an answer without a body for each, and no more.
 	{Benchmark: "Scan/unchanged", Metric: "peak-MiB", Max: most(100)},
 	{Benchmark: "Scan/unchanged", Metric: "loads", Max: most(10_000)},
