@@ -250,8 +250,10 @@ func TestSecondSignalEndsTheWorkerAtOnce(t *testing.T) {
 		status := decode[queue.Status](t, worker(t, "status", "--json", "--nats-url", server.URL()).Stdout)
 		return len(status.Running) == 1 && status.Kinds[0].Running == 1
 	}, "the job does not run")
-	_, metrics := get(t, health+"/metrics")
-	require.Contains(t, metrics, `deckhand_jobs_running{kind="purge"} 1`)
+	clitest.Eventually(t, func() bool {
+		_, metrics := get(t, health+"/metrics")
+		return strings.Contains(metrics, `deckhand_jobs_running{kind="purge"} 1`)
+	}, "the metrics do not show it")
 
 	process.Signal(t, syscall.SIGTERM)
 	process.WaitFor(t, "drains")
