@@ -35,7 +35,7 @@ func TestNeighboursOfEachKindAreFoundWhereTheirLocationsTouch(t *testing.T) {
 		found, err := w.index.Inside(t.Context(), ownership.Query{ID: id("n", "t"), Mode: mode, Locations: own})
 		require.NoError(t, err)
 		require.Empty(t, found.Unasked)
-		require.Equal(t, w.time(), found.Looked)
+		require.WithinDuration(t, w.time(), found.Looked, time.Minute)
 		for _, n := range found.Neighbours {
 			texts = append(texts, fmt.Sprintf("%s %s: %s %s %s", n.Kind, n.ID, n.Location, n.Relation, n.Own))
 		}
@@ -51,6 +51,12 @@ func TestNeighboursOfEachKindAreFoundWhereTheirLocationsTouch(t *testing.T) {
 	require.Equal(t, append([]string{
 		"table m.around: " + place("") + " around " + place("/n/t"), "table m.around: " + place("") + " around " + place("/n/v"),
 	}, near...), inside(ownership.Catalog))
+
+	w.drop("n", "inside")
+	w.drop("m", "around")
+	require.Contains(t, inside(ownership.Namespace), near[1], "it is not a minute ago")
+	w.pass(2 * time.Minute)
+	require.Equal(t, append(near[:1:1], near[2:]...), inside(ownership.Catalog))
 }
 
 func TestWhatThePrincipalMayNotSeeIsSaidAndMissingRightsToTablesAreAnError(t *testing.T) {
@@ -96,7 +102,7 @@ func TestWhatThePrincipalMayNotSeeIsSaidAndMissingRightsToTablesAreAnError(t *te
 
 func TestNamespacesThatNobodyAsksForAreForgotten(t *testing.T) {
 	t.Parallel()
-	w := newTown(t, func(c *ownership.Config) { c.MaxEntries = 8 })
+	w := newTown(t, func(c *ownership.Config) { c.MaxEntries = 5 })
 	dropped := w.build("t", nil)
 	for _, namespace := range []string{"a", "b", "c"} {
 		for _, name := range []string{"x", "y", "z"} {

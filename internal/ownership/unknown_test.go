@@ -190,7 +190,7 @@ func TestTablesThatCannotBeMaintainedCanBeTold(t *testing.T) {
 
 func TestCallersShareALookAndOneThatLeavesDoesNotFailTheOthers(t *testing.T) {
 	t.Parallel()
-	w := newTown(t)
+	w := newTown(t, func(c *ownership.Config) { c.Now = time.Now })
 	for i := range 20 {
 		w.settled("n", fmt.Sprint("t", i))
 	}
