@@ -28,7 +28,6 @@ type choice struct {
 // out.
 func choose(group []*source, target int64) choice {
 	var small, large, fine []*source
-	var bytes int64
 	for _, s := range group {
 		switch size := s.bytes(); {
 		case size*100 < target*smallPercent:
@@ -37,37 +36,70 @@ func choose(group []*source, target int64) choice {
 			large = append(large, s)
 		default:
 			fine = append(fine, s)
-			continue
 		}
+	}
+	merged := mergeable(small, fine, target)
+	c := choice{merge: len(merged) > 0, split: len(large) > 0, chosen: slices.Concat(large, merged)}
+	var bytes int64
+	for _, s := range c.chosen {
 		bytes += s.bytes()
 	}
-	made := max(1, int((bytes+target-1)/target))
-	c := choice{merge: len(small) > 1 && made < len(small)+len(large), split: len(large) > 0}
-	if c.cluster = scattered(fine, small, made, c.merge || c.split); c.cluster {
+	made := int((bytes + target - 1) / target)
+	if c.cluster = scattered(fine, merged, made); c.cluster {
 		c.chosen = group
-		return c
-	}
-	if c.merge || c.split {
-		c.chosen = slices.Concat(large, small)
-		if !c.merge {
-			c.chosen = large
-		}
 	}
 	return c
+}
+
+// fullPercent of the target is what neighbours may have to be merged.
+const fullPercent = 90
+
+// mergeable are the small manifests that can be fewer. Neighbours in the order of
+// their partitions are merged, and one of the right size between them keeps them
+// apart: else a manifest that ends with a partition, as it was made, would be taken
+// for one that is too small.
+func mergeable(small, fine []*source, target int64) (merged []*source) {
+	all := slices.Concat(small, fine)
+	isSmall := map[*source]bool{}
+	for _, s := range small {
+		isSmall[s] = true
+	}
+	slices.SortStableFunc(all, func(a, b *source) int { return bytes.Compare(a.span.begin(), b.span.begin()) })
+	var run []*source
+	var filled int64
+	made := 0
+	end := func() {
+		if made < len(run) {
+			merged = append(merged, run...)
+		}
+		run, filled, made = nil, 0, 0
+	}
+	for _, s := range all {
+		if !isSmall[s] {
+			if s.span.known {
+				end()
+			}
+			continue
+		}
+		if made == 0 || filled+s.bytes() > target*fullPercent/100 {
+			made, filled = made+1, 0
+		}
+		filled += s.bytes()
+		run = append(run, s)
+	}
+	end()
+	return merged
 }
 
 // scattered says that more than a quarter of the manifests that are of the right
 // size hold partitions between those of the others, with those that would be made
 // of the others too if there is reason to make them.
-func scattered(fine, others []*source, made int, making bool) bool {
-	loose, total := len(fine)-chain(fine), len(fine)
-	if making {
-		total += made
-		if slices.ContainsFunc(others, func(o *source) bool {
-			return slices.ContainsFunc(fine, func(f *source) bool { return f.span.overlaps(o.span) })
-		}) {
-			loose += made + made/2 + 1 // some more, so that the next run is of the same opinion
-		}
+func scattered(fine, others []*source, made int) bool {
+	loose, total := len(fine)-chain(fine), len(fine)+made
+	if slices.ContainsFunc(others, func(o *source) bool {
+		return slices.ContainsFunc(fine, func(f *source) bool { return f.span.overlaps(o.span) })
+	}) {
+		loose += made + made/2 + 1 // some more, so that the next run is of the same opinion
 	}
 	return loose*4 > total
 }
@@ -94,6 +126,9 @@ func chain(all []*source) int {
 	}
 	return unknown + count
 }
+
+// begin sorts spans by where they begin.
+func (s span) begin() []byte { return bytes.Join(s.low, nil) }
 
 // end sorts spans by where they end; one that says less ends later.
 func (s span) end() []byte { return append(bytes.Join(s.high, nil), 0xff) }

@@ -81,13 +81,11 @@ func (f *feed) run(ctx context.Context, read func(ctx context.Context, lane int,
 		}
 		return nil
 	})
-	if err := group.Wait(); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return err
+	err := group.Wait()
+	if ctx.Err() != nil { // what was not read then is no error of its own
+		return context.Cause(ctx)
 	}
-	return nil
+	return err
 }
 
 func (f *feed) stop() {

@@ -31,6 +31,7 @@ type forged struct {
 	format  iceberg.FileFormat
 	// partition by the value of the column k; nil: null.
 	partition any
+	text      string // of the field s, where the spec has it
 	sequence  int64
 	about     string // referenced data file
 	bounds    string // of file_path
@@ -102,6 +103,9 @@ func (f *forge) file(spec int, file forged, firstRow *int64) iceberg.DataFile {
 	partition := map[int]any{}
 	if f.specs[spec].NumFields() > 0 {
 		partition[1000] = file.partition
+	}
+	if f.specs[spec].NumFields() > 1 {
+		partition[1001] = file.text
 	}
 	format := iceberg.ParquetFile
 	if file.format != "" {

@@ -332,13 +332,11 @@ func eachEntry(ctx context.Context, reading *reading) error {
 		}
 		group.Go(func() error { return reading.read(inner, i, nobody{}) })
 	}
-	if err := group.Wait(); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return err
+	err := group.Wait()
+	if ctx.Err() != nil { // what was not read then is no error of its own
+		return context.Cause(ctx)
 	}
-	return nil
+	return err
 }
 
 // nobody takes nothing.

@@ -57,11 +57,7 @@ func (w *rewriting) run(ctx context.Context) error {
 	if counted == nil {
 		return w.writeHeld(held)
 	}
-	var packed int64
-	for _, s := range w.sources {
-		packed += s.bytes()
-	}
-	perTarget := int64(float64(w.target) * tightPercent / 100 * float64(counted.total) / float64(max(packed, 1)))
+	perTarget := int64(float64(w.target) * tightPercent / 100 / w.out.packed)
 	for ranges := counted.ranges(max(perTarget, 1)); len(ranges) > 0; {
 		room, n := w.limit, 0
 		for n < len(ranges) && (n == 0 || room > 0) {
@@ -87,6 +83,9 @@ func (w *rewriting) hold(ctx context.Context) (held []entry, counted *histogram,
 		total += p.size
 		if !over.Load() && total > w.limit {
 			over.Store(true)
+			if err := w.out.sample(append(held, p.entries...)); err != nil {
+				return err
+			}
 			count(counts, held)
 			held = nil
 		}
@@ -138,6 +137,9 @@ func order(held []entry, where *places) {
 
 // writeHeld writes entries in their order.
 func (w *rewriting) writeHeld(held []entry) error {
+	if err := w.out.sample(held); err != nil {
+		return err
+	}
 	roller := w.out.roller(w.target)
 	var t manifest.Transcript
 	for i := range held {
@@ -166,6 +168,11 @@ func (w *rewriting) pass(ctx context.Context, ranges []keyRange) error {
 	}, func(_ int, p piece) error {
 		if w.isBad() {
 			return nil // what is written is of no use, but others may be bad too
+		}
+		if w.out.packed == 0 {
+			if err := w.out.sample(p.entries); err != nil {
+				return err
+			}
 		}
 		for i := range p.entries {
 			e := &p.entries[i]

@@ -3,6 +3,7 @@ package manifests
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,6 +31,9 @@ type outlet struct {
 	ctx     context.Context
 	uploads *errgroup.Group
 	open    map[*roller]bool
+
+	// packed is how many bytes are written of one of an entry, about; 0: not known.
+	packed float64
 
 	written []*manifest.Written
 	entries int64
@@ -61,12 +65,14 @@ type roller struct {
 	target int64
 	writer *manifest.Writer
 	buffer chunks
+	// header of the manifest in bytes, and raw bytes of its entries.
+	header, raw int64
 }
 
 func (o *outlet) roller(target int64) *roller { return &roller{outlet: o, target: target} }
 
 func (r *roller) add(t *manifest.Transcript) error {
-	if r.writer != nil && r.writer.Size() >= r.target {
+	if r.writer != nil && r.size() >= r.target {
 		if err := r.end(); err != nil {
 			return err
 		}
@@ -80,7 +86,18 @@ func (r *roller) add(t *manifest.Transcript) error {
 		return fmt.Errorf("write a manifest: %w", err)
 	}
 	r.entries++
+	r.raw += int64(len(t.Bytes))
 	return nil
+}
+
+// size of the manifest so far. Until it has a block, its writer does not know how
+// well the entries can be packed.
+func (r *roller) size() int64 {
+	size := r.writer.Size()
+	if r.packed == 0 {
+		return size
+	}
+	return min(size, r.header+int64(float64(r.raw)*r.packed*11/10))
 }
 
 func (r *roller) begin() error {
@@ -91,7 +108,7 @@ func (r *roller) begin() error {
 	if r.writer, err = manifest.NewWriter(&r.buffer, path, r.layout, r.compression); err != nil {
 		return fmt.Errorf("begin a manifest: %w", err)
 	}
-	r.open[r] = true
+	r.open[r], r.header, r.raw = true, r.writer.Size(), 0
 	return nil
 }
 
@@ -114,4 +131,33 @@ func (r *roller) end() error {
 	data := r.buffer.take()
 	r.uploads.Go(func() error { return r.store(r.ctx, written.Path, data) })
 	return r.ctx.Err()
+}
+
+// sampleSize in bytes of entries is what is packed to know how large manifests
+// become: some blocks.
+const sampleSize = 1 << 20
+
+// sample packs some entries.
+func (o *outlet) sample(held []entry) error {
+	writer, err := manifest.NewWriter(io.Discard, "a sample", o.layout, o.compression)
+	if err != nil {
+		return fmt.Errorf("pack a sample: %w", err)
+	}
+	defer writer.Abort()
+	header, raw := writer.Size(), int64(0)
+	var t manifest.Transcript
+	for i := range held {
+		if err := writer.Add(held[i].transcript(o.layout, &t)); err != nil {
+			return fmt.Errorf("pack a sample: %w", err)
+		}
+		if raw += int64(len(held[i].bytes)); raw > sampleSize {
+			break
+		}
+	}
+	written, err := writer.Close()
+	if err != nil {
+		return fmt.Errorf("pack a sample: %w", err)
+	}
+	o.packed = float64(max(written.Length-header, 1)) / float64(max(raw, 1))
+	return nil
 }
