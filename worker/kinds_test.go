@@ -49,7 +49,7 @@ func TestJobsOfEveryKindOnOneTableRunOneAfterTheOther(t *testing.T) {
 	}
 	slices.SortFunc(results, func(a, b *jobs.Result) int { return a.StartedAt.Compare(b.StartedAt.Time) })
 	for i := range results[1:] {
-		require.False(t, results[i+1].StartedAt.Before(results[i].FinishedAt.Time.Truncate(time.Millisecond)), "%s began before %s had ended", results[i+1].Kind, results[i].Kind)
+		require.False(t, results[i+1].StartedAt.Before(results[i].FinishedAt.Truncate(time.Millisecond)), "%s began before %s had ended", results[i+1].Kind, results[i].Kind)
 	}
 	for _, result := range results {
 		switch result.Kind {
