@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/policy"
 	"deckhand/internal/pulltest"
 	"deckhand/internal/receipt"
 	"deckhand/jobs"
@@ -137,4 +139,15 @@ func TestExecRewritesManifestsByTheNamesOfPolicies(t *testing.T) {
 		require.Equal(t, 3, got.Code, "%s: %s", test.set, got.Stdout+got.Stderr)
 		require.Contains(t, got.Stderr, test.want)
 	}
+}
+
+func TestTheDocumentedCapOfASearchIsTheOneInForce(t *testing.T) {
+	t.Parallel()
+	for i := range policy.Keys {
+		if policy.Keys[i].Name == "max-files" {
+			require.Contains(t, policy.Keys[i].Meaning, fmt.Sprintf("Default: %d", orphans.DefaultMaxFiles))
+			return
+		}
+	}
+	require.Fail(t, "there is no key max-files")
 }
