@@ -13,9 +13,9 @@
 // What is guaranteed: a file that the table names is never touched, by whatever
 // spelling it is named; nothing is deleted that is younger than a day by the
 // store's own clock, whatever the settings say, or whose age is not told; nothing
-// while a list or manifest of the table cannot be read, nor below a folder that
-// was not listed to its end; nothing below a folder that has a table of its own;
-// nothing of two tables that share a location. A run that is cut off anywhere and
+// while a list or manifest of the table cannot be read, nor before all was listed to
+// its end; nothing below a folder that has a table of its own; nothing of two tables
+// that share a location. A run that is cut off anywhere and
 // repeated ends the same.
 //
 // The set of what is reached holds hashes, whose only possible mistake is to keep

@@ -17,9 +17,14 @@ import (
 func (r *run) reach(ctx context.Context, loaded *polaris.Loaded) error {
 	err := r.reader.Files(ctx, loaded.Metadata, loaded.MetadataLocation, func(f table.Reached) error {
 		r.reached.add(f.Path)
-		if u := splitURI(f.Path); u.scheme == "" && !strings.HasPrefix(f.Path, "/") {
+		switch u := splitURI(f.Path); {
+		case u.scheme == "" && !strings.HasPrefix(f.Path, "/"):
 			// No version of the format has such paths yet. If it is one, it is this.
 			r.reached.add(loaded.Metadata.Location + "/" + f.Path)
+		case strings.ContainsAny(u.authority, ":@%") && r.reached.prefixes.schemes.of(u.scheme) == "s3":
+			// The key of an access point's ARN begins elsewhere.
+			return jobs.Permanentf("the table names %s, and %q is no bucket, so it cannot be told which file that is: nothing more was deleted; "+
+				"let the table name its files by bucket, or switch the removal of its orphans off", f.Path, u.authority)
 		}
 		return nil
 	})

@@ -25,8 +25,6 @@ const (
 	Mismatched receipt.Reason = "named with another scheme or bucket"
 	// BeyondCap: the run has dealt with as many as it may.
 	BeyondCap receipt.Reason = "left for the next run"
-	// NotListed: not all of the folder that it lies in could be listed.
-	NotListed receipt.Reason = "in a folder that was not listed to its end"
 )
 
 // Receipt is the record of what a search for orphans did.
