@@ -57,21 +57,12 @@ func (x *Index) Inside(ctx context.Context, q Query) (*Surroundings, error) {
 	}
 	found := &Surroundings{}
 	for _, kind := range []Kind{Table, Generic, View} {
-		shelves, looked, err := x.fresh(ctx, q, kind)
+		err := x.inside(ctx, found, kind, q, own)
 		switch {
 		case kind != Table && errors.Is(err, polaris.ErrForbidden):
 			found.Unasked = append(found.Unasked, fmt.Sprintf("the %ss: %v", kind, err))
-			continue
 		case err != nil:
 			return nil, err
-		}
-		if found.Looked.IsZero() || looked.Before(found.Looked) {
-			found.Looked = looked
-		}
-		for _, s := range shelves {
-			if err := s.surround(ctx, found, q, own); err != nil {
-				return nil, err
-			}
 		}
 		q.Alive()
 	}
@@ -82,11 +73,39 @@ func (x *Index) Inside(ctx context.Context, q Query) (*Surroundings, error) {
 	return found, nil
 }
 
-// surround adds what the shelf has.
+// inside adds those of a kind.
+func (x *Index) inside(ctx context.Context, found *Surroundings, kind Kind, q Query, own []spot) error {
+	shelves, looked, err := x.fresh(ctx, q, kind)
+	if err != nil {
+		return err
+	}
+	if found.Looked.IsZero() || looked.Before(found.Looked) {
+		found.Looked = looked
+	}
+	var forbidden error
+	for _, s := range shelves {
+		err := s.surround(ctx, found, q, own)
+		switch {
+		case errors.Is(err, polaris.ErrForbidden):
+			forbidden = cmp.Or(forbidden, err)
+		case err != nil:
+			return err
+		}
+	}
+	return forbidden
+}
+
+// surround adds what the shelf has. The error is of what could not be looked at; what
+// may not be is no reason to leave out the rest.
 func (s *shelf) surround(ctx context.Context, found *Surroundings, q Query, own []spot) error {
 	_, unknown := s.suspects(wanted{}, q)
+	var forbidden error
 	for _, name := range unknown {
-		if _, err := s.again(ctx, name); err != nil {
+		_, err := s.again(ctx, name)
+		switch {
+		case errors.Is(err, polaris.ErrForbidden):
+			forbidden = cmp.Or(forbidden, err)
+		case err != nil:
 			return err
 		}
 	}
@@ -101,5 +120,5 @@ func (s *shelf) surround(ctx context.Context, found *Surroundings, q Query, own 
 			found.Neighbours = append(found.Neighbours, touching)
 		}
 	}
-	return nil
+	return forbidden
 }

@@ -142,21 +142,23 @@ func (s *shelf) confirm(ctx context.Context, name string, want wanted) (*Owner, 
 	return &Owner{Kind: s.kind, ID: s.id(name), UUID: e.uuid, MetadataLocation: e.root, Why: why}, nil
 }
 
-// again asks for the name, outside of a look. The error is [*UnreadableError] when it
-// cannot be told what it is.
+// again asks for the name, outside of a look; nil when there is none of that name.
+// The error is [*UnreadableError] when it cannot be told what it is.
 func (s *shelf) again(ctx context.Context, name string) (*entry, error) {
 	s.mu.Lock()
 	known := s.entries[name]
 	s.mu.Unlock()
 	e, err := s.describe(ctx, name)
+	if known != nil && known.unknown != nil && ownTrouble(err) { // it goes on
+		e, err = known, nil
+	}
 	switch {
-	case known != nil && known.unknown != nil && ownTrouble(err): // it goes on
-		e = known
 	case err != nil:
 		return nil, fmt.Errorf("ask for %s %s: %w", s.kind, s.id(name), err)
+	case e == nil || e.unknown == nil:
+		return e, nil
+	case errors.Is(e.unknown, polaris.ErrForbidden):
+		return nil, fmt.Errorf("ask for %s %s: %w", s.kind, s.id(name), e.unknown)
 	}
-	if e != nil && e.unknown != nil {
-		return nil, &UnreadableError{Kind: s.kind, ID: s.id(name), Err: e.unknown}
-	}
-	return e, nil
+	return nil, &UnreadableError{Kind: s.kind, ID: s.id(name), Err: e.unknown}
 }

@@ -142,16 +142,18 @@ func (s *shelf) describe(ctx context.Context, name string) (*entry, error) {
 	return known, nil
 }
 
-// unreadable errors are about the one table.
+// unreadable errors are about the one table. The others are looked at all the same,
+// so that the look is not begun anew by each question.
 func unreadable(err error) bool {
-	return errors.Is(err, polaris.ErrDamaged) || errors.Is(err, polaris.ErrRejected)
+	return errors.Is(err, polaris.ErrDamaged) || errors.Is(err, polaris.ErrRejected) || errors.Is(err, polaris.ErrForbidden)
 }
 
-// ownTrouble says that the server answers, and this with an error of its own. A store
-// that is away looks the same for each table, see giveUp.
+// ownTrouble says that the error may be the table's own: a server can fail on one, or
+// take too long for it, and answer for all others. A server, or a store, that is away
+// looks the same for each table, see giveUp.
 func ownTrouble(err error) bool {
 	var e *polaris.Error
-	return errors.As(err, &e) && e.Status == http.StatusInternalServerError && e.Type != ""
+	return errors.As(err, &e) && errors.Is(e.Reason, polaris.ErrUnavailable) && e.Status != http.StatusTooManyRequests
 }
 
 func (s *shelf) put(name string, e *entry) {

@@ -158,20 +158,35 @@ func TestAServerThatFailsOnOneTableOnlyIsNotAway(t *testing.T) {
 		w.settled("n", name)
 	}
 	dropped := w.build("t", nil)
-	failing := map[string]bool{"c": true}
-	w.Server.Fault(func(_ int64, _ standin.Kind, r *http.Request) *standin.Fault {
-		if failing[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]] {
-			return &standin.Fault{Status: 500, Type: "NullPointerException"}
-		}
-		return nil
-	})
-	_, err := w.index.Owner(t.Context(), dropped.of())
-	require.ErrorIs(t, err, ownership.ErrUnreadable)
-	require.False(t, isUnavailable(err))
+	fail := func(fault standin.Fault, names string) {
+		w.pass(2 * time.Minute)
+		w.Server.Fault(func(_ int64, kind standin.Kind, r *http.Request) *standin.Fault {
+			if kind == standin.LoadTable && strings.Contains(names, r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]) {
+				return &fault
+			}
+			return nil
+		})
+	}
+	for _, fault := range []standin.Fault{{Status: 500, Type: "NullPointerException"}, {Status: 504}, {Drop: true}} {
+		fail(fault, "c")
+		_, err := w.index.Owner(t.Context(), dropped.of())
+		require.ErrorIs(t, err, ownership.ErrUnreadable)
+		require.False(t, isUnavailable(err))
+	}
 
-	failing = map[string]bool{"a": true, "b": true, "c": true, "d": true, "e": true}
-	w.pass(2 * time.Minute)
-	_, err = w.index.Owner(t.Context(), dropped.of())
+	fail(standin.Fault{Status: 403, Type: "ForbiddenException", Message: "not this one"}, "c")
+	w.Server.ResetCounts()
+	for range 10 {
+		_, err := w.index.Owner(t.Context(), dropped.of())
+		require.ErrorIs(t, err, polaris.ErrForbidden)
+		require.NotErrorIs(t, err, ownership.ErrUnreadable)
+		require.ErrorContains(t, err, "ask for table n.c: ")
+	}
+	require.EqualValues(t, 1, w.Server.Count(standin.ListTables), "the namespace is not looked through anew by each")
+	require.EqualValues(t, 5+10, w.Server.Count(standin.LoadTable))
+
+	fail(standin.Fault{Status: 500, Type: "NullPointerException"}, "abcde")
+	_, err := w.index.Owner(t.Context(), dropped.of())
 	require.NotErrorIs(t, err, ownership.ErrUnreadable)
 	require.True(t, isUnavailable(err))
 }
