@@ -76,7 +76,7 @@ var Keys = []Key{
 		Meaning: "taken, without effect: results are always streamed",
 	}, {
 		Name: "spec-id", Type: Whole, Most: anInt, Kinds: onlyManifest,
-		Meaning: "partition spec whose manifests are rewritten. Default: the table's",
+		Meaning: "partition spec whose manifests are rewritten. Default: every one, each for itself",
 	}, {
 		Name: "sort-by", Type: List, Kinds: onlyManifest,
 		Meaning: "partition fields by which entries are clustered",

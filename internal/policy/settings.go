@@ -65,7 +65,7 @@ type Orphans struct {
 
 // Manifests says when and how manifests are rewritten.
 type Manifests struct {
-	// SpecID of the manifests to rewrite; nil: the table's default.
+	// SpecID of the manifests to rewrite; nil: those of every spec, each for itself.
 	SpecID *int `key:"spec-id"`
 	// SortBy names partition fields to cluster by.
 	SortBy []string `key:"sort-by"`
