@@ -103,7 +103,7 @@ func (r *run) lookAtData(ctx context.Context, p *plan) error {
 			r.keepDeletes(p, s)
 			return nil
 		default:
-			if _, err := r.layout(p, s.group()); err != nil {
+			if p.layOut(s.group()) != nil {
 				r.keepDeletes(p, s)
 				return nil
 			}

@@ -71,7 +71,10 @@ func factsOf(loaded *polaris.Loaded) (*facts, error) {
 	if raw.Schemas == nil && raw.OldSchema != nil {
 		raw.Schemas = []json.RawMessage{raw.OldSchema}
 	}
-	return f, f.order(raw.Schemas, raw.CurrentSchema)
+	if err := f.order(raw.Schemas, raw.CurrentSchema); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // order puts the current schema first and then the newest first.

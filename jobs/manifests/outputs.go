@@ -95,7 +95,12 @@ func (o *outputs) clean(ctx context.Context) error {
 		return nil
 	}
 	var files []erase.File
+	seen := map[string]bool{}
 	for _, f := range o.unneeded {
+		if seen[f.path] {
+			continue
+		}
+		seen[f.path] = true
 		location, err := storage.Parse(f.path)
 		if err != nil {
 			return fmt.Errorf("delete an output: %w", err)

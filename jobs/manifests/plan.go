@@ -71,6 +71,7 @@ func (r *run) plan(ctx context.Context, base *polaris.Loaded) (*plan, error) {
 	}
 	groups := r.groups(p)
 	earlier := r.takeOver(p)
+	r.results, r.lastSources = slices.Collect(maps.Values(earlier)), p.sources
 	if err := r.lookAtDeletes(ctx, p, groups); err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (r *run) plan(ctx context.Context, base *polaris.Loaded) (*plan, error) {
 			return nil, err
 		}
 	}
-	r.results, r.lastSources, r.analysed = p.results, p.sources, true
+	r.analysed = true
 	if len(p.results) == 0 && len(p.dead) < 2 {
 		return nil, nil
 	}
@@ -181,7 +182,7 @@ func (r *run) groups(p *plan) map[groupKey][]*source {
 			s.stays = r.bad[s.Path]
 		}
 		if s.stays == nil {
-			if _, err := r.layout(p, s.group()); err != nil {
+			if err := p.layOut(s.group()); err != nil {
 				s.stays = &manifest.NotCarriedError{Name: s.Path, Field: "partition spec", Why: "is not understood: " + err.Error()}
 			}
 		}
@@ -199,15 +200,16 @@ func (r *run) groups(p *plan) map[groupKey][]*source {
 	return groups
 }
 
-func (r *run) layout(p *plan, key groupKey) (*manifest.Layout, error) {
-	if found := p.layouts[key]; found != nil {
-		return found, nil
+// layOut makes the layout of a group, if there is none yet.
+func (p *plan) layOut(key groupKey) error {
+	if p.layouts[key] != nil {
+		return nil
 	}
 	made, err := p.facts.layout(p.base.Metadata, key.spec, key.deletes)
 	if err == nil {
 		p.layouts[key] = made
 	}
-	return made, err
+	return err
 }
 
 // stay enters a manifest that stays into the receipt, once.
@@ -265,7 +267,7 @@ func (r *run) rewriteGroup(ctx context.Context, p *plan, key groupKey, group []*
 			r.out.forget(made.written)
 			return nil
 		}
-		p.results = append(p.results, made)
+		p.results, r.results = append(p.results, made), append(r.results, made)
 		return nil
 	}
 	return nil // what is left of it is said in the receipt

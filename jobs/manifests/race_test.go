@@ -210,7 +210,7 @@ func TestACatalogThatRefusesLeavesNothingBehind(t *testing.T) {
 		require.Equal(t, test.permanent, jobs.IsPermanent(err))
 		require.Equal(t, keys, f.Keys())
 		require.Empty(t, r.SnapshotID)
-		if test.answer == polaris.ErrConflict {
+		if errors.Is(test.answer, polaris.ErrConflict) {
 			require.Equal(t, maintenance.MaxCommits, commits)
 		}
 	}

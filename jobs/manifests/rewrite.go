@@ -264,7 +264,7 @@ func (h *holder) count(t *manifest.Transcript, key []byte) error {
 		return err
 	}
 	h.slab = nil
-	if string(h.key) != string(key) {
+	if !bytes.Equal(h.key, key) {
 		h.settle()
 		h.key = append(h.key[:0], key...)
 	}

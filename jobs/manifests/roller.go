@@ -117,19 +117,19 @@ func (r *roller) end() error {
 	if r.writer == nil {
 		return nil
 	}
-	written, err := r.writer.Close()
+	made, err := r.writer.Close()
 	if err != nil {
 		return fmt.Errorf("end a manifest: %w", err)
 	}
 	delete(r.open, r)
 	r.writer = nil
-	r.outlet.written = append(r.outlet.written, written)
+	r.written = append(r.written, made)
 	if r.store == nil {
 		r.buffer.drop()
 		return nil
 	}
 	data := r.buffer.take()
-	r.uploads.Go(func() error { return r.store(r.ctx, written.Path, data) })
+	r.uploads.Go(func() error { return r.store(r.ctx, made.Path, data) })
 	return r.ctx.Err()
 }
 

@@ -38,8 +38,8 @@ type run struct {
 	// are in the receipt.
 	bad    map[string]error
 	stayed map[string]bool
-	// results and lastSources are those of the last plan. analysed: it has looked for
-	// delete files that apply to nothing.
+	// results and lastSources are those of the last plan, be it whole or not. analysed:
+	// one has looked for delete files that apply to nothing.
 	results     []*result
 	lastSources []*source
 	analysed    bool
@@ -65,7 +65,7 @@ func (r *run) end() *Receipt {
 	rc.DryRun = r.dryRun
 	rc.Requests = r.table.Requests()
 	r.table.Close()
-	if rc.SnapshotID == "" && !r.dryRun {
+	if rc.SnapshotID == "" && rc.After.Files == 0 {
 		rc.After = rc.Before
 	}
 	rc.DurationMS = time.Since(r.began).Milliseconds()
