@@ -4,6 +4,7 @@ package rival
 
 import (
 	"context"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,21 +68,35 @@ func Commit(tb testing.TB, server *s3test.Server, location string, work func(ctx
 }
 
 // Measure times work on a server that is each time as it is now and adds latency to
-// each request. check looks at what is left.
+// each request. check looks at what is left. CPU seconds are those of the process, the
+// server's too.
 func Measure(b *testing.B, server *s3test.Server, latency time.Duration, work func(), check func()) {
 	full := server.Snapshot()
+	var cpu time.Duration
 	for b.Loop() {
 		b.StopTimer()
 		server.SetLatency(0)
 		server.Restore(full)
 		server.SetLatency(latency)
 		server.ResetCounts()
+		began := cpuTime()
 		b.StartTimer()
 		work()
 		b.StopTimer()
+		cpu += cpuTime() - began
 		server.SetLatency(0)
 		check()
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(server.Total()), "requests")
+	b.ReportMetric(cpu.Seconds()/float64(b.N), "cpu-s/op")
+}
+
+// cpuTime that the process has taken.
+func cpuTime() time.Duration {
+	var used syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
