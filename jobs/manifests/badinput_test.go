@@ -214,3 +214,20 @@ func TestSpecIDLeavesTheOthersAlone(t *testing.T) {
 	}
 	require.Equal(t, map[int32]int{0: 1, 1: 1}, specs)
 }
+
+func TestManifestsThatNameNothingAreLeftOut(t *testing.T) {
+	t.Parallel()
+	f := aForge(t, 2)
+	_, err := f.rewrite(`{}`)
+	require.NoError(t, err)
+	f.change([]string{"f1.parquet"}, forged{path: "g1.parquet", partition: int32(1)})
+	f.change([]string{"g1.parquet"}, forged{path: "g2.parquet", partition: int32(1)})
+	f.change([]string{"g2.parquet"})
+	before := f.currentContent()
+	r, err := f.rewrite(`{}`)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, r.Replaced.Files)
+	require.Zero(t, r.Written)
+	require.Equal(t, r.Before.Files-2, r.After.Files)
+	require.Equal(t, before, f.currentContent())
+}

@@ -77,15 +77,13 @@ func TestADeleteThatComesFirstMakesThePlanAnew(t *testing.T) {
 func TestDeletesAreLookedAtAgainWhenOldRowsComeBack(t *testing.T) {
 	t.Parallel()
 	f := aForge(t, 2)
-	f.Ledger.Race = func() {
-		// The manifest of f9 is written anew, so that its sequence numbers are old.
-		f.change([]string{"f8.parquet"})
-	}
+	f.Ledger.Race = func() { f.change(nil, forged{path: "old.parquet", partition: int32(7), sequence: 5}) }
 	r, err := f.rewrite(`{}`)
 	require.NoError(t, err)
 	require.Equal(t, 1, r.Conflicts)
-	require.True(t, f.filesOf()["p1"])
-	require.False(t, f.filesOf()["xp"])
+	require.Empty(t, r.Dropped)
+	require.EqualValues(t, 1, r.Reused, "the data manifest")
+	require.True(t, f.filesOf()["xp"])
 	require.Empty(t, f.outputs())
 }
 

@@ -46,7 +46,11 @@ func (f *forge) change(removed []string, added ...forged) {
 		spec := len(f.specs) - 1
 		list = append(list, f.write(fmt.Sprintf("metadata/added-%d.avro", id), spec, id, contentOfFiles(added), func(w *iceberg.ManifestWriter) {
 			for _, file := range added {
-				require.NoError(f.T, w.Add(iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &id, nil, nil, f.file(spec, file, nil))))
+				var old *int64 // as compaction gives it to what it has rewritten
+				if file.sequence > 0 {
+					old = &file.sequence
+				}
+				require.NoError(f.T, w.Add(iceberg.NewManifestEntry(iceberg.EntryStatusADDED, &id, old, nil, f.file(spec, file, nil))))
 			}
 		}))
 	}
