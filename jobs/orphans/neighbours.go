@@ -12,15 +12,30 @@ import (
 	"deckhand/jobs"
 )
 
-// neighbours asks the catalog who else keeps files where the places are. asked is
-// false where that may not be done. The error is permanent when another's files
-// cannot be told from the table's.
-func (r *run) neighbours(ctx context.Context, places []place) (asked bool, err error) {
+// source is who is asked, nil for nobody, and how far.
+func (r *run) source() (Neighbours, ownership.Mode) {
 	if r.cfg.Neighbours == nil {
-		return false, nil
+		return nil, ownership.Off
 	}
 	source, mode := r.cfg.Neighbours(r.job.Realm, r.job.Catalog)
 	if source == nil || mode == ownership.Off {
+		return nil, ownership.Off
+	}
+	return source, mode
+}
+
+// asksAll says whether all of the catalog is asked, and not only the namespace.
+func (r *run) asksAll() bool {
+	_, mode := r.source()
+	return mode == ownership.Catalog
+}
+
+// neighbours asks the catalog who else keeps files where the places are. all is true
+// when all of the catalog has answered. The error is permanent when another's files
+// cannot be told from the table's.
+func (r *run) neighbours(ctx context.Context, places []place) (all bool, err error) {
+	source, mode := r.source()
+	if source == nil {
 		return false, nil
 	}
 	q := ownership.Query{ID: r.table.ID, Mode: mode, Alive: r.progress.Alive}
@@ -44,6 +59,9 @@ func (r *run) neighbours(ctx context.Context, places []place) (asked bool, err e
 	}
 	for _, n := range found.Neighbours {
 		if n.Relation != ownership.Within {
+			if _, err := r.table.Load(ctx); err != nil { // it may be this table, renamed
+				return false, err
+			}
 			return false, jobs.Permanentf("the %s %s has the location %s, which is %s this table's %s: whose files are whose cannot be known, "+
 				"so nothing was deleted; move one of them, or drop the one that is not needed, and requeue", n.Kind, n.ID, n.Location, n.Relation, n.Own)
 		}
@@ -53,5 +71,5 @@ func (r *run) neighbours(ctx context.Context, places []place) (asked bool, err e
 		}
 		r.foreign.add(l, fmt.Sprintf("the %s %s", n.Kind, n.ID))
 	}
-	return true, nil
+	return mode == ownership.Catalog && len(found.Unasked) == 0, nil
 }

@@ -1,6 +1,7 @@
 package orphans_test
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"testing"
@@ -54,6 +55,7 @@ type town struct {
 	err   error
 	asked []ownership.Query
 	then  func()
+	mode  ownership.Mode // "": the whole catalog
 }
 
 func (n *town) Inside(_ context.Context, q ownership.Query) (*ownership.Surroundings, error) {
@@ -67,7 +69,7 @@ func (n *town) Inside(_ context.Context, q ownership.Query) (*ownership.Surround
 func (y *yard) among(n *town) {
 	y.cfg.Neighbours = func(realm, catalog string) (orphans.Neighbours, ownership.Mode) {
 		require.Equal(y.T, "POLARIS/lake", realm+"/"+catalog)
-		return n, ownership.Catalog
+		return n, cmp.Or(n.mode, ownership.Catalog)
 	}
 }
 
@@ -191,6 +193,19 @@ func TestFoldersOutsideOfTheTablesLocationNeedTheCatalogOrAName(t *testing.T) {
 	y.Has(false, "s3://other/pool/orphan")
 	y.Has(true, "data/orphan1")
 
+	// Where only the namespace is asked, or something in the catalog may not be, a table
+	// that nobody has heard of may have its files there.
+	for _, n := range []*town{{mode: ownership.Namespace}, {found: ownership.Surroundings{Unasked: []string{"the generic tables: forbidden"}}}} {
+		y = outside()
+		y.among(n)
+		r, err = y.search(quickly)
+		require.NoError(t, err)
+		y.Has(true, "s3://other/pool/orphan")
+		y.Has(false, "data/orphan1")
+		require.Contains(t, strings.Join(r.Notes, "\n"), "orphans.neighbours: catalog")
+		require.Equal(t, []string{mt.Home}, r.Locations)
+	}
+
 	y = outside()
 	y.among(&town{})
 	_, err = y.search(quickly)
@@ -217,4 +232,41 @@ func TestFilesOfOthersTakeNoRoomOfOrphans(t *testing.T) {
 	require.EqualValues(t, 21, r.Kept[orphans.Foreign].Counts.Total().Files)
 	require.EqualValues(t, len(y.below())+2, r.Listed.Files)
 	require.NotContains(t, r.Kept, orphans.BeyondCap)
+}
+
+// Writers put the files of all tables of a warehouse below one folder, if that is how
+// write.data.path is set, with nothing around that tells whose they are.
+func TestADataFolderAroundTheTableIsNoLocationOfItsOwn(t *testing.T) {
+	t.Parallel()
+	others := []string{"s3://warehouse/db/1010/ns/other/f.parquet", "s3://warehouse/db/f.parquet"}
+	for _, n := range []*town{nil, {mode: ownership.Namespace}} {
+		y := small(t)
+		y.Edit(y.Ledger.Location, func(m mt.Object) { m["properties"] = mt.Object{"write.data.path": "s3://warehouse/db"} })
+		y.plant(others...)
+		if n != nil {
+			y.among(n)
+		}
+		r, err := y.search(quickly)
+		require.NoError(t, err)
+		y.Has(true, others...)
+		y.Has(false, "data/orphan1", "data/orphan2")
+		require.Contains(t, strings.Join(r.Notes, "\n"), "s3://warehouse/db is not looked through")
+		_, err = y.search(`{"locations":["s3://warehouse/db/t/data"]}`)
+		require.NoError(t, err)
+	}
+}
+
+func TestATableThatIsRenamedMeanwhileIsGoneAndNoNeighbourOfItself(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	n := &town{}
+	n.then = func() {
+		y.Ledger.Location = ""
+		n.found.Neighbours = []ownership.Neighbour{neighbour(mt.Home, mt.Home, ownership.Same)}
+	}
+	y.among(n)
+	r, err := y.search(quickly)
+	require.NoError(t, err)
+	require.True(t, r.Gone)
+	y.Has(true, "data/orphan1")
 }

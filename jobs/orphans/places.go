@@ -46,8 +46,8 @@ func (p place) isKept(l storage.Location) bool {
 		strings.HasPrefix(below, recordsFolder+"/") || strings.Contains(below, "/"+recordsFolder+"/")
 }
 
-// ownLocations parses the table's locations and leaves out those inside others.
-// others are those of schemes that no store is known for.
+// ownLocations parses the table's locations. others are those of schemes that no
+// store is known for.
 func ownLocations(texts []string) (own []storage.Location, others []string, err error) {
 	for _, text := range texts {
 		l, err := storage.Parse(text)
@@ -60,7 +60,7 @@ func ownLocations(texts []string) (own []storage.Location, others []string, err 
 			own = append(own, l)
 		}
 	}
-	return outermost(own), others, nil
+	return own, others, nil
 }
 
 func outermost(locations []storage.Location) []storage.Location {
@@ -77,11 +77,11 @@ func outermost(locations []storage.Location) []storage.Location {
 	return outer
 }
 
-// chosen are the places that the settings name, or else all of the table's own.
-// skipped are those that lie elsewhere.
+// chosen are the places that the settings name, or else all of the table's own, the
+// main one first. skipped are those that lie elsewhere.
 func chosen(named []string, own []storage.Location) (places []place, skipped []string, err error) {
 	if len(named) == 0 {
-		for _, l := range own {
+		for _, l := range outermost(own) {
 			places = append(places, newPlace(l, l))
 		}
 		return places, nil, nil
@@ -115,7 +115,7 @@ func chosen(named []string, own []storage.Location) (places []place, skipped []s
 	return places, skipped, nil
 }
 
-// homeOf is the table's location in which a folder lies.
+// homeOf is the first of the table's locations in which a folder lies.
 func homeOf(l storage.Location, own []storage.Location) (storage.Location, bool) {
 	for _, home := range own {
 		if l.Same(home) || l.Within(home) {

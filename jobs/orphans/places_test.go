@@ -1,6 +1,7 @@
 package orphans
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +18,10 @@ func roots(places []place) (texts []string) {
 
 func TestOnlyWhatLiesInTheTablesOwnLocationsIsLookedThrough(t *testing.T) {
 	t.Parallel()
-	own, others, err := ownLocations([]string{"s3://w/db/t/", "s3a://w/db/t/data", "s3://other/t", "gs://x/y", "s3://w/db/t"})
+	own, others, err := ownLocations([]string{"s3://w/db/t/", "s3a://w/db/t/data", "s3://other/t", "gs://x/y", "s3://w/db/t", "s3://w/db"})
+	require.NoError(t, err)
+	require.Equal(t, "[s3://other/t s3://w/db]", fmt.Sprint(outsideOf(own[0], own)))
+	own = own[:len(own)-1]
 	require.NoError(t, err)
 	require.Equal(t, []string{"gs://x/y"}, others)
 	all, skipped, err := chosen(nil, own)

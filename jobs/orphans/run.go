@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"deckhand/internal/erase"
@@ -13,7 +11,6 @@ import (
 	"deckhand/internal/polaris"
 	"deckhand/internal/policy"
 	"deckhand/internal/receipt"
-	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
 )
@@ -128,66 +125,6 @@ func (r *run) search(ctx context.Context) error {
 	}
 	return r.blocked.Err("delete", "all others were dealt with; let the worker delete them, or take away what holds them, and requeue")
 }
-
-// choose finds the places to look through, and refuses those of which it cannot be
-// known whose files lie there.
-func (r *run) choose(ctx context.Context, loaded *polaris.Loaded) error {
-	m := loaded.Metadata
-	own, others, err := ownLocations(m.Locations())
-	if err != nil {
-		return jobs.Permanent(err)
-	}
-	for _, l := range others {
-		r.book.Note("the table's location %s is not looked through: no store is known for it", l)
-	}
-	places, skipped, err := chosen(r.settings.Locations, own)
-	if err != nil {
-		return err
-	}
-	for _, l := range skipped {
-		r.book.Note("the location %s is skipped: it is not inside the table's", l)
-	}
-	r.foreign = newForeign(metadataFolders(loaded, r.table.MetadataFolder))
-	asked, err := r.neighbours(ctx, places)
-	if err != nil {
-		return err
-	}
-	main, err := storage.Parse(m.Location)
-	if err != nil {
-		return jobs.Permanent(fmt.Errorf("read the table's location: %w", err))
-	}
-	for _, p := range places {
-		home := p.own.Same(main) || main.Within(p.own) || p.own.Within(main)
-		if !home && !asked && len(r.settings.Locations) == 0 {
-			r.book.Note("%s is not looked through: it lies outside the table's location, so other tables may keep files there too, and the catalog "+
-				"cannot be asked; name it with the setting locations if it is the table's alone", p.root)
-			continue
-		}
-		r.places = append(r.places, p)
-		r.receipt.Locations = append(r.receipt.Locations, p.root.String())
-	}
-	if len(r.places) == 0 {
-		r.book.Note("there is nothing to look through")
-	}
-	return nil
-}
-
-// metadataFolders are those in which the table keeps its metadata files.
-func metadataFolders(loaded *polaris.Loaded, current storage.Location) []storage.Location {
-	folders := []storage.Location{current}
-	for _, path := range append([]string{loaded.MetadataLocation}, loaded.Metadata.MetadataLog...) {
-		if l, err := storage.Parse(path); err == nil {
-			folders = append(folders, l.Parent())
-		}
-	}
-	if l, err := storage.Parse(loaded.Metadata.Location); err == nil {
-		folders = append(folders, l.Join("metadata"))
-	}
-	return folders
-}
-
-// sameLocations says whether a table keeps its files where it did.
-func sameLocations(a, b []string) bool { return strings.Join(a, "\x00") == strings.Join(b, "\x00") }
 
 // quarantined says that orphans are moved and not deleted.
 func (r *run) quarantined() bool { return r.settings.Quarantine > 0 }
