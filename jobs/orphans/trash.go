@@ -150,8 +150,15 @@ func (r *run) emptyOne(ctx context.Context, p place) error {
 	return r.emptyRound(ctx, round)
 }
 
+// needs says whether the table names a file, be it with another scheme or bucket
+// unless the settings say that such a one is not meant.
+func (r *run) needs(l storage.Location) bool {
+	found, _ := r.reached.find(l.Key, r.reached.prefixes.id(l.Scheme, l.Bucket))
+	return found == named || found == mismatched && r.settings.PrefixMismatchMode != mismatchDelete
+}
+
 // emptyRound deletes files of the trash, but for those that the table names where
-// they were.
+// they were or where they are.
 func (r *run) emptyRound(ctx context.Context, round []candidate) error {
 	if len(round) == 0 {
 		return nil
@@ -164,9 +171,14 @@ func (r *run) emptyRound(ctx context.Context, round []candidate) error {
 	}
 	sure := round[:0]
 	for _, c := range round {
-		if found, _ := r.reached.find(c.was.Key, r.reached.prefixes.id(c.was.Scheme, c.was.Bucket)); found == named {
+		switch {
+		case r.needs(c.was):
 			r.tally.keep(Adopted, c.location, c.size)
 			r.book.Note("the table names %s, which lies in the trash: move it back from %s", c.was, c.location)
+			continue
+		case r.needs(c.location):
+			r.tally.keep(Adopted, c.location, c.size)
+			r.book.Note("the table names %s, which is in the trash: it stays there", c.location)
 			continue
 		}
 		sure = append(sure, c)

@@ -81,3 +81,25 @@ func TestAFileInTheTrashThatTheTableNamesAgainStays(t *testing.T) {
 	require.EqualValues(t, 1, r.Kept[orphans.Adopted].Counts.Total().Files)
 	require.Contains(t, strings.Join(r.Notes, "\n"), "move it back")
 }
+
+// Somebody has adopted files where they lay.
+func TestAFileThatTheTableNamesInTheTrashStays(t *testing.T) {
+	t.Parallel()
+	folder := ".deckhand-trash/20200102-030405/data/"
+	y := newYard(t)
+	d := mt.NewDraft()
+	d.Manifest("m1", "f1", mt.InHome(folder+"back"), "s3://other/db/t/"+folder+"mirrored", "s3://other/db/t/data/was-mirrored")
+	d.Snapshot("m1")
+	y.Lay(d, nil)
+	y.plant(folder+"mirrored", folder+"was-mirrored", folder+"nobodys")
+	r, err := y.search(`{"quarantine":"1d"}`)
+	require.NoError(t, err)
+	y.Has(true, folder+"back", folder+"mirrored", folder+"was-mirrored")
+	y.Has(false, folder+"nobodys")
+	require.EqualValues(t, 3, r.Kept[orphans.Adopted].Counts.Total().Files)
+	require.Contains(t, strings.Join(r.Notes, "\n"), "data/back, which is in the trash: it stays there")
+	_, err = y.search(`{"quarantine":"1d","prefix-mismatch-mode":"DELETE"}`)
+	require.NoError(t, err)
+	y.Has(true, folder+"back")
+	y.Has(false, folder+"mirrored", folder+"was-mirrored")
+}
