@@ -268,14 +268,18 @@ func TestAPathThatIsRelativeIsOneBelowTheTablesLocation(t *testing.T) {
 
 func TestANameOfWhichTheBucketIsNotKnownStopsTheRun(t *testing.T) {
 	t.Parallel()
-	y := newYard(t)
-	d := mt.NewDraft()
-	d.Manifest("m1", "f1")
-	d.Snapshot("m1")
-	y.Lay(d, nil)
-	d.Manifests[0].Entries = append(d.Manifests[0].Entries, tabletest.HandmadeEntry{Status: 1, Path: "s3://arn:aws:s3:r:1:accesspoint/a/db/t/data/f2", Size: 1})
-	y.Put(mt.InHome("metadata/m1"), d.Objects()[mt.InHome("metadata/m1")])
-	y.Put(mt.InHome("metadata/list-1.avro"), d.Objects()[mt.InHome("metadata/list-1.avro")])
-	y.plant("data/f2")
-	y.refuses(quickly, "accesspoint", "cannot be told which file")
+	for _, name := range []string{"s3://arn:aws:s3:r:1:accesspoint/a/db/t/data/f2", "s3:///warehouse/db/t/data/f2", "s3a:/warehouse/db/t/data/f2"} {
+		for _, params := range []string{quickly, `{"equal-schemes":"s3=oss"}`} {
+			y := newYard(t)
+			d := mt.NewDraft()
+			d.Manifest("m1", "f1")
+			d.Snapshot("m1")
+			y.Lay(d, nil)
+			d.Manifests[0].Entries = append(d.Manifests[0].Entries, tabletest.HandmadeEntry{Status: 1, Path: name, Size: 1})
+			y.Put(mt.InHome("metadata/m1"), d.Objects()[mt.InHome("metadata/m1")])
+			y.Put(mt.InHome("metadata/list-1.avro"), d.Objects()[mt.InHome("metadata/list-1.avro")])
+			y.plant("data/f2")
+			y.refuses(params, name, "cannot be told which file")
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package orphans_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	mt "deckhand/internal/maintenance/maintenancetest"
+	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs/orphans"
@@ -105,4 +107,28 @@ func (y *yard) adopt(names ...string) {
 		"snapshot-id": 1000 + n, "sequence-number": m.LastSequenceNumber + 1, "timestamp-ms": time.Now().UnixMilli(),
 		"manifest-list": list, "summary": mt.Object{"operation": "append"}, "schema-id": 0,
 	}}, mt.SetRef("main", "branch", int64(1000+n)))
+}
+
+// Its list is gone when the search comes to read it, and nothing is wrong.
+func TestAnExpiryWhileTheTableIsReadIsNoDamage(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	expired := false
+	y.Server.Fault(func(_ int64, op string, r *http.Request) *s3test.Fault {
+		if op == "GetObject" && strings.HasSuffix(r.URL.Path, "list-1.avro") && !expired {
+			expired = true
+			y.Ledger.Change(mt.Object{"action": "remove-snapshots", "snapshot-ids": []int{1}})
+			y.Remove(mt.InHome("metadata/list-1.avro"))
+		}
+		return nil
+	})
+	r, err := y.search(quickly)
+	require.NoError(t, err)
+	require.True(t, expired)
+	require.Equal(t, 1, r.Commits)
+	require.Equal(t, y.Ledger.Location, r.MetadataLocation)
+	y.Has(false, "data/orphan1", "data/orphan2")
+	for name := range y.reaches() {
+		y.Has(true, name)
+	}
 }

@@ -69,8 +69,10 @@ func newPrefixes(schemes, authorities map[string]string) *prefixes {
 	}
 }
 
+// id is the number of a scheme and authority, whatever their case: also a listing
+// may have capital letters, in names of buckets that only some stores allow.
 func (p *prefixes) id(scheme, authority string) prefixID {
-	spelled := prefix{scheme, authority}
+	spelled := prefix{lower(scheme), lower(authority)}
 	p.mu.RLock()
 	id, found := p.raw[spelled]
 	p.mu.RUnlock()
@@ -79,7 +81,7 @@ func (p *prefixes) id(scheme, authority string) prefixID {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	class := prefix{p.schemes.of(scheme), p.authorities.of(authority)}
+	class := prefix{p.schemes.of(spelled.scheme), p.authorities.of(spelled.authority)}
 	id, found = p.ids[class]
 	if !found {
 		if len(p.known) == int(anyPrefix) {
@@ -92,10 +94,13 @@ func (p *prefixes) id(scheme, authority string) prefixID {
 		p.ids[class] = id
 	}
 	if len(p.raw) < 1<<12 {
-		p.raw[prefix{strings.Clone(scheme), strings.Clone(authority)}] = id
+		p.raw[prefix{strings.Clone(spelled.scheme), strings.Clone(spelled.authority)}] = id
 	}
 	return id
 }
+
+// isS3 says whether a scheme means S3, by the settings too.
+func (p *prefixes) isS3(scheme string) bool { return p.schemes.of(scheme) == p.schemes.of("s3") }
 
 func (p *prefixes) get(id prefixID) prefix {
 	p.mu.RLock()

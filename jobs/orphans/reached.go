@@ -60,16 +60,14 @@ func (r *reached) len() int64 { return r.count.Load() }
 func (r *reached) put(key string, id prefixID) bool {
 	hash := r.hash(key)
 	entry := hash | uint64(id)
-	if entry == 0 {
-		entry = 1 << 8 // 0 marks a free slot
-	}
 	shard := &r.shards[hash>>56]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	return shard.put(entry)
 }
 
-func (r *reached) hash(key string) uint64 { return maphash.String(r.seed, key) &^ 0xff }
+// hash is never 0, which marks a free slot.
+func (r *reached) hash(key string) uint64 { return max(maphash.String(r.seed, key)&^0xff, 1<<8) }
 
 func (s *reachedShard) put(entry uint64) bool {
 	mask := uint64(len(s.slots) - 1)

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/storage"
 )
 
 // set is what a table names, as a run of the settings compares it.
@@ -18,8 +20,11 @@ func set(schemes, authorities map[string]string, names ...string) *reached {
 
 // in says how a listed file compares.
 func (r *reached) in(listed string) match {
-	u := splitURI(listed)
-	found, _ := r.find(u.key, r.prefixes.id(u.scheme, u.authority))
+	l, err := storage.Parse(listed)
+	if err != nil {
+		panic(err)
+	}
+	found, _ := r.find(l.Key, r.prefixes.id(l.Scheme, l.Bucket))
 	return found
 }
 
@@ -44,6 +49,7 @@ func TestAFileIsNamedByWhateverSpellingReadersMeanItBy(t *testing.T) {
 		{"file:/w/t/f", "file:///w/t/f", named},
 		{"/w/t/f", "file:///w/t/f", named},
 		{"/w/t/f", "s3://w/w/t/f", named}, // what it leaves out may be anything
+		{"s3://Capital/t/f", "s3://Capital/t/f", named},
 		{"s3://w/t/f", "s3://w/t/F", unnamed},
 		{"s3://w/t/f", "s3://w/t/f2", unnamed},
 		{"s3://w/t/f", "s3://other/t/f", mismatched},

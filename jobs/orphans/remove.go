@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"deckhand/internal/erase"
+	"deckhand/internal/polaris"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 )
@@ -91,19 +92,25 @@ func (r *run) removeRound(ctx context.Context, round []candidate) error {
 
 // refresh loads the table again and remembers what it names by now.
 func (r *run) refresh(ctx context.Context) error {
-	r.receipt.Loads++
-	fresh, err := r.table.LoadSince(ctx, r.loaded)
-	if err != nil {
+	fresh, err := r.loadSince(ctx, r.loaded)
+	if err != nil || fresh.MetadataLocation == r.loaded.MetadataLocation {
 		return err
 	}
-	if fresh.MetadataLocation == r.loaded.MetadataLocation {
-		return nil
+	return r.reach(ctx, fresh)
+}
+
+// loadSince loads the table again. It is the earlier one where nothing has changed.
+func (r *run) loadSince(ctx context.Context, earlier *polaris.Loaded) (*polaris.Loaded, error) {
+	r.receipt.Loads++
+	fresh, err := r.table.LoadSince(ctx, earlier)
+	if err != nil || fresh.MetadataLocation == earlier.MetadataLocation {
+		return fresh, err
 	}
-	if !sameLocations(fresh.Metadata.Locations(), r.loaded.Metadata.Locations()) {
-		return errors.New("the table's locations were changed while they were looked through: the rest is for another run")
+	if !sameLocations(fresh.Metadata.Locations(), earlier.Metadata.Locations()) {
+		return nil, errors.New("the table's locations were changed while they were looked through: the rest is for another run")
 	}
 	r.receipt.Commits++
-	return r.reach(ctx, fresh)
+	return fresh, nil
 }
 
 // deleted counts a file that was deleted.
