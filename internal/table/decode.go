@@ -53,8 +53,12 @@ func decodeMetadata(dec *json.Decoder) (*Metadata, error) {
 			return decodeArray(dec, func() error {
 				var entry struct {
 					File string `json:"metadata-file"`
+					Time int64  `json:"timestamp-ms"`
 				}
 				err := dec.Decode(&entry)
+				if entry.File != "" && len(m.MetadataLog) == 0 {
+					m.LogBegan = timeOf(entry.Time)
+				}
 				if entry.File != "" {
 					m.MetadataLog = append(m.MetadataLog, entry.File)
 				}

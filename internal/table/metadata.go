@@ -44,6 +44,9 @@ type Metadata struct {
 	PartitionFields []string
 	// MetadataLog names the earlier metadata files, oldest first.
 	MetadataLog []string
+	// LogBegan is the LastUpdated of the first of MetadataLog; zero where there is
+	// none, or it is not told.
+	LogBegan time.Time
 	// Statistics and PartitionStatistics name the files of every snapshot.
 	Statistics          []StatisticsFile
 	PartitionStatistics []StatisticsFile

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,6 +59,7 @@ func TestMetadataOfAnyWriterIsReadField(t *testing.T) {
 	require.Equal(t, "u", m.UUID)
 	require.Empty(t, m.Snapshots)
 	require.Equal(t, []string{"s3://w/t/metadata/a.metadata.json"}, m.MetadataLog)
+	require.Equal(t, time.UnixMilli(1).UTC(), m.LogBegan)
 	require.Equal(t, []StatisticsFile{{SnapshotID: 1, Path: "s3://w/t/s.puffin", Size: 7}}, m.Statistics)
 	require.True(t, m.GCEnabled())
 

@@ -44,6 +44,9 @@ func (r *run) listOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.judgeForks(ctx, owners.forks); err != nil {
+		return err
+	}
 	return r.judge()
 }
 

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,6 +35,9 @@ type owners struct {
 	ctx  context.Context // ends with the first error
 	run  *run
 	work *errgroup.Group
+
+	mu    sync.Mutex
+	forks []fork
 }
 
 func (r *run) newOwners(ctx context.Context) *owners {
@@ -53,7 +58,7 @@ func (o *owners) ask(object storage.Object) {
 func (o *owners) wait() error { return o.work.Wait() }
 
 func (o *owners) check(l storage.Location) error {
-	uuid, err := readUUID(o.ctx, o.run.table.Reader, l)
+	said, err := readHead(o.ctx, o.run.table.Reader, l)
 	switch own := o.run.receipt.TableUUID; {
 	case errors.Is(err, storage.ErrNotFound):
 		return nil
@@ -65,9 +70,11 @@ func (o *owners) check(l storage.Location) error {
 			"nothing was deleted; delete it, or move it away, if it is nobody's, and requeue", l, err)
 	case err != nil:
 		return maintenance.StorageFailure(o.ctx, fmt.Errorf("read whose metadata file this is: %w", err))
-	case !maintenance.SameUUID(own, uuid):
+	case !maintenance.SameUUID(own, said.uuid):
 		return jobs.Permanentf("the metadata file %s in the table's folder is of another table or view, with the UUID %s: they share the location, "+
-			"so whose files are whose cannot be known; nothing was deleted; move one of them, or delete the metadata files of the other if it was dropped for good, and requeue", l, uuid)
+			"so whose files are whose cannot be known; nothing was deleted; move one of them, or delete the metadata files of the other if it was dropped for good, and requeue", l, said.uuid)
+	case o.run.mayFork(said.updated):
+		return o.consider(l)
 	}
 	return nil
 }
@@ -75,63 +82,73 @@ func (o *owners) check(l storage.Location) error {
 // errNoUUID says that a metadata file names no UUID, as far as it can be read.
 var errNoUUID = errors.New("no table-uuid was found in it")
 
-// readUUID reads of a metadata file whose it is, mostly only its head.
-func readUUID(ctx context.Context, from *storage.Session, l storage.Location) (string, error) {
-	body, err := from.OpenRange(ctx, l, 0, headSize)
-	if err != nil {
-		return "", err
-	}
-	head, err := io.ReadAll(body)
-	_ = body.Close()
-	if err != nil {
-		return "", err
-	}
-	if uuid := findUUID(head); uuid != "" {
-		return uuid, nil
-	}
-	whole := head
-	if len(head) >= headSize {
-		if whole, err = from.ReadAll(ctx, l, maxMetadataFile); err != nil {
-			return "", err
-		}
-	}
-	if uuid := findUUID(whole); uuid != "" {
-		return uuid, nil
-	}
-	return "", errNoUUID
+// head is what the first fields of a metadata file say.
+type head struct {
+	uuid    string
+	updated time.Time // zero where they do not say
 }
 
-// findUUID reads as far as the text goes.
-func findUUID(data []byte) string {
+// readHead reads of a metadata file whose it is, mostly only its beginning.
+func readHead(ctx context.Context, from *storage.Session, l storage.Location) (head, error) {
+	body, err := from.OpenRange(ctx, l, 0, headSize)
+	if err != nil {
+		return head{}, err
+	}
+	begin, err := io.ReadAll(body)
+	_ = body.Close()
+	if err != nil {
+		return head{}, err
+	}
+	if said := findHead(begin); said.uuid != "" {
+		return said, nil
+	}
+	whole := begin
+	if len(begin) >= headSize {
+		if whole, err = from.ReadAll(ctx, l, maxMetadataFile); err != nil {
+			return head{}, err
+		}
+	}
+	if said := findHead(whole); said.uuid != "" {
+		return said, nil
+	}
+	return head{}, errNoUUID
+}
+
+// findHead reads as far as the text goes, or both fields are found.
+func findHead(data []byte) (said head) {
 	var text io.Reader = bytes.NewReader(data)
 	if len(data) > 2 && data[0] == 0x1f && data[1] == 0x8b {
 		inflated, err := gzip.NewReader(text)
 		if err != nil {
-			return ""
+			return said
 		}
 		text = io.LimitReader(inflated, maxMetadataFile)
 	}
 	dec := json.NewDecoder(text)
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return ""
+		return said
 	}
-	for dec.More() {
+	for dec.More() && (said.uuid == "" || said.updated.IsZero()) {
 		key, err := dec.Token()
 		if err != nil {
-			return ""
+			return said
 		}
-		if key == "table-uuid" || key == "view-uuid" {
-			value, err := dec.Token()
-			uuid, _ := value.(string)
-			if err == nil && uuid != "" {
-				return uuid
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return said
+		}
+		switch key {
+		case "table-uuid", "view-uuid":
+			var uuid string
+			if json.Unmarshal(value, &uuid) == nil && said.uuid == "" {
+				said.uuid = uuid
 			}
-			continue
-		}
-		var skipped json.RawMessage
-		if dec.Decode(&skipped) != nil {
-			return ""
+		case "last-updated-ms":
+			var ms int64
+			if json.Unmarshal(value, &ms) == nil && ms > 0 {
+				said.updated = time.UnixMilli(ms)
+			}
 		}
 	}
-	return ""
+	return said
 }
