@@ -48,7 +48,7 @@ func newCandidates(places []place) *candidates {
 
 func (c *candidates) add(found candidate) {
 	key := found.location.Key
-	need := len(key) + 5*binary.MaxVarintLen64 + 2
+	need := len(key) + 6*binary.MaxVarintLen64 + 2
 	if n := len(c.chunks); n == 0 || cap(c.chunks[n-1])-len(c.chunks[n-1]) < need {
 		c.chunks = append(c.chunks, make([]byte, 0, max(candidateChunk, need)))
 		c.lastPlace = -1 // each chunk can be read alone
@@ -66,7 +66,9 @@ func (c *candidates) add(found candidate) {
 	*at = append(*at, flags, byte(found.other))
 	*at = binary.AppendUvarint(*at, uint64(found.place))
 	*at = binary.AppendUvarint(*at, uint64(max(found.size, 0)))
-	*at = binary.AppendVarint(*at, found.written.UnixMilli())
+	ms := found.written.UnixMilli()
+	*at = binary.AppendVarint(*at, ms)
+	*at = binary.AppendUvarint(*at, uint64(found.written.Sub(time.UnixMilli(ms)))) // of local files only
 	*at = binary.AppendUvarint(*at, uint64(shared))
 	*at = binary.AppendUvarint(*at, uint64(len(key)-shared))
 	*at = append(*at, key[shared:]...)
@@ -99,7 +101,8 @@ func (c *candidates) all(yield func(candidate) bool) {
 			}
 			found.place, found.size = int(number()), int64(number())
 			millis, length := binary.Varint(chunk)
-			found.written, chunk = time.UnixMilli(millis), chunk[length:]
+			chunk = chunk[length:]
+			found.written = time.UnixMilli(millis).Add(time.Duration(number()))
 			shared, rest := number(), number()
 			key = append(key[:shared], chunk[:rest]...)
 			chunk = chunk[rest:]

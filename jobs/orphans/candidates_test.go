@@ -22,7 +22,7 @@ func TestCandidatesComeBackAsTheyWere(t *testing.T) {
 		p := random.IntN(2)
 		l := places[p].root
 		l.Key += fmt.Sprintf("/data/p=%d/%05d-\xff%s.parquet", random.IntN(3), n, string(make([]byte, random.IntN(400))))
-		one := candidate{location: l, size: random.Int64N(1 << 40), written: time.UnixMilli(random.Int64N(1 << 41)), place: p}
+		one := candidate{location: l, size: random.Int64N(1 << 40), written: time.Unix(random.Int64N(1<<31), random.Int64N(1e9)), place: p}
 		if n%7 == 0 {
 			one.mismatched, one.other = true, prefixID(random.IntN(256))
 		}

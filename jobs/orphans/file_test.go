@@ -55,27 +55,11 @@ func TestATableOfLocalFilesIsSearchedOverREST(t *testing.T) {
 	// A link is nobody's file: what it leads to may be the table's.
 	require.NoError(t, os.Symlink(filepath.Join(folder, "data"), filepath.Join(folder, "also-data")))
 	planted := files()
-	old := unix.NsecToTimeval(time.Now().Add(-tenDays).UnixNano())
-	require.NoError(t, filepath.WalkDir(lake.Warehouse(), func(path string, _ fs.DirEntry, err error) error {
-		if err == nil {
-			err = unix.Lutimes(path, []unix.Timeval{old, old})
-		}
-		return err
-	}))
+	makeOld(t, lake.Warehouse())
 	plant("data/young.parquet")
 
-	client, err := polaris.New(polaris.Config{
-		URI: lake.Server.URI(), Warehouse: "lake", Credential: secret.String(lake.Credential), RequestsPerSecond: 10_000,
-		Logger: slog.New(slog.DiscardHandler),
-	})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, client.Close()) }()
-	handler, err := orphans.New(orphans.Config{Config: maintenance.Config{
-		Catalogs: []maintenance.Catalog{{Realm: "POLARIS", Name: "lake", Client: client}}, Logger: slog.New(slog.DiscardHandler),
-	}})
-	require.NoError(t, err)
 	search := func(params string) *orphans.Receipt {
-		r, err := jobtest.Run[orphans.Receipt](t.Context(), t, handler, mt.Job(jobs.Orphans, params), &jobtest.Progress{})
+		r, err := searchLocally(t, lake, params)
 		require.NoError(t, err)
 		return r
 	}
@@ -106,4 +90,32 @@ func deletedOnly(made *icebergtable.Table, folder string) (names []string) {
 		names = append(names, strings.TrimPrefix(path, "file://"+folder+"/"))
 	}
 	return names
+}
+
+// searchLocally runs one search of the table zoo.t.
+func searchLocally(t *testing.T, lake *pulltest.Lake, params string) (*orphans.Receipt, error) {
+	t.Helper()
+	client, err := polaris.New(polaris.Config{
+		URI: lake.Server.URI(), Warehouse: "lake", Credential: secret.String(lake.Credential), RequestsPerSecond: 10_000,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Close()) }()
+	handler, err := orphans.New(orphans.Config{Config: maintenance.Config{
+		Catalogs: []maintenance.Catalog{{Realm: "POLARIS", Name: "lake", Client: client}}, Logger: slog.New(slog.DiscardHandler),
+	}})
+	require.NoError(t, err)
+	return jobtest.Run[orphans.Receipt](t.Context(), t, handler, mt.Job(jobs.Orphans, params), &jobtest.Progress{})
+}
+
+// makeOld makes all files and links of a folder ten days old.
+func makeOld(t *testing.T, folder string) {
+	t.Helper()
+	old := unix.NsecToTimeval(time.Now().Add(-tenDays).UnixNano())
+	require.NoError(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			err = unix.Lutimes(path, []unix.Timeval{old, old})
+		}
+		return err
+	}))
 }

@@ -47,6 +47,9 @@ func (r *run) listOnce(ctx context.Context) error {
 	if err := r.judgeForks(ctx, owners.forks); err != nil {
 		return err
 	}
+	if err := r.judgeLinks(ctx); err != nil {
+		return err
+	}
 	return r.judge()
 }
 
@@ -55,7 +58,7 @@ func (r *run) listAll(owners *owners) error {
 	if err := r.lookAround(ctx, owners); err != nil {
 		return err
 	}
-	r.found = newCandidates(r.places)
+	r.found, r.links = newCandidates(r.places), map[storage.Location]int64{}
 	for n, p := range r.places {
 		s := r.newSift(n, p, owners)
 		for object, err := range r.table.Reader.ListParallel(ctx, p.root, storage.ListConfig{}) {

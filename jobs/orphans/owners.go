@@ -73,6 +73,10 @@ func (o *owners) check(l storage.Location) error {
 	case !maintenance.SameUUID(own, said.uuid):
 		return jobs.Permanentf("the metadata file %s in the table's folder is of another table or view, with the UUID %s: they share the location, "+
 			"so whose files are whose cannot be known; nothing was deleted; move one of them, or delete the metadata files of the other if it was dropped for good, and requeue", l, said.uuid)
+	case o.run.misspelled(l, said):
+		return jobs.Permanentf("the table's current metadata file is listed as %s, and named %s: the table names its files by another path than its location has, "+
+			"so it cannot be told which of the listed files it names; nothing was deleted; let both be the same (a symbolic link may lie in between), "+
+			"or switch the removal of orphans of this table off", l, o.run.loaded.MetadataLocation)
 	case o.run.mayFork(said.updated):
 		return o.consider(l)
 	}

@@ -11,6 +11,7 @@ import (
 	"deckhand/internal/polaris"
 	"deckhand/internal/policy"
 	"deckhand/internal/receipt"
+	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
 )
@@ -37,6 +38,7 @@ type run struct {
 	// now by the store's clock, and before which time files are old.
 	now, before time.Time
 	found       *candidates
+	links       map[storage.Location]int64
 	blocked     erase.Blocked
 }
 

@@ -32,6 +32,9 @@ func (s *sift) see(o storage.Object) {
 	s.receipt.Listed.Files++
 	s.receipt.Listed.Bytes += size
 	ours := s.foreign.look(l, s.place.from)
+	if l.Scheme == "file" && o.ModTime.IsZero() && len(s.links) < maxLinks {
+		s.links[l] = size
+	}
 	compared, other := s.reached.find(l.Key, s.prefix)
 	if compared == named {
 		s.receipt.Named.Files++
