@@ -283,3 +283,25 @@ func TestANameOfWhichTheBucketIsNotKnownStopsTheRun(t *testing.T) {
 		}
 	}
 }
+
+func TestARoundThatFailsKeepsItsCountsForTheNextRun(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	y.Server.Fault(func(_ int64, op string, _ *http.Request) *s3test.Fault {
+		if op == "DeleteObjects" {
+			return &s3test.Fault{Key: func(key string) string {
+				return map[string]string{"db/t/data/orphan1": "InternalError"}[key]
+			}}
+		}
+		return nil
+	})
+	progress := &jobtest.Progress{}
+	_, err := y.run(t.Context(), quickly, progress)
+	require.ErrorIs(t, err, jobs.ErrUnavailable)
+	y.Has(true, "data/orphan1")
+	y.Has(false, "data/orphan2")
+	y.Server.Fault(nil)
+	r, err := y.run(t.Context(), quickly, jobtest.After(progress.Checkpoint()))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, r.Deleted.Total().Files)
+}

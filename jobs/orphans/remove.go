@@ -85,9 +85,18 @@ func (r *run) removeRound(ctx context.Context, round []candidate) error {
 		}
 		return nil
 	case r.quarantined():
-		return r.moveAll(ctx, sure)
+		return r.saved(ctx, r.moveAll(ctx, sure))
 	}
-	return r.deleteAll(ctx, sure, gone)
+	return r.saved(ctx, r.deleteAll(ctx, sure, gone))
+}
+
+// saved keeps the counts of a round that failed, for the run that comes after. Where
+// that fails too they are lost, and nothing else.
+func (r *run) saved(ctx context.Context, err error) error {
+	if err != nil {
+		_ = r.save(ctx)
+	}
+	return err
 }
 
 // refresh loads the table again and remembers what it names by now.

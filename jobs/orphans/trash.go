@@ -184,7 +184,7 @@ func (r *run) emptyRound(ctx context.Context, round []candidate) error {
 		sure = append(sure, c)
 	}
 	if !r.dryRun {
-		return r.deleteAll(ctx, sure, r.emptied)
+		return r.saved(ctx, r.deleteAll(ctx, sure, r.emptied))
 	}
 	for _, c := range sure {
 		r.emptied(c)
