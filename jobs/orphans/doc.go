@@ -15,8 +15,9 @@
 // store's own clock, whatever the settings say, or whose age is not told; nothing
 // while a list or manifest of the table cannot be read, nor before all was listed to
 // its end; nothing below a folder that has a table of its own; nothing of two tables
-// that share a location. A run that is cut off anywhere and
-// repeated ends the same.
+// that share a location, or of one that goes on in two catalogs; nothing outside of the
+// table's location unless all of the catalog, or the settings, say that the folder is
+// the table's alone. A run that is cut off anywhere and repeated ends the same.
 //
 // The set of what is reached holds hashes, whose only possible mistake is to keep
 // a file. Memory is 8 to 22 bytes for each file that the table names, and about 30
@@ -25,5 +26,8 @@
 // What is not done: files that hidden folders hold are left alone, as Spark and
 // Trino leave them. A commit that adopts a file older than a day in the moment
 // between the last load and the delete cannot be seen: only the age, which such
-// commits have to mind, guards from it.
+// commits have to mind, guards from it. Nor is a file looked at again before it is
+// deleted: one that somebody writes anew under an old name, after it was listed, goes.
+// A second catalog is known by two commits there; one alone looks like a commit that
+// failed.
 package orphans
