@@ -36,15 +36,17 @@ func folderOf(l storage.Location) storage.Location {
 	return l
 }
 
-// add leaves a folder alone from now on.
-func (f *foreign) add(folder storage.Location, why string) {
+// add leaves a folder alone from now on, and says whether that is new.
+func (f *foreign) add(folder storage.Location, why string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	folder = folderOf(folder)
-	if _, found := f.folders[folder]; !found {
-		folder.Key = strings.Clone(folder.Key)
-		f.folders[folder] = why
+	if _, found := f.folders[folder]; found {
+		return false
 	}
+	folder.Key = strings.Clone(folder.Key)
+	f.folders[folder] = why
+	return true
 }
 
 func (f *foreign) len() int {
@@ -104,10 +106,21 @@ const (
 	hudi     = ".hoodie"
 )
 
+// sign is what a file is for whose folder it lies in.
+type sign uint8
+
+const (
+	// noSign, or none that is to be read.
+	noSign sign = iota
+	// ownMetadata: a metadata file in a folder of this table.
+	ownMetadata
+	// othersMetadata: the first metadata file in a folder of somebody else.
+	othersMetadata
+)
+
 // look takes note of a file that shows its folder to be a table's. from is how
-// many bytes of its key are the listed location's. ours says that it is a metadata
-// file in a folder of this table.
-func (f *foreign) look(l storage.Location, from int) (ours bool) {
+// many bytes of its key are the listed location's.
+func (f *foreign) look(l storage.Location, from int) sign {
 	key := l.Key
 	for _, log := range [...]string{deltaLog, hudi} {
 		for at := from; ; {
@@ -126,20 +139,22 @@ func (f *foreign) look(l storage.Location, from int) (ours bool) {
 	}
 	slash := strings.LastIndexByte(key, '/')
 	if !isMetadataFile(key[slash+1:]) {
-		return false
+		return noSign
 	}
 	folder := l
 	folder.Key = key[:slash+1]
 	if f.own[folder] {
-		return true
+		return ownMetadata
 	}
 	// The folder above is the table's, but never one above where was looked.
 	above := strings.LastIndexByte(folder.Key[:max(slash, 0)], '/') + 1
 	if above > from || above == from && folder.Key[above:] == "metadata/" {
 		folder.Key = folder.Key[:above]
 	}
-	f.add(folder, "it has "+strings.Clone(key[len(folder.Key):]))
-	return false
+	if f.add(folder, "it has "+strings.Clone(key[len(folder.Key):])) {
+		return othersMetadata
+	}
+	return noSign
 }
 
 // texts are the folders for the receipt, in order.

@@ -123,11 +123,9 @@ func (r *run) covered(folder storage.Location) bool {
 
 // sign takes note of what a file says of whose folder it lies in.
 func (r *run) sign(o storage.Object, from int, owners *owners) {
-	if !r.foreign.look(o.Location, from) {
-		return
-	}
+	seen := r.foreign.look(o.Location, from)
 	if found, _ := r.reached.find(o.Location.Key, r.reached.prefixes.id(o.Location.Scheme, o.Location.Bucket)); found == unnamed {
-		owners.ask(o)
+		owners.ask(o, seen)
 	}
 }
 

@@ -3,6 +3,8 @@ package orphans_test
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	mt "deckhand/internal/maintenance/maintenancetest"
 	"deckhand/internal/ownership"
 	"deckhand/internal/polaris"
+	"deckhand/internal/s3test"
 	"deckhand/jobs/orphans"
 )
 
@@ -269,4 +272,35 @@ func TestATableThatIsRenamedMeanwhileIsGoneAndNoNeighbourOfItself(t *testing.T) 
 	require.NoError(t, err)
 	require.True(t, r.Gone)
 	y.Has(true, "data/orphan1")
+}
+
+// Its metadata files tell where a table has its files, wherever they lie themselves.
+func TestATableWithItsMetadataInAnotherFolderIsKnownByWhatThatSays(t *testing.T) {
+	t.Parallel()
+	const others = `{"format-version":2,"table-uuid":"11111111-2222-3333-4444-555555555555","last-column-id":1,"location":"%s","properties":{"write.data.path":"%s"}}`
+	const view = `{"view-uuid":"11111111-2222-3333-4444-555555555555","format-version":1,"location":"%s%.0s"}`
+	for _, c := range []struct{ form, location, data string }{
+		{others, mt.Home + "/", ""}, {others, "s3a://warehouse/db", ""}, {others, mt.InHome("x"), mt.Home}, {view, mt.Home, ""},
+	} {
+		y := small(t)
+		y.Put(mt.InHome("meta2/v1.metadata.json"), fmt.Appendf(nil, c.form, c.location, c.data))
+		y.refuses(quickly, "meta2/v1.metadata.json is of another table or view", "move one of them")
+	}
+	y := small(t)
+	y.plant("inside/data/f", "pool/f", "else/f", "bad/f", "denied/f")
+	y.Put(mt.InHome("meta2/v1.metadata.json"), fmt.Appendf(nil, others, mt.InHome("inside"), mt.InHome("pool")))
+	y.Put(mt.InHome("bad/metadata/v1.metadata.json"), []byte("{"))
+	y.Put(mt.InHome("denied/metadata/v1.metadata.json"), fmt.Appendf(nil, others, mt.Home, ""))
+	y.Put(mt.InHome("copy/metadata/v0.metadata.json"), y.Get(y.Ledger.Location)) // of the table itself
+	y.Server.Fault(func(_ int64, op string, r *http.Request) *s3test.Fault {
+		if op == "GetObject" && strings.Contains(r.URL.Path, "/denied/") {
+			return &s3test.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+		}
+		return nil
+	})
+	r, err := y.search(quickly)
+	require.NoError(t, err)
+	y.Has(true, "inside/data/f", "pool/f", "bad/f", "denied/f", "copy/metadata/v0.metadata.json")
+	y.Has(false, "else/f", "data/orphan1")
+	require.Contains(t, r.Foreign, mt.InHome("pool/")+": a table or view has it by "+mt.InHome("meta2/v1.metadata.json"))
 }

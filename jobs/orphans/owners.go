@@ -30,7 +30,8 @@ const maxMetadataFile = 512 << 20
 
 // owners reads of metadata files in the table's own folders, which the table does
 // not name, whether they are its earlier ones: one of another table shows that two
-// share the location.
+// share the location. Of each other folder with metadata files it reads one, which
+// tells where that table has its other files.
 type owners struct {
 	ctx  context.Context // ends with the first error
 	run  *run
@@ -48,11 +49,16 @@ func (r *run) newOwners(ctx context.Context) *owners {
 }
 
 // ask reads in the background, and waits where many are being read.
-func (o *owners) ask(object storage.Object) {
-	if object.Size == 0 || o.ctx.Err() != nil {
+func (o *owners) ask(object storage.Object, what sign) {
+	if what == noSign || object.Size == 0 || o.ctx.Err() != nil {
 		return // nobody's
 	}
-	o.work.Go(func() error { return o.check(object.Location) })
+	o.work.Go(func() error {
+		if what == othersMetadata {
+			return o.visit(object.Location)
+		}
+		return o.check(object.Location)
+	})
 }
 
 func (o *owners) wait() error { return o.work.Wait() }
@@ -88,8 +94,9 @@ var errNoUUID = errors.New("no table-uuid was found in it")
 
 // head is what the first fields of a metadata file say.
 type head struct {
-	uuid    string
-	updated time.Time // zero where they do not say
+	uuid     string
+	updated  time.Time // zero where they do not say
+	location string    // "" where it comes later
 }
 
 // readHead reads of a metadata file whose it is, mostly only its beginning.
@@ -147,6 +154,8 @@ func findHead(data []byte) (said head) {
 			if json.Unmarshal(value, &uuid) == nil && said.uuid == "" {
 				said.uuid = uuid
 			}
+		case "location":
+			_ = json.Unmarshal(value, &said.location)
 		case "last-updated-ms":
 			var ms int64
 			if json.Unmarshal(value, &ms) == nil && ms > 0 {

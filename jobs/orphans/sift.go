@@ -31,7 +31,7 @@ func (s *sift) see(o storage.Object) {
 	}
 	s.receipt.Listed.Files++
 	s.receipt.Listed.Bytes += size
-	ours := s.foreign.look(l, s.place.from)
+	sign := s.foreign.look(l, s.place.from)
 	if l.Scheme == "file" && o.ModTime.IsZero() && len(s.links) < maxLinks {
 		s.links[l] = size
 	}
@@ -41,9 +41,7 @@ func (s *sift) see(o storage.Object) {
 		s.receipt.Named.Bytes += size
 		return
 	}
-	if ours {
-		s.owners.ask(o)
-	}
+	s.owners.ask(o, sign)
 	switch {
 	case isFolderMarker(l.Key), s.hidden.hides(s.place.relative(l)):
 		s.tally.keep(Hidden, l, size)
