@@ -3,6 +3,7 @@ package orphans
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"deckhand/internal/polaris"
@@ -28,8 +29,17 @@ func (r *run) choose(ctx context.Context, loaded *polaris.Loaded) error {
 		r.book.Note("the table's location %s is not looked through: no store is known for it", l)
 	}
 	outside := outermost(outsideOf(main, own))
-	own = append([]storage.Location{main}, outside...)
 	named := r.settings.Locations
+	if len(named) == 0 {
+		outside = slices.DeleteFunc(outside, func(l storage.Location) bool {
+			if isBucket(l) {
+				r.book.Note("%s is not looked through: it is a whole bucket, in which not only tables of this catalog may have files; "+
+					"name it with the setting locations if it is the table's alone", l)
+			}
+			return isBucket(l)
+		})
+	}
+	own = append([]storage.Location{main}, outside...)
 	if len(named) == 0 && !r.asksAll() {
 		own = own[:1]
 	}

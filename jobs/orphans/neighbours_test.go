@@ -215,6 +215,19 @@ func TestFoldersOutsideOfTheTablesLocationNeedTheCatalogOrAName(t *testing.T) {
 	require.NoError(t, err)
 	y.Has(false, "s3://other/pool/orphan", "data/orphan1")
 
+	// A whole bucket is not only this catalog's.
+	y = outside()
+	y.Edit(y.Ledger.Location, func(m mt.Object) { m["properties"] = mt.Object{"write.data.path": "s3://other"} })
+	y.among(&town{})
+	r, err = y.search(quickly)
+	require.NoError(t, err)
+	y.Has(true, "s3://other/pool/orphan")
+	y.Has(false, "data/orphan1")
+	require.Contains(t, strings.Join(r.Notes, "\n"), "s3://other/ is not looked through: it is a whole bucket")
+	_, err = y.search(`{"locations":["s3://other"]}`)
+	require.NoError(t, err)
+	y.Has(false, "s3://other/pool/orphan")
+
 	y = outside()
 	y.among(&town{found: ownership.Surroundings{Neighbours: []ownership.Neighbour{neighbour("s3://other/pool", "s3://other/pool", ownership.Same)}}})
 	y.refuses(quickly, "s3://other/pool")

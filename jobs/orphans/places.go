@@ -102,7 +102,7 @@ func chosen(named []string, own []storage.Location) (places []place, skipped []s
 		case found:
 			homes[l] = home
 			roots = append(roots, l)
-		case strings.Trim(l.Key, "/") == "":
+		case isBucket(l):
 			return nil, nil, jobs.Permanentf("the job's locations name %s, which is a whole bucket and not the table's location: nothing was deleted; "+
 				"name a folder of the table, or nothing for all of the table's", l)
 		default:
@@ -114,6 +114,9 @@ func chosen(named []string, own []storage.Location) (places []place, skipped []s
 	}
 	return places, skipped, nil
 }
+
+// isBucket says whether a location is a whole bucket, or file system.
+func isBucket(l storage.Location) bool { return strings.Trim(l.Key, "/") == "" }
 
 // homeOf is the first of the table's locations in which a folder lies.
 func homeOf(l storage.Location, own []storage.Location) (storage.Location, bool) {
