@@ -92,9 +92,11 @@ func (r *run) parted(m *table.Metadata) bool {
 
 func (r *run) isNamed(path string) bool {
 	l, err := storage.Parse(path)
-	if err != nil {
-		return false
-	}
+	return err == nil && r.names(l)
+}
+
+// names says whether the table names a file just so.
+func (r *run) names(l storage.Location) bool {
 	found, _ := r.reached.find(l.Key, r.reached.prefixes.id(l.Scheme, l.Bucket))
 	return found == named
 }

@@ -38,6 +38,7 @@ type run struct {
 	// now by the store's clock, and before which time files are old.
 	now, before time.Time
 	found       *candidates
+	emptying    int // files of the trash that were due
 	links       map[storage.Location]int64
 	blocked     erase.Blocked
 }

@@ -1,6 +1,7 @@
 package orphans_test
 
 import (
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	mt "deckhand/internal/maintenance/maintenancetest"
+	"deckhand/internal/s3test"
+	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs/orphans"
 )
 
@@ -79,7 +82,67 @@ func TestAFileInTheTrashThatTheTableNamesAgainStays(t *testing.T) {
 	y.Has(true, ".deckhand-trash/20200102-030405/data/f1")
 	y.Has(false, ".deckhand-trash/20200102-030405/data/g")
 	require.EqualValues(t, 1, r.Kept[orphans.Adopted].Counts.Total().Files)
-	require.Contains(t, strings.Join(r.Notes, "\n"), "move it back")
+	require.Contains(t, strings.Join(r.Notes, "\n"), "data/f1, which is in its place")
+}
+
+func TestAFileThatIsAdoptedWhileItIsMovedIsPutBack(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	y.Write(icebergtable.Options{Files: 2, Snapshots: 1})
+	y.plant("data/adopted.parquet", "data/orphan1")
+	adopted := false
+	y.Server.Fault(func(_ int64, _ string, r *http.Request) *s3test.Fault {
+		// The table was looked at for the last time before.
+		if strings.Contains(r.URL.Path, "/.deckhand-trash/") && strings.HasSuffix(r.URL.Path, "/adopted.parquet") && !adopted {
+			adopted = true
+			y.adopt("data/adopted.parquet")
+		}
+		return nil
+	})
+	r, err := y.search(`{"quarantine":"7d"}`)
+	require.NoError(t, err)
+	require.True(t, adopted)
+	require.Equal(t, "orphan "+mt.InHome("data/adopted.parquet"), string(y.Get(mt.InHome("data/adopted.parquet"))))
+	y.Has(true, r.Trash[0]+"/data/orphan1")
+	y.Has(false, "data/orphan1", r.Trash[0]+"/data/adopted.parquet")
+	require.EqualValues(t, 1, r.Moved.Total().Files)
+	require.EqualValues(t, 1, r.Kept[orphans.Adopted].Counts.Total().Files)
+	require.Contains(t, strings.Join(r.Notes, "\n"), "it was moved back")
+}
+
+// A run that was cut off between the move and the look after it.
+func TestAFileThatTheTableLacksIsPutBackOutOfTheTrash(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	trash := ".deckhand-trash/20200102-030405/data/f1"
+	y.Put(mt.InHome(trash), y.Get(mt.InHome("data/f1")))
+	y.Remove(mt.InHome("data/f1"))
+	y.ages[trash] = time.Hour // it is not due
+	r, err := y.search(`{"quarantine":"30d","dry-run":true}`)
+	require.NoError(t, err)
+	y.Has(true, trash)
+	y.Has(false, "data/f1")
+	require.Contains(t, strings.Join(r.Notes, "\n"), "a run that is not dry moves it back")
+	r, err = y.search(`{"quarantine":"30d"}`)
+	require.NoError(t, err)
+	y.Has(false, trash)
+	y.Has(true, "data/f1")
+	require.EqualValues(t, 2, r.Moved.Total().Files)
+}
+
+func TestTheCapHoldsForTheTrashToo(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	folder := ".deckhand-trash/20200102-030405/data/"
+	y.plant(folder+"a", folder+"b", folder+"c")
+	r, err := y.search(`{"quarantine":"1d","max-files":4}`)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, r.Moved.Total().Files)
+	require.EqualValues(t, 2, r.Deleted.Total().Files)
+	require.EqualValues(t, 1, r.Kept[orphans.BeyondCap].Counts.Total().Files)
+	_, err = y.search(`{"quarantine":"1d","max-files":4}`)
+	require.NoError(t, err)
+	y.Has(false, folder+"a", folder+"b", folder+"c")
 }
 
 // Somebody has adopted files where they lay.
