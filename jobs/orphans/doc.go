@@ -26,8 +26,8 @@
 // What is not done: files that hidden folders hold are left alone, as Spark and
 // Trino leave them. A commit that adopts a file older than a day in the moment
 // between the last load and the delete cannot be seen: only the age, which such
-// commits have to mind, guards from it, and quarantine, which puts such a file back. Nor is a file looked at again before it is
-// deleted: one that somebody writes anew under an old name, after it was listed, goes.
-// A second catalog is known by two commits there; one alone looks like a commit that
-// failed.
+// commits have to mind, guards from it, and quarantine, which puts such a file back.
+// Nor is a file looked at again before it is deleted: one that somebody writes anew
+// under an old name, after it was listed, goes. A second catalog is known by two
+// commits there; one alone looks like a commit that failed.
 package orphans

@@ -25,7 +25,9 @@ func TestTwoTablesInOneLocationAreKnownByTheirMetadataFiles(t *testing.T) {
 		"a view":                `{"view-uuid":"11111111-2222-3333-4444-555555555555","format-version":1,"location":"s3://warehouse/db/t"}`,
 		"one that does not say": `{"format-version":1,"location":"s3://warehouse/db/t"}`,
 		"one that is damaged":   `{"format-version":2,"location":"s3://wareh`,
-		"a UUID far behind":     `{"location":"` + strings.Repeat("x", 10_000) + `","table-uuid":"11111111-2222-3333-4444-555555555555"}`,
+		"a UUID far behind":     `{"format-version":2,"last-column-id":1,"location":"` + strings.Repeat("x", 10_000) + `","table-uuid":"11111111-2222-3333-4444-555555555555"}`,
+		"a view's far behind":   `{"location":"` + strings.Repeat("x", 10_000) + `","view-uuid":"11111111-2222-3333-4444-555555555555"}`,
+		"large and not a table": `{"location":"` + strings.Repeat("x", 10_000) + `","uuid":"11111111-2222-3333-4444-555555555555"}`,
 	} {
 		for _, params := range []string{quickly, `{"locations":["s3://warehouse/db/t/data"]}`} {
 			t.Run(name+params, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"deckhand/internal/maintenance"
 	"deckhand/internal/storage"
+	"deckhand/internal/table"
 	"deckhand/jobs"
 )
 
@@ -24,9 +25,6 @@ const ownersInFlight = 16
 // headSize is how much of a metadata file is read to learn whose it is. Writers
 // put the UUID among the first fields.
 const headSize = 4 << 10
-
-// maxMetadataFile is the largest that is read to its end for that.
-const maxMetadataFile = 512 << 20
 
 // owners reads of metadata files in the table's own folders, which the table does
 // not name, whether they are its earlier ones: one of another table shows that two
@@ -113,17 +111,33 @@ func readHead(ctx context.Context, from *storage.Session, l storage.Location) (h
 	if said := findHead(begin); said.uuid != "" {
 		return said, nil
 	}
-	whole := begin
-	if len(begin) >= headSize {
-		if whole, err = from.ReadAll(ctx, l, maxMetadataFile); err != nil {
-			return head{}, err
+	if len(begin) < headSize {
+		return head{}, errNoUUID
+	}
+	return readWhole(ctx, from, l)
+}
+
+// readWhole is readHead where the beginning does not tell. The file is streamed: it may
+// be large.
+func readWhole(ctx context.Context, from *storage.Session, l storage.Location) (head, error) {
+	m, err := table.Load(ctx, from, l)
+	if err == nil && m.UUID != "" {
+		return head{uuid: m.UUID, updated: m.LastUpdated, location: m.Location}, nil
+	}
+	if errors.Is(err, table.ErrCorrupt) {
+		var v *table.ViewMetadata
+		if v, err = table.LoadView(ctx, from, l); err == nil {
+			return head{uuid: v.UUID, location: v.Location}, nil
 		}
 	}
-	if said := findHead(whole); said.uuid != "" {
-		return said, nil
+	if err == nil || errors.Is(err, table.ErrCorrupt) {
+		err = errNoUUID
 	}
-	return head{}, errNoUUID
+	return head{}, err
 }
+
+// maxHead is how much of a compressed beginning is inflated.
+const maxHead = 16 << 20
 
 // findHead reads as far as the text goes, or both fields are found.
 func findHead(data []byte) (said head) {
@@ -133,7 +147,7 @@ func findHead(data []byte) (said head) {
 		if err != nil {
 			return said
 		}
-		text = io.LimitReader(inflated, maxMetadataFile)
+		text = io.LimitReader(inflated, maxHead)
 	}
 	dec := json.NewDecoder(text)
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
