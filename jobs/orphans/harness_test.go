@@ -27,8 +27,9 @@ type yard struct {
 	// times of objects whose locations end so, in place of ten days ago; a negative
 	// duration is a time that is not told.
 	ages map[string]time.Duration
-	// list is what the job said of each path.
-	list map[string]string
+	// list is what the job said of each path, in so many records.
+	list    map[string]string
+	records int
 }
 
 const (
@@ -80,8 +81,9 @@ func (y *yard) handler() *orphans.Handler {
 		require.NoError(y.T, err)
 		return handler
 	}
-	y.list = map[string]string{}
+	y.list, y.records = map[string]string{}, 0
 	cfg.List = func(r receipt.PathRecord) {
+		y.records++
 		say := r.Action
 		if r.Reason != "" {
 			say += " " + string(r.Reason)

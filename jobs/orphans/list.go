@@ -30,7 +30,7 @@ func (r *run) list(ctx context.Context) error {
 		if again || !left || r.foreign.len() == known || r.found.count > r.maxFiles()/2 {
 			return nil
 		}
-		r.tally = newTally(r.cfg.List)
+		r.tally.anew()
 		r.receipt.Listed, r.receipt.Named = receipt.Count{}, receipt.Count{}
 	}
 }

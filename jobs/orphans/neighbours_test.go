@@ -250,6 +250,9 @@ func TestFilesOfOthersTakeNoRoomOfOrphans(t *testing.T) {
 	require.EqualValues(t, 21, r.Kept[orphans.Foreign].Counts.Total().Files)
 	require.EqualValues(t, len(y.below())+2, r.Listed.Files)
 	require.NotContains(t, r.Kept, orphans.BeyondCap)
+	require.Len(t, y.list, 23)
+	// Once each, but for twelve of which the first listing said that there is no room.
+	require.Equal(t, 23+12, y.records)
 }
 
 // Writers put the files of all tables of a warehouse below one folder, if that is how

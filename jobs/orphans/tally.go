@@ -1,6 +1,8 @@
 package orphans
 
 import (
+	"hash/maphash"
+
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 )
@@ -10,6 +12,8 @@ import (
 type tally struct {
 	kept     map[receipt.Reason]*keptFiles
 	listener func(receipt.PathRecord)
+	// told are hashes of what the listener has heard, for a second listing.
+	told map[uint64]bool
 }
 
 type keptFiles struct {
@@ -18,8 +22,13 @@ type keptFiles struct {
 }
 
 func newTally(listener func(receipt.PathRecord)) *tally {
-	return &tally{kept: map[receipt.Reason]*keptFiles{}, listener: listener}
+	return &tally{kept: map[receipt.Reason]*keptFiles{}, listener: listener, told: map[uint64]bool{}}
 }
+
+// anew counts from the beginning. The listener is told only what has changed.
+func (t *tally) anew() { t.kept = map[receipt.Reason]*keptFiles{} }
+
+var toldSeed = maphash.MakeSeed()
 
 func (t *tally) keep(reason receipt.Reason, l storage.Location, size int64) {
 	k := t.kept[reason]
@@ -33,7 +42,15 @@ func (t *tally) keep(reason receipt.Reason, l storage.Location, size int64) {
 	if len(k.examples) < receipt.MaxPaths {
 		k.examples = append(k.examples, receipt.Shorten(l.String()))
 	}
-	if t.listener != nil {
+	if t.listener == nil {
+		return
+	}
+	hash := maphash.Comparable(toldSeed, struct {
+		l      storage.Location
+		reason receipt.Reason
+	}{l, reason})
+	if !t.told[hash] {
+		t.told[hash] = true
 		t.listener(receipt.PathRecord{Action: "kept", Kind: g.kind(), Location: l.String(), Bytes: size, Reason: reason})
 	}
 }
