@@ -47,6 +47,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, fault *Fault) {
 		s.list(w, r)
 	case "DeleteObjects":
 		s.deleteObjects(w, r, fault)
+	case "HeadObject":
+		s.head(w, r)
+	case "CopyObject":
+		s.copyObject(w, r)
+	case "UploadPartCopy":
+		s.copyPart(w, r)
+	case "CompleteMultipartUpload":
+		s.complete(w, r)
+	case "DeleteObject":
+		s.deleteObject(w, r)
 	default:
 		s.store.Load().handler.ServeHTTP(w, r)
 	}
@@ -56,12 +66,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, fault *Fault) {
 func operation(r *http.Request) string {
 	_, key := split(r)
 	query := r.URL.Query()
+	copies := r.Header.Get("x-amz-copy-source") != ""
 	switch {
 	case query.Has("uploads") && r.Method == http.MethodPost:
 		return "CreateMultipartUpload"
 	case query.Has("uploadId"):
 		switch r.Method {
 		case http.MethodPut:
+			if copies {
+				return "UploadPartCopy"
+			}
 			return "UploadPart"
 		case http.MethodPost:
 			return "CompleteMultipartUpload"
@@ -76,6 +90,9 @@ func operation(r *http.Request) string {
 		case http.MethodHead:
 			return "HeadObject"
 		case http.MethodPut:
+			if copies {
+				return "CopyObject"
+			}
 			return "PutObject"
 		case http.MethodDelete:
 			return "DeleteObject"

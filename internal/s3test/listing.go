@@ -81,7 +81,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 		if written := s.written(bucket, o.Key, o.LastModified.Time); !written.IsZero() {
 			field("LastModified", written.UTC().Format("2006-01-02T15:04:05.000Z"))
 		}
-		field("ETag", o.ETag)
+		field("ETag", s.etag(bucket, o.Key, o.ETag))
 		fmt.Fprintf(&b, "<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>", o.Size)
 	}
 	for _, f := range p.folders {

@@ -40,6 +40,9 @@ type Options struct {
 	// DeleteAlwaysOK answers every DeleteObjects with success without looking,
 	// for benchmarks with keys that were never put.
 	DeleteAlwaysOK bool
+	// IgnoreConditions is a store that does not look at If-Match and If-None-Match
+	// of copies and deletes; those on a copy's source it knows.
+	IgnoreConditions bool
 	// Address to listen on. Default 127.0.0.1:0, a free port.
 	Address string
 }
@@ -64,6 +67,7 @@ type Server struct {
 	store     atomic.Pointer[store]
 	faults    atomic.Pointer[faulter]
 	times     atomic.Pointer[TimesFunc]
+	etags     atomic.Pointer[ETagsFunc]
 	meter     meter
 	requestID atomic.Int64
 }

@@ -9,7 +9,7 @@ import (
 
 // backend is one bucket, or the local file system, as one file of this package
 // speaks to it. Keys are raw. Each method makes one attempt (list: one per
-// page, through try); retries, limits and guards are the session's. Errors are
+// page, through try; move: one per request); retries, limits and guards are the session's. Errors are
 // [*Error]s without location.
 type backend interface {
 	// read begins reading length bytes at offset; a negative length means to
@@ -30,6 +30,9 @@ type backend interface {
 	deleteBatch(ctx context.Context, keys []string) ([]error, error)
 	deleteOne(ctx context.Context, key string) error
 	batchLimit() int
+	// move is [Session.MoveListed] within the backend; it makes many requests, by
+	// the mover.
+	move(ctx context.Context, m mover, from entry, to string) error
 }
 
 // tryFunc runs one request until it succeeds or must be given up.

@@ -18,6 +18,8 @@ const (
 	DefaultRetries        = 5
 	DefaultRetryFor       = 30 * time.Second
 	DefaultThrottleFor    = 10 * time.Minute
+	// DefaultCopyLimit is what S3 copies with one request.
+	DefaultCopyLimit = 5 << 30
 )
 
 // Config describes how one catalog's stores are reached.
@@ -51,10 +53,14 @@ type Config struct {
 	// ThrottleFor is how long one request goes on while the store answers
 	// "slow down". Default 10 min.
 	ThrottleFor time.Duration
+	// CopyLimit is the size in bytes from above which an object is moved by a copy
+	// in parts. Default 5 GiB, the most that S3 copies in one request.
+	CopyLimit int64
 
 	// OnRequest is called after each request with the operation ("GetObject",
-	// "ListObjectsV2", "DeleteObjects", "DeleteObject", "PutObject"; for files
-	// "read", "list", "unlink", "write") and its outcome: "OK" or the store's
+	// "ListObjectsV2", "DeleteObjects", "DeleteObject", "PutObject", "HeadObject",
+	// "CopyObject" and so on; for files "read", "list", "unlink", "write",
+	// "rename") and its outcome: "OK" or the store's
 	// error code. It must be safe for many goroutines. May be nil.
 	OnRequest func(op, code string)
 	// OnThrottle is called for each answer that asks to slow down. May be nil.
@@ -69,6 +75,7 @@ func (c Config) WithDefaults() Config {
 	c.Retries = cmp.Or(c.Retries, DefaultRetries)
 	c.RetryFor = cmp.Or(c.RetryFor, DefaultRetryFor)
 	c.ThrottleFor = cmp.Or(c.ThrottleFor, DefaultThrottleFor)
+	c.CopyLimit = cmp.Or(c.CopyLimit, DefaultCopyLimit)
 	return c
 }
 
@@ -83,6 +90,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxInFlight < 0 {
 		errs = append(errs, fmt.Errorf("max in flight: %d is negative", c.MaxInFlight))
+	}
+	if c.CopyLimit < 0 {
+		errs = append(errs, fmt.Errorf("copy limit: %d is negative", c.CopyLimit))
 	}
 	for _, d := range []struct {
 		name  string

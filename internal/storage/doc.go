@@ -21,6 +21,8 @@
 //     batch is deleted one by one.
 //   - A store that asks to slow down (503 SlowDown, 429) slows the bucket's
 //     limiter, which all sessions of a process share; it is not a failure.
+//   - A move deletes an object only after its copy was looked at and the object
+//     was found unchanged, and writes nothing over.
 //   - Errors carry the operation, the location, the store's code and its request
 //     id, never a secret, and can be told apart with errors.Is.
 //

@@ -11,7 +11,7 @@ import (
 type Usage struct {
 	// Requests by operation: "GetObject", "ListObjectsV2", "DeleteObjects",
 	// "DeleteObject", "PutObject" and so on; for files "read", "list" (once per
-	// folder), "unlink" and "write". Repeated ones count each time.
+	// folder), "unlink", "write" and "rename". Repeated ones count each time.
 	Requests map[string]int64
 	// Retries counts the repeated ones, for whatever reason.
 	Retries int64

@@ -154,8 +154,11 @@ func (s *Session) try(ctx context.Context, t target, request func(context.Contex
 
 // timed runs a request that must be over within the request timeout.
 func (s *Session) timed(request func(context.Context) error) func(context.Context) error {
+	return within(s.stores.cfg.RequestTimeout, request)
+}
+
+func within(timeout time.Duration, request func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		timeout := s.stores.cfg.RequestTimeout
 		ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 		defer cancel()
 		return request(ctx)

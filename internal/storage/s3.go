@@ -45,7 +45,8 @@ type s3Bucket struct {
 	transport *http.Transport
 	// noBatch is set once the store has shown that it does not take
 	// DeleteObjects, whatever the keys are.
-	noBatch atomic.Bool
+	noBatch       atomic.Bool
+	unconditional unconditional
 }
 
 var _ backend = (*s3Bucket)(nil)

@@ -95,8 +95,19 @@ func requestCode(err error) string {
 
 // answers names the root element of the answers in which nothing said means
 // something: an empty DeleteResult is "all deleted", an empty ListBucketResult
-// is "nothing there".
-var answers = map[string]string{"DeleteObjects": "DeleteResult", "ListObjectsV2": "ListBucketResult"}
+// is "nothing there", an empty answer to a copy is "copied".
+var answers = map[string]string{
+	"DeleteObjects":           "DeleteResult",
+	"ListObjectsV2":           "ListBucketResult",
+	"CopyObject":              "CopyObjectResult",
+	"CreateMultipartUpload":   "InitiateMultipartUploadResult",
+	"UploadPartCopy":          "CopyPartResult",
+	"CompleteMultipartUpload": "CompleteMultipartUploadResult",
+}
+
+// lateErrors are the operations in whose answers the client itself looks for an
+// error after the status 200, and gives it with its code.
+var lateErrors = map[string]bool{"CopyObject": true, "UploadPartCopy": true, "CompleteMultipartUpload": true}
 
 var errNotS3 = errors.New("the answer is not one of S3")
 
@@ -122,7 +133,9 @@ func addAnswerCheck(stack *middleware.Stack) error {
 			}
 			body := bufio.NewReader(response.Body)
 			response.Body = readCloser{Reader: body, Closer: response.Body}
-			if found, err := rootElement(body); err != nil || found != root {
+			switch found, err := rootElement(body); {
+			case err == nil && found == "Error" && lateErrors[operation]:
+			case err != nil || found != root:
 				return out, metadata, fmt.Errorf("%w: %q in place of %q", errNotS3, found, root)
 			}
 			return out, metadata, nil
