@@ -30,27 +30,34 @@ func (f *fileStore) moveFile(from entry, to string) error {
 	if strings.HasSuffix(from.key, "/") || strings.HasSuffix(to, "/") {
 		return &Error{Reason: ErrRejected, Err: errors.New("it names a folder, only files are moved")}
 	}
-	in, err := f.open(from.key)
+	opened := map[string]folder{}
+	defer func() {
+		for _, in := range opened {
+			_ = in.root.Close()
+		}
+	}()
+	in, err := f.openOnce(opened, from.key)
 	if err != nil {
 		return err
 	}
-	defer in.root.Close()
 	p := pair{root: in.root, from: in.rel(from.key), to: in.rel(to)}
 	p.source, err = p.root.Lstat(p.from)
 	switch {
 	case errors.Is(fileErrorOrNil(err), ErrNotFound):
-		return f.located(p.movedBefore(from.info, err), to)
+		if err := p.movedBefore(from.info, err); err != nil {
+			return f.located(err, to)
+		}
+		return nil
 	case err != nil:
 		return f.located(err, from.key)
 	case p.source.IsDir():
 		return &Error{Reason: ErrRejected, Err: errors.New("it is a folder, only files are moved")}
-	case !isListed(from.info, fileInfo(p.source), 1):
+	case !isListed(from.info, fileInfo(p.source), time.Nanosecond):
 		return &Error{Reason: ErrChanged}
 	}
 	if err := p.move(); err != nil {
 		return f.located(err, from.key)
 	}
-	opened := map[string]folder{in.allowed.location.Key: in}
 	f.removeEmpty(opened, path.Dir(path.Clean(from.key)))
 	return nil
 }
@@ -89,10 +96,15 @@ func (p pair) movedBefore(listed Info, missing error) error {
 
 // move renames, in a folder that others may be removing because it is empty.
 func (p pair) move() error {
-	const attempts = 5
+	const attempts = 10
+	var folder error
 	for range attempts {
-		if err := p.root.MkdirAll(path.Dir(p.to), 0o755); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return p.folderError(err)
+		folder = p.root.MkdirAll(path.Dir(p.to), 0o755)
+		switch {
+		case isInTheWay(folder), errors.Is(folder, fs.ErrNotExist):
+			continue
+		case folder != nil:
+			return folder
 		}
 		err := p.rename()
 		if errors.Is(err, errNoRename) {
@@ -110,16 +122,16 @@ func (p pair) move() error {
 			return err
 		}
 	}
+	if isInTheWay(folder) {
+		return errExists("a file stands where its new folder is to be")
+	}
 	return &Error{Reason: ErrUnavailable, Err: errors.New("its new folder is removed again and again")}
 }
 
-// folderError explains that the new folder cannot be made: what is in its way is
-// not a file that is missing.
-func (p pair) folderError(err error) error {
-	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrExist) {
-		return errExists("a file stands where its new folder is to be")
-	}
-	return err
+// isInTheWay says that something stands where a folder is to be made; it may be a
+// folder that somebody just removes.
+func isInTheWay(err error) bool {
+	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrExist)
 }
 
 // existing is the answer when the new name is taken: by the file itself, when a

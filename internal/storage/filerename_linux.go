@@ -12,16 +12,17 @@ import (
 // renameNew renames where nothing has the new name, else the error is EEXIST. Some
 // file systems, NFS for one, cannot: errNoRename. Source: renameat2(2).
 func renameNew(root *os.Root, from, to string) error {
-	var folders [2]*os.File
-	for i, name := range []string{from, to} {
-		dir, err := root.OpenFile(path.Dir(name), os.O_RDONLY|syscall.O_DIRECTORY, 0)
-		if err != nil {
-			return err
-		}
-		defer dir.Close()
-		folders[i] = dir
+	left, err := root.OpenFile(path.Dir(from), os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
 	}
-	err := unix.Renameat2(int(folders[0].Fd()), path.Base(from), int(folders[1].Fd()), path.Base(to), unix.RENAME_NOREPLACE)
+	defer left.Close()
+	entered, err := root.OpenFile(path.Dir(to), os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer entered.Close()
+	err = unix.Renameat2(int(left.Fd()), path.Base(from), int(entered.Fd()), path.Base(to), unix.RENAME_NOREPLACE)
 	switch {
 	case err == nil:
 		return nil

@@ -93,23 +93,30 @@ func (m mover) tryCopy(ctx context.Context, size int64, request func(context.Con
 	return m.session.try(ctx, m.target, within(timeout, request))
 }
 
+func (m mover) open(ctx context.Context, key string) (*stream, error) {
+	l := Location{Scheme: "s3", Bucket: m.target.bucket, Key: key}
+	r := &stream{session: m.session, ctx: ctx, target: m.target, location: l, length: -1}
+	err := r.connect()
+	return r, err
+}
+
 // sameBytes reads both objects and compares them.
 func (m mover) sameBytes(ctx context.Context, a, b string) (bool, error) {
 	const chunk = 256 << 10
-	var streams [2]*stream
-	for i, key := range []string{a, b} {
-		l := Location{Scheme: "s3", Bucket: m.target.bucket, Key: key}
-		r := &stream{session: m.session, ctx: ctx, target: m.target, location: l, length: -1}
-		if err := r.connect(); err != nil {
-			return false, err
-		}
-		defer r.Close()
-		streams[i] = r
+	one, err := m.open(ctx, a)
+	if err != nil {
+		return false, err
 	}
+	defer one.Close()
+	other, err := m.open(ctx, b)
+	if err != nil {
+		return false, err
+	}
+	defer other.Close()
 	left, right := make([]byte, chunk), make([]byte, chunk)
 	for {
-		n, errLeft := io.ReadFull(streams[0], left)
-		k, errRight := io.ReadFull(streams[1], right)
+		n, errLeft := io.ReadFull(one, left)
+		k, errRight := io.ReadFull(other, right)
 		for _, err := range []error{errLeft, errRight} {
 			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				return false, err
