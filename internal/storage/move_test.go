@@ -230,6 +230,29 @@ func TestACopyIsOnlyTakenForWholeWhenItIsThere(t *testing.T) {
 	}
 }
 
+func TestACopyThatIsCutShortIsNoticedByItsSizeAlone(t *testing.T) {
+	t.Parallel()
+	l := openToMove(t, s3test.Options{})
+	l.srv.SetETags(func(string, string, string) string { return `"of-any-bytes"` })
+	l.srv.Fault(before("HeadObject", 3, func() { l.srv.Put(bucket, trash.Key, []byte("some")) }))
+	err := l.Move(t.Context(), orphan, trash)
+	require.ErrorIs(t, err, storage.ErrExists)
+	require.ErrorContains(t, err, "4 bytes in place of 10")
+	l.requireKept(t)
+}
+
+func TestARefusedCopyOfWhichNobodyKnowsWhyKeepsTheObject(t *testing.T) {
+	t.Parallel()
+	l := openToMove(t, s3test.Options{})
+	l.srv.Fault(always("CopyObject", s3test.Fault{Status: 412, Code: "PreconditionFailed"}))
+	require.ErrorIs(t, l.Move(t.Context(), orphan, trash), storage.ErrUnavailable)
+	l.requireKept(t)
+	l = openToMove(t, s3test.Options{})
+	l.srv.Fault(always("DeleteObject", s3test.Fault{Status: 412, Code: "PreconditionFailed"}))
+	require.ErrorIs(t, l.Move(t.Context(), orphan, trash), storage.ErrRejected)
+	l.requireKept(t)
+}
+
 func TestAnObjectThatIsWrittenWhileItIsMovedStays(t *testing.T) {
 	t.Parallel()
 	write := func(l lab) func() { return func() { l.srv.Put(bucket, orphan.Key, []byte("live bytes")) } }
@@ -283,6 +306,16 @@ func TestAnObjectThatIsGoneIsNotFound(t *testing.T) {
 		return &s3test.Fault{Status: 404, Body: []byte("no server"), Header: http.Header{"X-Amz-Request-Id": nil}}
 	})
 	require.ErrorIs(t, l.Move(t.Context(), orphan, trash), storage.ErrUnavailable)
+	l.requireKept(t)
+}
+
+func TestExpiredKeysAreKnownAlthoughAHeadDoesNotTell(t *testing.T) {
+	t.Parallel()
+	l := openToMove(t, s3test.Options{})
+	l.srv.Fault(func(int64, string, *http.Request) *s3test.Fault {
+		return &s3test.Fault{Status: 400, Code: "ExpiredToken"}
+	})
+	require.ErrorIs(t, l.Move(t.Context(), orphan, trash), storage.ErrExpired)
 	l.requireKept(t)
 }
 
