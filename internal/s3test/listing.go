@@ -112,9 +112,11 @@ func (s *store) page(bucket, prefix, delimiter, marker string, limit int) (page,
 			marker = max(marker, prefix[:len(prefix)-1]+string([]byte{last - 1})+afterAll)
 		}
 	}
+	step := limit + 1
 	for {
-		// One more than asked for tells whether there is another page.
-		want := limit + 1 - len(p.objects) - len(p.folders)
+		// One more than asked for tells whether there is another page. What follows a
+		// folder is probably another one, so that few keys are looked at.
+		want := min(step, limit+1-len(p.objects)-len(p.folders))
 		match := gofakes3.Prefix{HasPrefix: prefix != "", Prefix: prefix}
 		list, err := s.backend.ListBucket(bucket, &match, gofakes3.ListBucketPage{
 			Marker: marker, HasMarker: marker != "", MaxKeys: int64(want),
@@ -142,6 +144,9 @@ func (s *store) page(bucket, prefix, delimiter, marker string, limit int) (page,
 		}
 		if !folder && len(list.Contents) < want {
 			return p, nil
+		}
+		if step *= 2; folder {
+			step = 2
 		}
 	}
 }

@@ -20,6 +20,9 @@ type backend interface {
 	// list yields what lies below the folder, whose prefix has its slash ("" for a
 	// whole bucket); at most limit objects when limit is positive.
 	list(ctx context.Context, try tryFunc, prefix string, limit int) iter.Seq2[entry, error]
+	// listParallel is list with so many requests in flight, and in no order; all of
+	// it. It is never ErrNotFound, and its goroutines end with it.
+	listParallel(ctx context.Context, try tryFunc, prefix string, inFlight int) iter.Seq2[entry, error]
 	// clock asks for the store's time, zero when the answer does not tell it.
 	clock(ctx context.Context, prefix string) (time.Time, error)
 	// deletable says whether deleteBatch may be given the key.

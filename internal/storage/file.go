@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path"
 	"strings"
@@ -212,87 +211,3 @@ func (f *fileStore) makeFolder(key string) error {
 
 // clock is the system's: local files get their times from it.
 func (f *fileStore) clock(context.Context, string) (time.Time, error) { return time.Now(), nil }
-
-// list walks folders as it comes to them. Symbolic links are listed as what
-// they are and not followed.
-func (f *fileStore) list(ctx context.Context, try tryFunc, key string, _ int) iter.Seq2[entry, error] {
-	const chunk = 1024
-	return func(yield func(entry, error) bool) {
-		in, err := f.open(key)
-		if errors.Is(err, ErrNotFound) {
-			return
-		}
-		if err != nil {
-			yield(entry{}, err)
-			return
-		}
-		defer in.root.Close()
-		start := in.rel(key)
-		for pending := []string{""}; len(pending) > 0; {
-			below := pending[len(pending)-1]
-			pending = pending[:len(pending)-1]
-			dir, err := openDir(ctx, try, in.root, path.Join(start, below))
-			if err != nil {
-				if errors.Is(err, ErrNotFound) {
-					continue // gone meanwhile, or never there
-				}
-				yield(entry{}, f.located(err, key))
-				return
-			}
-			for {
-				if ctx.Err() != nil {
-					_ = dir.Close()
-					yield(entry{}, canceled(ctx))
-					return
-				}
-				found, err := dir.ReadDir(chunk)
-				for _, d := range found {
-					name := path.Join(below, d.Name())
-					if d.IsDir() {
-						pending = append(pending, name)
-						continue
-					}
-					info, err := d.Info()
-					if err != nil {
-						continue // gone meanwhile
-					}
-					e := entry{key: trimSlashes(key) + "/" + name, info: Info{Size: info.Size()}}
-					if info.Mode().IsRegular() { // how old a link or pipe is says nothing
-						e.info.ModTime = knownTime(info.ModTime())
-					}
-					if !yield(e, nil) {
-						_ = dir.Close()
-						return
-					}
-				}
-				if err == nil {
-					continue
-				}
-				_ = dir.Close()
-				if !errors.Is(err, io.EOF) {
-					yield(entry{}, fileError(err))
-					return
-				}
-				break
-			}
-		}
-	}
-}
-
-func openDir(ctx context.Context, try tryFunc, root *os.Root, name string) (*os.File, error) {
-	var dir *os.File
-	err := try(ctx, func(ctx context.Context) error {
-		var err error
-		dir, err = root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
-		if err == nil {
-			meterOf(ctx).request("list", codeOK)
-			return nil
-		}
-		meterOf(ctx).request("list", fileCode(err))
-		if escapes(err) {
-			return err
-		}
-		return fileError(err)
-	})
-	return dir, err
-}

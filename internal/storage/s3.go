@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -45,7 +43,10 @@ type s3Bucket struct {
 	transport *http.Transport
 	// noBatch is set once the store has shown that it does not take
 	// DeleteObjects, whatever the keys are.
-	noBatch       atomic.Bool
+	noBatch atomic.Bool
+	// unordered is set once the store has shown that it lists in another order than
+	// that of the keys.
+	unordered     atomic.Bool
 	unconditional unconditional
 }
 
@@ -150,69 +151,6 @@ func (b *s3Bucket) write(ctx context.Context, key string, data []byte) error {
 		Bucket: &b.name, Key: &key, Body: bytes.NewReader(data), ContentType: aws.String(contentType),
 	})
 	return s3Error(ctx, err)
-}
-
-func (b *s3Bucket) list(ctx context.Context, try tryFunc, prefix string, limit int) iter.Seq2[entry, error] {
-	return func(yield func(entry, error) bool) {
-		// Without this encoding a key with a control character makes the whole
-		// page unreadable.
-		in := &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, EncodingType: types.EncodingTypeUrl}
-		if limit > 0 && limit < 1000 {
-			in.MaxKeys = aws.Int32(int32(limit))
-		}
-		for {
-			var out *s3.ListObjectsV2Output
-			err := try(ctx, func(ctx context.Context) error {
-				var err error
-				out, err = b.client.ListObjectsV2(ctx, in)
-				return s3Error(ctx, err)
-			})
-			if err != nil {
-				yield(entry{}, err)
-				return
-			}
-			for _, o := range out.Contents {
-				key, err := listedKey(aws.ToString(o.Key), out.EncodingType, prefix)
-				if err != nil {
-					yield(entry{}, err)
-					return
-				}
-				if !yield(entry{key: key, info: listedInfo(o)}, nil) {
-					return
-				}
-			}
-			if !aws.ToBool(out.IsTruncated) {
-				return
-			}
-			next := aws.ToString(out.NextContinuationToken)
-			if next == "" || next == aws.ToString(in.ContinuationToken) {
-				yield(entry{}, &Error{Reason: ErrRejected, Err: errors.New("the store says that there is more to list, but not where to go on")})
-				return
-			}
-			in.ContinuationToken = &next
-		}
-	}
-}
-
-func listedInfo(o types.Object) Info {
-	return Info{Size: aws.ToInt64(o.Size), ModTime: knownTime(aws.ToTime(o.LastModified)), ETag: aws.ToString(o.ETag)}
-}
-
-// listedKey gives the raw key. It is decoded only when the answer says that it
-// is encoded; and a key that does not lie below what was asked for shows that
-// store and reader disagree about keys, so that nothing may be built on it.
-func listedKey(key string, encoding types.EncodingType, prefix string) (string, error) {
-	if encoding == types.EncodingTypeUrl {
-		decoded, err := url.QueryUnescape(key)
-		if err != nil {
-			return "", &Error{Reason: ErrRejected, Err: errors.New("a listed key cannot be decoded")}
-		}
-		key = decoded
-	}
-	if !strings.HasPrefix(key, prefix) {
-		return "", &Error{Reason: ErrRejected, Err: errors.New("the store lists a key that is not below the prefix")}
-	}
-	return key, nil
 }
 
 // deletable excludes what the XML of a DeleteObjects cannot carry: see Char and

@@ -119,6 +119,25 @@ func (s *Session) List(ctx context.Context, prefix Location) iter.Seq2[Object, e
 // ListLimit is List, but ends after limit objects and does not ask the store
 // for more; 0 means no limit.
 func (s *Session) ListLimit(ctx context.Context, prefix Location, limit int) iter.Seq2[Object, error] {
+	entries := s.listed(ctx, prefix, func(t target, try tryFunc) iter.Seq2[entry, error] {
+		return t.list(ctx, try, prefix.folder(), limit)
+	})
+	return func(yield func(Object, error) bool) {
+		n := 0
+		for o, err := range entries {
+			if !yield(o, err) {
+				return
+			}
+			if n++; n == limit {
+				return
+			}
+		}
+	}
+}
+
+// listed gives what a backend lists below the prefix its locations, and its error
+// too.
+func (s *Session) listed(ctx context.Context, prefix Location, list func(target, tryFunc) iter.Seq2[entry, error]) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		if _, ok := s.readGuard.findFolder(prefix); !ok {
 			yield(Object{}, s.readGuard.outside(prefix))
@@ -132,8 +151,7 @@ func (s *Session) ListLimit(ctx context.Context, prefix Location, limit int) ite
 		try := func(ctx context.Context, request func(context.Context) error) error {
 			return s.try(ctx, t, s.timed(request))
 		}
-		n := 0
-		for e, err := range t.list(ctx, try, prefix.folder(), limit) {
+		for e, err := range list(t, try) {
 			if err != nil {
 				yield(Object{}, locate(err, "list", prefix))
 				return
@@ -141,9 +159,6 @@ func (s *Session) ListLimit(ctx context.Context, prefix Location, limit int) ite
 			l := prefix
 			l.Key = e.key
 			if !yield(Object{Location: l, Size: e.info.Size, ModTime: e.info.ModTime, ETag: e.info.ETag}, nil) {
-				return
-			}
-			if n++; n == limit {
 				return
 			}
 		}

@@ -1,0 +1,158 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"iter"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// s3PageLimit is the most keys that S3 gives in one answer to a listing.
+const s3PageLimit = 1000
+
+func (b *s3Bucket) list(ctx context.Context, try tryFunc, prefix string, limit int) iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		pages := b.pages(try, prefix)
+		if limit > 0 && limit < s3PageLimit {
+			pages.in.MaxKeys = aws.Int32(int32(limit))
+		}
+		pages.rest(ctx, yield)
+	}
+}
+
+// s3Pages reads a listing page by page. A page that cannot be trusted to be the
+// next one of this listing is an error.
+type s3Pages struct {
+	bucket *s3Bucket
+	try    tryFunc
+	in     *s3.ListObjectsV2Input
+	// tokens are the hashes of those that were given: one that comes again leads
+	// round in a circle.
+	tokens map[uint64]struct{}
+	seed   maphash.Seed
+}
+
+// s3Page is one answer to a listing.
+type s3Page struct {
+	entries []entry
+	// folders are the common prefixes, with their slash; they come only where a
+	// delimiter was asked for.
+	folders []string
+	more    bool
+}
+
+func (b *s3Bucket) pages(try tryFunc, prefix string) *s3Pages {
+	return &s3Pages{
+		bucket: b, try: try,
+		// Without this encoding a key with a control character makes the whole page
+		// unreadable.
+		in:     &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, EncodingType: types.EncodingTypeUrl},
+		tokens: map[uint64]struct{}{}, seed: maphash.MakeSeed(),
+	}
+}
+
+// rest yields what the pages that are left hold.
+func (p *s3Pages) rest(ctx context.Context, yield func(entry, error) bool) {
+	for more := true; more; {
+		page, err := p.next(ctx)
+		if err != nil {
+			yield(entry{}, err)
+			return
+		}
+		if !yieldAll(page.entries, yield) {
+			return
+		}
+		more = page.more
+	}
+}
+
+func yieldAll(entries []entry, yield func(entry, error) bool) bool {
+	for _, e := range entries {
+		if !yield(e, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// next reads one page.
+func (p *s3Pages) next(ctx context.Context) (s3Page, error) {
+	var out *s3.ListObjectsV2Output
+	err := p.try(ctx, func(ctx context.Context) error {
+		var err error
+		out, err = p.bucket.client.ListObjectsV2(ctx, p.in)
+		return s3Error(ctx, err)
+	})
+	if err != nil {
+		return s3Page{}, err
+	}
+	prefix := *p.in.Prefix
+	if out.Prefix != nil && *out.Prefix != prefix {
+		if decoded, err := url.QueryUnescape(*out.Prefix); err != nil || decoded != prefix {
+			return s3Page{}, rejected("the store lists another prefix than was asked for")
+		}
+	}
+	page := s3Page{more: aws.ToBool(out.IsTruncated), entries: make([]entry, 0, len(out.Contents))}
+	for _, o := range out.Contents {
+		key, err := listedKey(aws.ToString(o.Key), out.EncodingType, prefix)
+		if err != nil {
+			return s3Page{}, err
+		}
+		page.entries = append(page.entries, entry{key: key, info: listedInfo(o)})
+	}
+	for _, f := range out.CommonPrefixes {
+		folder, err := listedKey(aws.ToString(f.Prefix), out.EncodingType, prefix)
+		if err != nil {
+			return s3Page{}, err
+		}
+		page.folders = append(page.folders, folder)
+	}
+	return page, p.goOn(out)
+}
+
+// goOn makes the next request that of the next page.
+func (p *s3Pages) goOn(out *s3.ListObjectsV2Output) error {
+	token := aws.ToString(out.NextContinuationToken)
+	if !aws.ToBool(out.IsTruncated) {
+		if token != "" && out.IsTruncated == nil {
+			return rejected("the store does not say whether there is more to list")
+		}
+		return nil
+	}
+	hash := maphash.String(p.seed, token)
+	if _, again := p.tokens[hash]; again || token == "" {
+		return rejected("the store says that there is more to list, but not where to go on")
+	}
+	p.tokens[hash] = struct{}{}
+	p.in.ContinuationToken = &token
+	return nil
+}
+
+func rejected(text string) *Error { return &Error{Reason: ErrRejected, Err: errors.New(text)} }
+
+func listedInfo(o types.Object) Info {
+	return Info{Size: aws.ToInt64(o.Size), ModTime: knownTime(aws.ToTime(o.LastModified)), ETag: aws.ToString(o.ETag)}
+}
+
+// listedKey gives the raw key. It is decoded only when the answer says that it
+// is encoded; and a key that does not lie below what was asked for shows that
+// store and reader disagree about keys, so that nothing may be built on it.
+func listedKey(key string, encoding types.EncodingType, prefix string) (string, error) {
+	if encoding == types.EncodingTypeUrl {
+		decoded, err := url.QueryUnescape(key)
+		if err != nil {
+			return "", rejected("a listed key cannot be decoded")
+		}
+		key = decoded
+	}
+	if !strings.HasPrefix(key, prefix) {
+		return "", rejected("the store lists a key that is not below the prefix")
+	}
+	return key, nil
+}
