@@ -183,6 +183,7 @@ func TestWhoBreaksOffAParallelListingWaitsForItsRequests(t *testing.T) {
 	})
 	require.Zero(t, l.limiters.Limits()[0].InFlight)
 	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
 	var last error
 	n = 0
 	for _, err := range l.ListParallel(ctx, key("t"), storage.ListConfig{}) {
