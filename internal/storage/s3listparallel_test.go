@@ -160,9 +160,10 @@ func TestAStoreThatIsFoundToHaveNoOrderHalfWayIsListedPageByPageTheNextTime(t *t
 	}
 	require.ErrorIs(t, last, storage.ErrUnavailable)
 	l.srv.Fault(nil)
-	l.srv.ResetCounts()
+	// What the client counts: the server may still meet requests of the first listing.
+	before := l.Usage().Requests["ListObjectsV2"]
 	require.Equal(t, l.below("t/"), listedParallel(t, l.Session, key("t")))
-	require.EqualValues(t, 12, l.srv.Counts()["ListObjectsV2"])
+	require.EqualValues(t, 12, l.Usage().Requests["ListObjectsV2"]-before)
 }
 
 func TestWhereFoldersMayNotBeAskedForNamesAreGuessed(t *testing.T) {
