@@ -37,7 +37,8 @@
 //     does not fit are a [NotCarriedError]. The exceptions are what the
 //     specification says is not to be written: block_size_in_bytes outside
 //     v1, file_ordinal, sort_columns and distinct_counts.
-//   - Entries become existing ones; those of deleted files are left out.
+//   - Entries become existing ones, or ones of files that the new snapshot
+//     removes; those of files that were removed before are left out.
 //   - The files are as Iceberg's Java library writes them, in its order of
 //     fields, so that all readers know them; names in Avro are of ASCII.
 //   - Bounds of partitions hold for every reader, or there are none.

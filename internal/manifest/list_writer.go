@@ -123,16 +123,16 @@ func (w *ListWriter) Add(m *Written) error {
 	if w.config.FormatVersion == 1 && m.Deletes {
 		return fmt.Errorf("add %s: a list of version 1 has no delete manifests", m.Path)
 	}
-	if m.ExistingFiles > math.MaxInt32 {
-		return fmt.Errorf("add %s: %d files are more than a manifest may have", m.Path, m.ExistingFiles)
+	if max(m.ExistingFiles, m.DeletedFiles) > math.MaxInt32 {
+		return fmt.Errorf("add %s: %d files are more than a manifest may have", m.Path, max(m.ExistingFiles, m.DeletedFiles))
 	}
 	b := appendText(w.entry[:0], m.Path)
 	b = appendLongs(b, m.Length, int64(m.SpecID))
 	if w.config.FormatVersion == 1 {
 		b = appendLongs(b, w.config.SnapshotID)
-		b = appendOptionals(b, 0, m.ExistingFiles, 0)
+		b = appendOptionals(b, 0, m.ExistingFiles, m.DeletedFiles)
 		b = appendSummaries(b, m.Partitions)
-		b = appendOptionals(b, 0, m.ExistingRows, 0)
+		b = appendOptionals(b, 0, m.ExistingRows, m.DeletedRows)
 		b = append(b, 0)
 		w.entry = b
 		return w.c.add(b)
@@ -141,8 +141,12 @@ func (w *ListWriter) Add(m *Written) error {
 	if m.Deletes {
 		content = 1
 	}
-	b = appendLongs(b, content, w.config.SequenceNumber, m.MinSequenceNumber, w.config.SnapshotID,
-		0, m.ExistingFiles, 0, 0, m.ExistingRows, 0)
+	least := m.MinSequenceNumber
+	if m.ExistingFiles == 0 {
+		least = w.config.SequenceNumber // as in Iceberg's Java library (V2Metadata)
+	}
+	b = appendLongs(b, content, w.config.SequenceNumber, least, w.config.SnapshotID,
+		0, m.ExistingFiles, m.DeletedFiles, 0, m.ExistingRows, m.DeletedRows)
 	b = appendSummaries(b, m.Partitions)
 	b = append(b, 0)
 	if w.config.FormatVersion > 2 {

@@ -168,3 +168,20 @@ func TestABrokenListIsCorrupt(t *testing.T) {
 	err = CarryList(bytes.NewReader(file), "m.avro", 3, func(*Kept) error { return errDisk })
 	require.Equal(t, errDisk, err)
 }
+
+func TestAManifestOfDeletedFilesAloneHasTheSequenceNumberOfItsSnapshot(t *testing.T) {
+	t.Parallel()
+	for version := 2; version <= newestVersion; version++ {
+		var out bytes.Buffer
+		w, err := NewListWriter(&out, "l.avro", ListConfig{FormatVersion: version, SnapshotID: 8, ParentSnapshotID: 7, SequenceNumber: 9, FirstRowID: 30})
+		require.NoError(t, err)
+		require.NoError(t, w.Add(&Written{Path: "d", Deletes: true, DeletedFiles: 3, DeletedRows: 40}))
+		require.ErrorContains(t, w.Add(&Written{Path: "d", Deletes: true, DeletedFiles: math.MaxInt32 + 1}), "more than a manifest may have")
+		written, err := w.Close()
+		require.NoError(t, err)
+		require.Zero(t, written.AddedRows)
+		got := rawRecords(t, out.Bytes())[0]
+		require.Equal(t, []any{int64(9), int32(0), int32(0), int32(3), int64(0), int64(40)}, []any{got["min_sequence_number"],
+			got["added_files_count"], got["existing_files_count"], got["deleted_files_count"], got["existing_rows_count"], got["deleted_rows_count"]})
+	}
+}

@@ -219,6 +219,18 @@ func (t *Transcriber) write(e *Entry) error {
 	return err
 }
 
+// afterSnapshotID is the entry without its first two fields, status and snapshot
+// id, which [Transcriber.write] puts first.
+func (e *Transcript) afterSnapshotID() []byte {
+	_, status := binary.Varint(e.Bytes)
+	rest := e.Bytes[status:]
+	if rest[0] == 0 {
+		return rest[1:]
+	}
+	_, id := binary.Varint(rest[1:])
+	return rest[1+id:]
+}
+
 // appendOptional encodes a union of null and a long, where -1 is null.
 func appendOptional(b []byte, n int64) []byte {
 	if n == -1 {

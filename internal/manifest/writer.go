@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +19,11 @@ type Written struct {
 	SpecID  int32
 	Deletes bool
 
-	MinSequenceNumber int64 // of the data of the entries; 0 when there are none
+	MinSequenceNumber int64 // of the data of the existing entries; 0 when there are none
 	ExistingFiles     int64
 	ExistingRows      int64
+	DeletedFiles      int64 // that the snapshot removes
+	DeletedRows       int64
 	// UnassignedRows are the rows of the data files without a first row id:
 	// in a v3 table they get theirs by the manifest list. 0 in others.
 	UnassignedRows int64
@@ -38,6 +41,7 @@ type Writer struct {
 	layout    *Layout
 	summaries *partition.Summaries
 	written   Written
+	head      []byte
 }
 
 // NewWriter begins a manifest at path, which is written to out. out is
@@ -84,11 +88,8 @@ var errOtherLayout = errors.New("the entry was transcribed to another layout")
 // Add adds an entry that was transcribed to the writer's layout. An error is
 // the wrapped one of the underlying writer, and is final.
 func (w *Writer) Add(e *Transcript) error {
-	if e.Layout != w.layout {
-		return fmt.Errorf("write %s: %w", w.written.Path, errOtherLayout)
-	}
-	if err := w.summaries.Add(e.Partition); err != nil {
-		return fmt.Errorf("write %s: %w", w.written.Path, err)
+	if err := w.summarise(e); err != nil {
+		return err
 	}
 	if w.written.ExistingFiles == 0 || e.SequenceNumber < w.written.MinSequenceNumber {
 		w.written.MinSequenceNumber = e.SequenceNumber
@@ -101,12 +102,39 @@ func (w *Writer) Add(e *Transcript) error {
 	return w.c.add(e.Bytes)
 }
 
+// Delete adds the entry of a file that the snapshot with the given id removes:
+// its status is StatusDeleted and its snapshot id that one, as in Iceberg's Java
+// library (ManifestWriter.delete). Expiry that goes by such entries deletes the
+// file when the snapshot has expired, whatever else names it, so that no live entry
+// may. The errors are those of Add.
+func (w *Writer) Delete(e *Transcript, snapshotID int64) error {
+	if err := w.summarise(e); err != nil {
+		return err
+	}
+	w.written.DeletedFiles++
+	w.written.DeletedRows += e.RecordCount
+	head := binary.AppendVarint(w.head[:0], int64(StatusDeleted))
+	w.head = appendOptional(head, snapshotID)
+	return w.c.add(w.head, e.afterSnapshotID())
+}
+
+func (w *Writer) summarise(e *Transcript) error {
+	err := errOtherLayout
+	if e.Layout == w.layout {
+		err = w.summaries.Add(e.Partition)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", w.written.Path, err)
+	}
+	return nil
+}
+
 // Size is how long the file is so far, in bytes, with an estimate for the
 // block that is not yet packed.
 func (w *Writer) Size() int64 { return w.c.size() }
 
 // Files is how many entries were added.
-func (w *Writer) Files() int64 { return w.written.ExistingFiles }
+func (w *Writer) Files() int64 { return w.written.ExistingFiles + w.written.DeletedFiles }
 
 // Close writes what is left and says what was written. An error is the
 // wrapped one of the underlying writer, of this or an earlier call.

@@ -144,3 +144,46 @@ func TestWhatIsWrittenIsCounted(t *testing.T) {
 	_, written = transcribe(t, foreignFile(t, schema, "null", entry(5, long(0))), listed(), layoutOf(t, 2, false, `[]`), Compression{})
 	require.Zero(t, written.UnassignedRows)
 }
+
+// Iceberg's Java library counts the partitions of deleted files too, and takes the
+// sequence number of existing ones alone.
+func TestAFileThatASnapshotRemovesIsWrittenAsDeletedByIt(t *testing.T) {
+	t.Parallel()
+	for _, id := range [][]byte{long(0), join(long(1), long(1<<62))} {
+		schema := foreign(numbers, plainFile+","+emptyPartition)
+		file := foreignFile(t, schema, "null", join(long(0), id, long(1), long(4), long(1), long(3), plainValues()), join(long(0), long(0), long(1), long(6), long(1), long(6), plainValues()))
+		layout := layoutOf(t, 2, false, `[]`)
+		from, err := NewTranscriber(bytes.NewReader(file), listed(), layout)
+		require.NoError(t, err)
+		defer from.Close()
+		var out bytes.Buffer
+		w, err := NewWriter(&out, "n.avro", layout, Compression{})
+		require.NoError(t, err)
+		var e Transcript
+		for n := range 2 {
+			ok, err := from.Next(&e)
+			require.NoError(t, err)
+			require.True(t, ok)
+			if n == 0 {
+				require.NoError(t, w.Delete(&e, 99))
+			} else {
+				require.NoError(t, w.Add(&e))
+			}
+			require.EqualValues(t, n+1, w.Files())
+		}
+		written, err := w.Close()
+		require.NoError(t, err)
+		require.Equal(t, &Written{
+			Path: "n.avro", Length: int64(out.Len()), SpecID: 3, MinSequenceNumber: 6,
+			ExistingFiles: 1, ExistingRows: 10, DeletedFiles: 1, DeletedRows: 10, Partitions: []partition.Summary{},
+		}, written)
+		got := rawRecords(t, out.Bytes())
+		require.Equal(t, []any{int32(2), int64(99), int64(4), int64(3)}, []any{got[0]["status"], got[0]["snapshot_id"], got[0]["sequence_number"], got[0]["file_sequence_number"]})
+		require.Equal(t, []any{int32(0), int64(77), int64(6), int64(6)}, []any{got[1]["status"], got[1]["snapshot_id"], got[1]["sequence_number"], got[1]["file_sequence_number"]})
+		require.Equal(t, got[0]["data_file"], got[1]["data_file"])
+	}
+	w, err := NewWriter(io.Discard, "n.avro", layoutOf(t, 2, false, `[]`), Compression{})
+	require.NoError(t, err)
+	defer w.Abort()
+	require.ErrorIs(t, w.Delete(&Transcript{Layout: layoutOf(t, 2, false, `[]`)}, 1), errOtherLayout)
+}
