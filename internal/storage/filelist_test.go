@@ -5,6 +5,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -51,5 +52,32 @@ func TestAFolderBelowThatFailsEndsTheListingAndOneThatIsGoneDoesNot(t *testing.T
 				require.ErrorContains(t, locate(last, "list", Location{Scheme: "file", Key: root}), "list file://"+root+"/a/b:")
 			}
 		}
+	}
+}
+
+func TestMoreFoldersThanThereIsRoomForAreReadNevertheless(t *testing.T) {
+	t.Parallel()
+	root, want := t.TempDir(), []string{}
+	for n := range 100 {
+		name := filepath.Join(root, strconv.Itoa(n), strconv.Itoa(n%5), "deep")
+		require.NoError(t, os.MkdirAll(name, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(name, "f"), nil, 0o600))
+		want = append(want, filepath.Join(name, "f"))
+	}
+	guard, err := NewGuard(root)
+	require.NoError(t, err)
+	try := func(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
+	for _, inFlight := range []int{1, 4} {
+		pool := newFolderPool(3)
+		w, err := (&fileStore{guard: guard}).walk(try, root)
+		require.NoError(t, err)
+		var found []string
+		w.readAll(t.Context(), pool, inFlight, func(e entry, err error) bool {
+			found = append(found, e.key)
+			return err == nil
+		})
+		w.close()
+		require.ElementsMatch(t, want, found)
+		require.LessOrEqual(t, cap(pool.pending), 4)
 	}
 }

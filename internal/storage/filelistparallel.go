@@ -21,24 +21,28 @@ func (f *fileStore) listParallel(ctx context.Context, try tryFunc, key string, i
 			return
 		}
 		defer w.close()
-		pool := newFolderPool()
-		gather(ctx, inFlight, func(ctx context.Context, _ int, send sendFunc) error {
-			defer context.AfterFunc(ctx, pool.end)()
-			for {
-				below, ok := pool.next()
-				switch {
-				case !ok && ctx.Err() != nil:
-					return canceled(ctx)
-				case !ok:
-					return nil
-				}
-				if err := w.readInto(ctx, below, pool, send); err != nil {
-					return err
-				}
-				pool.done()
-			}
-		}, yield)
+		w.readAll(ctx, newFolderPool(maxPending), inFlight, yield)
 	}
+}
+
+// readAll reads what the pool holds and what lies below it.
+func (w *fileWalk) readAll(ctx context.Context, pool *folderPool, inFlight int, yield func(entry, error) bool) {
+	gather(ctx, inFlight, func(ctx context.Context, _ int, send sendFunc) error {
+		defer context.AfterFunc(ctx, pool.end)()
+		for {
+			below, ok := pool.next()
+			switch {
+			case !ok && ctx.Err() != nil:
+				return canceled(ctx)
+			case !ok:
+				return nil
+			}
+			if err := w.readInto(ctx, below, pool, send); err != nil {
+				return err
+			}
+			pool.done()
+		}
+	}, yield)
 }
 
 // readInto reads a folder and lets its folders wait in the pool.
@@ -60,14 +64,15 @@ func (w *fileWalk) readInto(ctx context.Context, below string, pool *folderPool,
 type folderPool struct {
 	mu      sync.Mutex
 	changed sync.Cond
+	most    int
 	pending []string
 	reading int
 	ended   bool
 }
 
-// newFolderPool begins with the folder that is listed.
-func newFolderPool() *folderPool {
-	p := &folderPool{pending: []string{""}}
+// newFolderPool begins with the folder that is listed, and has room for so many.
+func newFolderPool(most int) *folderPool {
+	p := &folderPool{most: most, pending: []string{""}}
 	p.changed.L = &p.mu
 	return p
 }
@@ -105,7 +110,7 @@ func (p *folderPool) add(folders []string) []string {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	taken := min(len(folders), max(0, maxPending-len(p.pending)))
+	taken := min(len(folders), max(0, p.most-len(p.pending)))
 	p.pending = append(p.pending, folders[:taken]...)
 	p.changed.Broadcast()
 	return folders[taken:]

@@ -32,6 +32,12 @@ func after(n int64, f s3test.Fault) s3test.FaultFunc {
 
 func TestAParallelListingThatFailsAnywhereIsNeverComplete(t *testing.T) {
 	t.Parallel()
+	var cfg storage.Config
+	l := open(t, s3test.Options{}, func(c *storage.Config, _ *storage.SessionConfig) {
+		c.Retries = -1
+		cfg = *c
+	})
+	l.putAll(12_000, shapes["a few folders"])
 	token := "<NextContinuationToken>" + base64.URLEncoding.EncodeToString([]byte("t/zzz")) + "</NextContinuationToken>"
 	cut := "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n" +
 		"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>t/zzzz</Key><Size>1</Size></Contents>"
@@ -53,29 +59,27 @@ func TestAParallelListingThatFailsAnywhereIsNeverComplete(t *testing.T) {
 		"broken":                   {Drop: true},
 		"an error":                 {Status: 500, Code: "InternalError"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := open(t, s3test.Options{}, func(c *storage.Config, _ *storage.SessionConfig) { c.Retries = -1 })
-			l.putAll(12_000, shapes["a few folders"])
-			for _, n := range []int64{0, 1, 2, 5, 9} {
-				l.srv.Fault(after(n, fault))
-				seen := map[string]bool{}
-				var last error
-				for o, err := range l.ListParallel(t.Context(), key("t"), storage.ListConfig{}) {
-					require.NoError(t, last, "nothing comes after the error")
-					if last = err; err == nil {
-						require.False(t, seen[o.Location.Key], "%s twice", o.Location)
-						seen[o.Location.Key] = true
-					}
+		for _, n := range []int64{0, 1, 2, 5, 9} {
+			l.srv.Fault(after(n, fault))
+			stores, err := storage.NewStores(cfg, nil) // which know nothing of the store yet
+			require.NoError(t, err)
+			seen := map[string]bool{}
+			var last error
+			for o, err := range stores.Session(storage.SessionConfig{}).ListParallel(t.Context(), key("t"), storage.ListConfig{}) {
+				require.NoError(t, last, "nothing comes after the error")
+				if last = err; err == nil {
+					require.False(t, seen[o.Location.Key], "%s twice", o.Location)
+					seen[o.Location.Key] = true
 				}
-				require.Error(t, last, "after %d pages", n)
-				require.NotErrorIs(t, last, storage.ErrNotFound)
-				require.ErrorContains(t, last, "list s3://warehouse/t:")
-				e, ok := errors.AsType[*storage.Error](last)
-				require.True(t, ok)
-				require.Equal(t, key("t"), e.Location)
 			}
-		})
+			require.NoError(t, stores.Close())
+			require.Error(t, last, "%s after %d pages", name, n)
+			require.NotErrorIs(t, last, storage.ErrNotFound)
+			require.ErrorContains(t, last, "list s3://warehouse/t:")
+			e, ok := errors.AsType[*storage.Error](last)
+			require.True(t, ok)
+			require.Equal(t, key("t"), e.Location)
+		}
 	}
 }
 
