@@ -2,12 +2,14 @@ package partition
 
 import (
 	"encoding/binary"
+	"math"
 )
 
 // AppendKey appends to dst a key of the partition of which the order as bytes
 // is that of the partitions, by the fields with the given indexes, one after
 // the other, or by all fields in their order when there are none given. Nulls
-// come first and NaN last. Equal keys are equal values. An error says that the
+// come first and NaN, of whatever bits, last. Equal keys are equal values, and the
+// other way round but for the two zeros. An error says that the
 // partition is not one of this spec.
 func (s *Spec) AppendKey(dst, partition []byte, fields ...int) ([]byte, error) {
 	if len(fields) == 0 {
@@ -63,9 +65,17 @@ func (t Type) appendKey(dst []byte, v value) []byte {
 		}
 		return dst
 	case Float:
-		return binary.BigEndian.AppendUint32(dst, ordered32(binary.LittleEndian.Uint32(v.bytes)))
+		bits := binary.LittleEndian.Uint32(v.bytes)
+		if t.isNaN(v) {
+			bits = math.Float32bits(float32(math.NaN()))
+		}
+		return binary.BigEndian.AppendUint32(dst, ordered32(bits))
 	case Double:
-		return binary.BigEndian.AppendUint64(dst, ordered64(binary.LittleEndian.Uint64(v.bytes)))
+		bits := binary.LittleEndian.Uint64(v.bytes)
+		if t.isNaN(v) {
+			bits = math.Float64bits(math.NaN())
+		}
+		return binary.BigEndian.AppendUint64(dst, ordered64(bits))
 	case String, Binary:
 		// A zero byte is escaped, so that the end sorts before all else.
 		for _, b := range v.bytes {

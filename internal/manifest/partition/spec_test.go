@@ -281,3 +281,22 @@ func TestTheBoundsOfOlderTypesHaveKeysToo(t *testing.T) {
 		require.ErrorIs(t, err, errBound)
 	}
 }
+
+func TestNaNIsOnePartitionAndTheLastWhateverItsBits(t *testing.T) {
+	t.Parallel()
+	s := mustSpec(t, `[{"source-id":4,"name":"x","transform":"identity"},{"source-id":5,"name":"y","transform":"identity"}]`)
+	key := func(f float64, bits32 uint32, bits64 uint64) string {
+		p := append(float(f), double(f)...)
+		if f != f {
+			binary.LittleEndian.PutUint32(p[1:], bits32)
+			binary.LittleEndian.PutUint64(p[6:], bits64)
+		}
+		key, err := s.AppendKey(nil, p)
+		require.NoError(t, err)
+		return string(key)
+	}
+	usual := key(math.NaN(), 0x7fc00000, 0x7ff8000000000000)
+	require.Equal(t, usual, key(math.NaN(), 0xffc00001, 0xfff8000000000001))
+	require.Equal(t, usual, key(math.NaN(), 0x7fffffff, 0x7ff8000000000001))
+	require.Less(t, key(math.Inf(1), 0, 0), usual)
+}
