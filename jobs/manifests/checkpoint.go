@@ -16,8 +16,9 @@ type checkpoint struct {
 	Outputs string `json:"outputs"`
 	// Manifests may be there with the numbers below this one.
 	Manifests int `json:"manifests"`
-	// Snapshots of the commits that were sent.
-	Snapshots []string `json:"snapshots,omitempty"`
+	// Snapshot of the commits, and how many manifest lists of it may be there.
+	Snapshot string `json:"snapshot,omitempty"`
+	Lists    int    `json:"lists,omitempty"`
 	// Sent: a commit may have been sent.
 	Sent bool `json:"sent,omitempty"`
 }
@@ -60,8 +61,8 @@ func (r *run) resume(ctx context.Context) error {
 	for n := range earlier.Manifests {
 		outputs.unneeded = append(outputs.unneeded, output{path: outputs.manifest(n), kind: receipt.Manifests})
 	}
-	for _, id := range earlier.Snapshots {
-		outputs.unneeded = append(outputs.unneeded, output{path: outputs.list(id), kind: receipt.ManifestLists})
+	for n := range earlier.Lists {
+		outputs.unneeded = append(outputs.unneeded, output{path: outputs.list(earlier.Snapshot, n+1), kind: receipt.ManifestLists})
 	}
 	return outputs.clean(ctx)
 }

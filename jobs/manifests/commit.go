@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	iceberg "github.com/apache/iceberg-go/table"
@@ -30,7 +29,7 @@ type attempt struct {
 // planAndCommit plans and commits, and plans anew after a conflict.
 func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 	waits := maintenance.NewWaits(r.cfg.RetryWait)
-	var unknown []*attempt // those that may take place yet, oldest first
+	var sent, unknown []*attempt // unknown may take place yet, oldest first
 	for try := 1; ; try++ {
 		a, err := r.next(ctx, loaded, unknown)
 		if err != nil || a == nil {
@@ -40,12 +39,20 @@ func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 			r.account(a, loaded.Metadata.LastSequenceNumber)
 			return nil
 		}
+		sent = append(sent, a)
 		made, err := r.send(ctx, a)
 		if err == nil {
 			return r.done(ctx, a, made, unknown)
 		}
 		switch definite := maintenance.IsDefinite(err); {
 		case !errors.Is(err, polaris.ErrStateUnknown) && !errors.Is(err, polaris.ErrConflict), try == maintenance.MaxCommits:
+			if errors.Is(err, polaris.ErrConflict) {
+				loaded, loadErr := r.table.Load(ctx)
+				if came := firstToCome(sent, loaded); loadErr == nil && came != nil {
+					return r.done(ctx, came, loaded, unknown)
+				}
+				definite = loadErr == nil
+			}
 			if definite {
 				r.out.drop(a.list())
 			} else if !slices.Contains(unknown, a) {
@@ -66,14 +73,32 @@ func (r *run) planAndCommit(ctx context.Context, loaded *polaris.Loaded) error {
 		if loaded, err = r.table.Load(ctx); err != nil {
 			return r.giveUp(ctx, unknown, err)
 		}
-		if came := slices.IndexFunc(unknown, func(a *attempt) bool { return hasSnapshot(loaded.Metadata, a.snapshot.SnapshotID) }); came >= 0 {
-			return r.done(ctx, unknown[came], loaded, unknown)
+		if came := firstToCome(sent, loaded); came != nil {
+			return r.done(ctx, came, loaded, unknown)
 		}
 	}
 }
 
 func commitFailure(ctx context.Context, err error) error {
 	return maintenance.CatalogFailure(ctx, fmt.Errorf("commit the rewritten manifests: %w", err))
+}
+
+// firstToCome is the attempt that took place, or nil: the attempts of a run are all
+// for one snapshot id, and each has its own list. Those that were answered with a
+// conflict are looked for too: a proxy between may have sent a commit twice, and
+// handed on the second answer.
+func firstToCome(sent []*attempt, loaded *polaris.Loaded) *attempt {
+	if loaded == nil {
+		return nil
+	}
+	for _, s := range loaded.Metadata.Snapshots {
+		for _, a := range sent {
+			if s.ID == a.snapshot.SnapshotID && table.Identity(s.ManifestList) == table.Identity(a.snapshot.ManifestList) {
+				return a
+			}
+		}
+	}
+	return nil
 }
 
 func hasSnapshot(m *table.Metadata, id int64) bool {
@@ -95,16 +120,13 @@ func (r *run) next(ctx context.Context, loaded *polaris.Loaded, unknown []*attem
 
 // prepare writes the manifest list.
 func (r *run) prepare(ctx context.Context, p *plan) (*attempt, error) {
-	m := p.base.Metadata
-	id := rand.Int64()
-	for id == 0 || hasSnapshot(m, id) {
-		id = rand.Int64()
-	}
+	m, id := p.base.Metadata, r.snapshotID
 	sequence := int64(0)
 	if m.FormatVersion > 1 {
 		sequence = m.LastSequenceNumber + 1
 	}
-	path := r.out.list(idText(id))
+	r.ck.Lists++
+	path := r.out.list(idText(id), r.ck.Lists)
 	var buffer bytes.Buffer
 	written, err := p.writeList(&buffer, path, manifest.ListConfig{
 		FormatVersion: m.FormatVersion, SnapshotID: id, ParentSnapshotID: p.current.ID, SequenceNumber: sequence,
@@ -132,7 +154,6 @@ func (r *run) prepare(ctx context.Context, p *plan) (*attempt, error) {
 	if r.dryRun {
 		return a, nil
 	}
-	r.ck.Snapshots = append(r.ck.Snapshots, idText(id))
 	if err := r.save(ctx, "commit"); err != nil { // so that the list is found again
 		return nil, err
 	}
@@ -179,6 +200,7 @@ func (r *run) send(ctx context.Context, a *attempt) (*polaris.Loaded, error) {
 func (r *run) done(ctx context.Context, a *attempt, made *polaris.Loaded, unknown []*attempt) error {
 	r.account(a, made.Metadata.LastSequenceNumber)
 	r.receipt.SnapshotID = idText(a.snapshot.SnapshotID)
+	r.forgetResults() // it may be another attempt than the last
 	r.keep(slices.DeleteFunc(slices.Clone(unknown), func(u *attempt) bool { return u == a }), a)
 	return r.out.clean(ctx)
 }
@@ -186,9 +208,7 @@ func (r *run) done(ctx context.Context, a *attempt, made *polaris.Loaded, unknow
 // giveUp ends a job that has nothing to commit any more, or may not; err says why,
 // and is nil when there is nothing to gain. What a commit may still need stays.
 func (r *run) giveUp(ctx context.Context, unknown []*attempt, err error) error {
-	for _, made := range r.results {
-		r.out.forget(made.written)
-	}
+	r.forgetResults()
 	r.keep(unknown, nil)
 	if cleanErr := r.out.clean(ctx); cleanErr != nil {
 		if err == nil {
@@ -197,6 +217,14 @@ func (r *run) giveUp(ctx context.Context, unknown []*attempt, err error) error {
 		r.book.Note("what the job has written stays, which does no harm: %v", cleanErr)
 	}
 	return err
+}
+
+// forgetResults says that the results of the last plan are not needed, other than by
+// the attempts that keep is told of.
+func (r *run) forgetResults() {
+	for _, made := range r.results {
+		r.out.forget(made.written)
+	}
 }
 
 // keep takes what the attempts need out of what is not needed, and enters it into

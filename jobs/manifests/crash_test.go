@@ -14,7 +14,7 @@ import (
 )
 
 // ownOutput is what the names of the job's outputs look like.
-var ownOutput = regexp.MustCompile(`/metadata/([0-9a-f-]{36}-m\d+|snap-\d+-1-[0-9a-f-]{36})\.avro$`)
+var ownOutput = regexp.MustCompile(`/metadata/([0-9a-f-]{36}-m\d+|snap-\d+-\d+-[0-9a-f-]{36})\.avro$`)
 
 // endsTheSame cuts a rewriting off at each request, resumes it, as the same job and
 // as another one without a checkpoint, and compares with a whole run.

@@ -5,11 +5,13 @@ import (
 	"hash/maphash"
 	"math"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"deckhand/internal/manifest"
+	"deckhand/internal/receipt"
 	"deckhand/internal/table"
 )
 
@@ -42,12 +44,31 @@ type dangling struct {
 	anywhere atomic.Int64
 	// live says whether a data file is, by the hash of its path.
 	live map[uint64]*atomic.Bool
-	seed maphash.Seed
-	full bool
+	// puffins are the data files whose deletion vectors are in one Puffin file, by the
+	// hash of its path. unseen: there may be others in them.
+	puffins map[uint64][]*atomic.Bool
+	unseen  bool
+	seed    maphash.Seed
+	full    bool
 }
 
+// fate of a delete file.
+type fate uint8
+
+const (
+	// stays: it may apply to something.
+	stays fate = iota
+	// removed: the snapshot removes it, and says so.
+	removed
+	// leftOut: it is removed, but not the Puffin file that it is in. An entry of status
+	// DELETED would let incremental expiry (Iceberg's IncrementalFileCleanup) delete
+	// that under the deletion vectors that still apply.
+	leftOut
+)
+
 func newDangling(f *facts) *dangling {
-	d := &dangling{facts: f, oldest: map[string]*atomic.Int64{}, live: map[uint64]*atomic.Bool{}, seed: maphash.MakeSeed()}
+	d := &dangling{facts: f, oldest: map[string]*atomic.Int64{}, seed: maphash.MakeSeed(),
+		live: map[uint64]*atomic.Bool{}, puffins: map[uint64][]*atomic.Bool{}}
 	d.anywhere.Store(math.MaxInt64)
 	return d
 }
@@ -58,8 +79,13 @@ func (d *dangling) deletes(s *source, t *manifest.Transcript) error {
 	defer d.mu.Unlock()
 	switch file := fileOf(t); {
 	case file != "":
-		if hash := d.hash(file); d.live[hash] == nil {
+		hash := d.hash(file)
+		if d.live[hash] == nil {
 			d.live[hash] = &atomic.Bool{}
+		}
+		if isVector(t) {
+			puffin := d.hash(string(t.Path))
+			d.puffins[puffin] = append(d.puffins[puffin], d.live[hash])
 		}
 	case !d.facts.unpartitioned(s.SpecID):
 		key, err := partitionKey(nil, t)
@@ -73,7 +99,7 @@ func (d *dangling) deletes(s *source, t *manifest.Transcript) error {
 		}
 	}
 	if len(d.live)+len(d.oldest) > maxDeletes {
-		d.full, d.live, d.oldest = true, map[uint64]*atomic.Bool{}, map[string]*atomic.Int64{}
+		d.full, d.live, d.oldest, d.puffins = true, map[uint64]*atomic.Bool{}, map[string]*atomic.Int64{}, map[uint64][]*atomic.Bool{}
 	}
 	return nil
 }
@@ -108,8 +134,22 @@ func lower(to *atomic.Int64, n int64) {
 	}
 }
 
-// drop says that a delete file applies to nothing.
-func (d *dangling) drop(t *manifest.Transcript) bool {
+// fate of a delete file, once all live data files were shown.
+func (d *dangling) fate(t *manifest.Transcript) fate {
+	switch {
+	case !d.appliesToNothing(t):
+		return stays
+	case isVector(t) && (d.unseen || slices.ContainsFunc(d.puffins[d.hash(string(t.Path))], (*atomic.Bool).Load)):
+		return leftOut
+	}
+	return removed
+}
+
+func isVector(t *manifest.Transcript) bool {
+	return receipt.KindOfEntry(&t.Entry).Kind() == receipt.DeletionVectors
+}
+
+func (d *dangling) appliesToNothing(t *manifest.Transcript) bool {
 	if d.full {
 		return false
 	}

@@ -88,7 +88,7 @@ func TestExactlyTheDeleteFilesThatApplyToNothingAreDropped(t *testing.T) {
 			t.Parallel()
 			y := newYard(t)
 			f := y.forge(test.version, test.specs...)
-			want, dropped := map[string]bool{}, int64(0)
+			want, gone, dropped := map[string]bool{}, map[string]bool{}, int64(0)
 			for spec, files := range test.files {
 				var data, deletes []forged
 				for _, file := range files {
@@ -100,6 +100,7 @@ func TestExactlyTheDeleteFilesThatApplyToNothingAreDropped(t *testing.T) {
 					switch {
 					case strings.HasPrefix(file.path, "x"):
 						dropped++
+						gone[file.path] = true
 					case !file.deleted:
 						want[file.path] = true
 					}
@@ -124,6 +125,7 @@ func TestExactlyTheDeleteFilesThatApplyToNothingAreDropped(t *testing.T) {
 			r, err := y.rewrite(`{}`)
 			require.NoError(t, err)
 			require.Equal(t, want, y.filesOf())
+			require.Equal(t, gone, y.removedBy())
 			require.Equal(t, dropped, r.Dropped.Total().Files)
 			require.Equal(t, dry.Dropped, r.Dropped)
 			require.Equal(t, dry.Written.Files, r.Written.Files)
@@ -159,5 +161,25 @@ func TestNoDeleteFileIsDroppedWhileADataManifestCannotBeRead(t *testing.T) {
 		require.Equal(t, location, y.Ledger.Location)
 		require.Contains(t, strings.Join(r.Notes, "\n"), "no delete file was dropped: manifest "+damaged)
 		require.EqualValues(t, 1, r.Kept["unreadable"].Counts.Total().Files)
+	}
+}
+
+// Iceberg's Java library takes a spec of void fields alone for unpartitioned, however
+// they are spelled: its equality deletes apply everywhere.
+func TestEqualityDeletesOfASpecOfVoidFieldsApplyEverywhere(t *testing.T) {
+	t.Parallel()
+	for _, spelled := range []string{"void", "VOID"} {
+		y := newYard(t)
+		void := iceberg.NewPartitionSpecID(0, iceberg.PartitionField{SourceIDs: []int{2}, FieldID: 1000, Name: "k", Transform: iceberg.VoidTransform{}})
+		f := y.forge(2, void, byKey(1))
+		f.manifest(1, forged{path: "a.parquet", partition: int32(1), sequence: 5})
+		f.manifest(0, forged{path: "everywhere", content: equalities, sequence: 6}, forged{path: "xnowhere", content: equalities, sequence: 5})
+		f.open(nil)
+		f.Edit(f.Ledger.Location, func(m object) {
+			m["partition-specs"].([]any)[0].(object)["fields"].([]any)[0].(object)["transform"] = spelled
+		})
+		_, err := y.rewrite(`{}`)
+		require.NoError(t, err)
+		require.Equal(t, map[string]bool{"a.parquet": true, "everywhere": true}, y.filesOf(), spelled)
 	}
 }

@@ -49,7 +49,7 @@ func (d *dropped) addAll(o *dropped) {
 // sizeOf a delete file as summaries of snapshots count it: of a deletion vector only
 // its part of the file (Iceberg's ScanTaskUtil.contentSizeInBytes).
 func sizeOf(t *manifest.Transcript) int64 {
-	if receipt.KindOfEntry(&t.Entry).Kind() == receipt.DeletionVectors && t.ContentSize >= 0 {
+	if isVector(t) && t.ContentSize >= 0 {
 		return t.ContentSize
 	}
 	return t.FileSize
@@ -80,6 +80,9 @@ func (r *run) lookAtDeletes(ctx context.Context, p *plan, groups map[groupKey][]
 			return err
 		}
 		r.mark(reading)
+	}
+	for _, s := range p.sources {
+		p.gone.unseen = p.gone.unseen || s.Deletes && s.live() != 0 && (s.stays != nil || !slices.Contains(groups[s.group()], s))
 	}
 	if p.gone.full {
 		p.gone = nil
@@ -139,7 +142,7 @@ func (r *run) doomed(ctx context.Context, p *plan, key groupKey, group []*source
 	found := map[*source]*dropped{}
 	reading := &reading{from: r.table.Reader, layout: p.layouts[key], sources: group}
 	reading.watch = func(s *source, t *manifest.Transcript) error {
-		if !p.gone.drop(t) {
+		if p.gone.fate(t) == stays {
 			return nil
 		}
 		mu.Lock()
@@ -179,7 +182,7 @@ func (r *run) takeOver(p *plan) map[groupKey]*result {
 	}
 	served := map[groupKey]*result{}
 	for _, made := range r.results {
-		ok := true
+		ok := made.version == p.base.Metadata.FormatVersion // an upgrade may have come
 		for _, s := range made.chosen {
 			ok = ok && now[s.Path] != nil && now[s.Path].same(s)
 		}

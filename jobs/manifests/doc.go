@@ -29,9 +29,13 @@
 // are the work of orphan removal, as are the manifests that were replaced once
 // their snapshots have expired.
 //
-// What is not done: delete files that are dropped are left out, without an entry of
-// status DELETED. Deckhand's expiry finds them by reachability; what only goes by such
-// entries leaves them to orphan removal. Entries of status DELETED of earlier commits
-// are not carried: they stand in the snapshots that made them. Only the branch main is
-// rewritten. A position delete file stays that a deletion vector stands for.
+// A delete file that is dropped has an entry of status DELETED in the new manifests,
+// by which other engines' incremental expiry finds it. Such entries of earlier commits
+// are not carried: they stand in the snapshots that made them, and a manifest that has
+// no other goes with the first commit after that of its own snapshot.
+//
+// What is not done: a deletion vector that is dropped has no such entry while others
+// in its Puffin file apply, since that expiry would delete the whole file. Only the
+// branch main is rewritten. A position delete file stays that a deletion vector stands
+// for.
 package manifests

@@ -16,6 +16,8 @@ type entry struct {
 	// source is the manifest that it came from, by its index among those read, and
 	// number its place there.
 	source, number int32
+	// gone: its file is removed.
+	gone bool
 }
 
 // entrySize is about what an entry takes in memory beside what it points to, in a
@@ -72,7 +74,7 @@ type packer struct {
 }
 
 // add copies what the transcript points to.
-func (p *packer) add(t *manifest.Transcript, place *place, more int64, source, number int32) error {
+func (p *packer) add(t *manifest.Transcript, place *place, more int64, source, number int32, gone bool) error {
 	if len(p.slab)+len(t.Bytes) > cap(p.slab) {
 		if err := p.flush(); err != nil {
 			return err
@@ -84,7 +86,7 @@ func (p *packer) add(t *manifest.Transcript, place *place, more int64, source, n
 	p.slab = append(p.slab, t.Bytes...)
 	p.entries = append(p.entries, entry{
 		bytes: p.slab[from:len(p.slab):len(p.slab)], place: place, sequence: t.SequenceNumber, records: t.RecordCount,
-		firstRow: t.FirstRowID, source: source, number: number,
+		firstRow: t.FirstRowID, source: source, number: number, gone: gone,
 	})
 	p.size += entrySize + more
 	return nil

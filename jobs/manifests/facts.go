@@ -111,7 +111,7 @@ func (f *facts) order(schemas []json.RawMessage, current *int) error {
 // unpartitioned says that a spec has no field with values, as Iceberg's Java
 // library takes it: its equality deletes apply to every partition of every spec.
 func (f *facts) unpartitioned(spec int32) bool {
-	return !slices.ContainsFunc(f.fields[spec], func(field specField) bool { return field.Transform != "void" })
+	return !slices.ContainsFunc(f.fields[spec], func(field specField) bool { return !strings.EqualFold(field.Transform, "void") })
 }
 
 // layout of the manifests of a spec and content.
@@ -126,6 +126,7 @@ func (f *facts) layout(m *table.Metadata, spec int32, deletes bool) (*manifest.L
 // Table properties.
 const (
 	propertyCodec      = "write.manifest.compression-codec"
+	propertyLevel      = "write.manifest.compression-level"
 	propertyTargetSize = "commit.manifest.target-size-bytes"
 	defaultTargetSize  = 8 << 20
 	leastTargetSize    = 1 << 10
@@ -152,12 +153,18 @@ func (f *facts) setMain(snapshot int64) iceberg.Update {
 	return iceberg.NewSetSnapshotRefUpdate(table.MainBranch, snapshot, iceberg.BranchRef, f.main.MaxRefAge, f.main.MaxSnapshotAge, f.main.MinSnapshotsToKeep)
 }
 
-// compression of manifests as the table's properties ask for it; gzip where they do
-// not or where the codec is not known.
+// compression of manifests as the table's properties ask for it (those of Iceberg's
+// Java library, TableProperties); gzip where they do not or where the codec is not
+// known, and the level of [manifest.Compression] where they give none that is one.
 func compression(m *table.Metadata) manifest.Compression {
-	switch codec := strings.ToLower(m.Properties[propertyCodec]); codec {
+	var c manifest.Compression
+	switch codec := strings.ToLower(strings.TrimSpace(m.Properties[propertyCodec])); codec {
 	case "zstd", "snappy", "uncompressed":
-		return manifest.Compression{Codec: codec}
+		c.Codec = codec
 	}
-	return manifest.Compression{}
+	level, err := strconv.Atoi(strings.TrimSpace(m.Properties[propertyLevel]))
+	if most := map[string]int{"": 9, "zstd": 22}[c.Codec]; err == nil && level > 0 && level <= most {
+		c.Level = level
+	}
+	return c
 }

@@ -50,9 +50,10 @@ func (o *outputs) name(ctx context.Context) (string, error) {
 	return o.manifest(o.next - 1), nil
 }
 
-// list is the path of the manifest list of a snapshot.
-func (o *outputs) list(snapshot string) string {
-	return o.table.MetadataFolder.Join(fmt.Sprintf("snap-%s-1-%s.avro", snapshot, o.id)).String()
+// list is the path of the manifest list of a snapshot, which has one for each attempt
+// to commit it.
+func (o *outputs) list(snapshot string, attempt int) string {
+	return o.table.MetadataFolder.Join(fmt.Sprintf("snap-%s-%d-%s.avro", snapshot, attempt, o.id)).String()
 }
 
 // store writes a file.

@@ -40,6 +40,7 @@ type plan struct {
 // result is what was made of one group.
 type result struct {
 	group   groupKey
+	version int // of the format
 	chosen  []*source
 	written []*manifest.Written
 	entries int64
@@ -90,10 +91,23 @@ func (r *run) plan(ctx context.Context, base *polaris.Loaded) (*plan, error) {
 		}
 	}
 	r.analysed = true
-	if len(p.results) == 0 && len(p.dead) < 2 {
+	if len(p.results) == 0 && !p.gainsByTheDead() {
 		return nil, nil
 	}
 	return p, nil
+}
+
+// gainsByTheDead says that there are enough manifests without a live file for a
+// commit. Those of the current snapshot say what it has removed, and are there for
+// that.
+func (p *plan) gainsByTheDead() bool {
+	old := 0
+	for _, s := range p.dead {
+		if s.AddedSnapshotID != p.current.ID {
+			old++
+		}
+	}
+	return old > 1
 }
 
 // readSettings holds the settings to the table.
@@ -277,15 +291,15 @@ func (r *run) rewriteGroup(ctx context.Context, p *plan, key groupKey, group []*
 // must stay; they are marked then.
 func (r *run) rewrite(ctx context.Context, p *plan, key groupKey, chosen []*source) (*result, error) {
 	reading := &reading{from: r.table.Reader, layout: p.layouts[key], sources: chosen, order: r.order(p.facts.fields[key.spec])}
-	made := &result{group: key, chosen: chosen}
+	made := &result{group: key, version: reading.layout.FormatVersion(), chosen: chosen}
 	if p.gone != nil {
 		if key.deletes {
-			reading.drop = func(t *manifest.Transcript) bool { return p.gone.drop(t) }
+			reading.fate = p.gone.fate
 		} else {
 			reading.watch = p.gone.data
 		}
 	}
-	out := &outlet{layout: reading.layout, compression: r.compression, name: r.out.name}
+	out := &outlet{layout: reading.layout, snapshot: r.snapshotID, compression: r.compression, name: r.out.name}
 	if !r.dryRun {
 		out.store = r.out.store
 	}
@@ -300,7 +314,7 @@ func (r *run) rewrite(ctx context.Context, p *plan, key groupKey, chosen []*sour
 	made.written, made.entries = out.written, out.entries
 	for _, s := range chosen {
 		p.watched[s] = true
-		if found := p.dropped[s]; found != nil && reading.drop != nil {
+		if found := p.dropped[s]; found != nil && reading.fate != nil {
 			made.dropped.addAll(found)
 		}
 	}
@@ -344,5 +358,5 @@ func eachEntry(ctx context.Context, reading *reading) error {
 // nobody takes nothing.
 type nobody struct{}
 
-func (nobody) entry(*manifest.Transcript, []byte, int32) error { return nil }
-func (nobody) end() error                                      { return nil }
+func (nobody) entry(*manifest.Transcript, []byte, int32, bool) error { return nil }
+func (nobody) end() error                                            { return nil }

@@ -143,7 +143,7 @@ func (w *rewriting) writeHeld(held []entry) error {
 	roller := w.out.roller(w.target)
 	var t manifest.Transcript
 	for i := range held {
-		if err := roller.add(held[i].transcript(w.layout, &t)); err != nil {
+		if err := roller.add(held[i].transcript(w.layout, &t), held[i].gone); err != nil {
 			return err
 		}
 	}
@@ -176,7 +176,7 @@ func (w *rewriting) pass(ctx context.Context, ranges []keyRange) error {
 		}
 		for i := range p.entries {
 			e := &p.entries[i]
-			if err := rollers[e.place.rank].add(e.transcript(w.layout, &t)); err != nil {
+			if err := rollers[e.place.rank].add(e.transcript(w.layout, &t), e.gone); err != nil {
 				return err
 			}
 		}
@@ -228,7 +228,7 @@ type holder struct {
 	run int64
 }
 
-func (h *holder) entry(t *manifest.Transcript, key []byte, number int32) error {
+func (h *holder) entry(t *manifest.Transcript, key []byte, number int32, gone bool) error {
 	if h.in != nil {
 		if h.place == nil || h.place.key != string(key) {
 			// It is passed on at once: no need to know it again.
@@ -237,7 +237,7 @@ func (h *holder) entry(t *manifest.Transcript, key []byte, number int32) error {
 		if h.place.rank < 0 {
 			return nil
 		}
-		return h.add(t, h.place, 0, h.source, number)
+		return h.add(t, h.place, 0, h.source, number, gone)
 	}
 	h.extend(key)
 	if h.over.Load() {
@@ -247,7 +247,7 @@ func (h *holder) entry(t *manifest.Transcript, key []byte, number int32) error {
 	if h.place == nil || h.place.key != string(key) {
 		h.place, more = h.places.of(key, t.Partition)
 	}
-	return h.add(t, h.place, more, h.source, number)
+	return h.add(t, h.place, more, h.source, number, gone)
 }
 
 func (h *holder) extend(key []byte) {

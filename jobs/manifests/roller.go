@@ -22,6 +22,8 @@ const maxTargetSize = 64 << 20
 type outlet struct {
 	layout      *manifest.Layout
 	compression manifest.Compression
+	// snapshot that removes files.
+	snapshot int64
 	// name gives the path of the next manifest, after it was noted where it is found
 	// again.
 	name func(ctx context.Context) (string, error)
@@ -71,7 +73,8 @@ type roller struct {
 
 func (o *outlet) roller(target int64) *roller { return &roller{outlet: o, target: target} }
 
-func (r *roller) add(t *manifest.Transcript) error {
+// add writes an entry; gone: of a file that the snapshot removes.
+func (r *roller) add(t *manifest.Transcript, gone bool) error {
 	if r.writer != nil && r.size() >= r.target {
 		if err := r.end(); err != nil {
 			return err
@@ -82,10 +85,15 @@ func (r *roller) add(t *manifest.Transcript) error {
 			return err
 		}
 	}
-	if err := r.writer.Add(t); err != nil {
+	write := r.writer.Add
+	if gone {
+		write = func(t *manifest.Transcript) error { return r.writer.Delete(t, r.snapshot) }
+	} else {
+		r.entries++
+	}
+	if err := write(t); err != nil {
 		return fmt.Errorf("write a manifest: %w", err)
 	}
-	r.entries++
 	r.raw += int64(len(t.Bytes))
 	return nil
 }

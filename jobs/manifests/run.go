@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,9 @@ type run struct {
 	book     receipt.Book
 	table    *maintenance.Table
 
+	// snapshotID of all commits that the run may send: entries of removed files name it,
+	// and are used again.
+	snapshotID  int64
 	target      int64
 	compression manifest.Compression
 	ck          checkpoint
@@ -106,6 +110,10 @@ func (r *run) work(ctx context.Context) error {
 		r.recall(made.Summary)
 		return nil
 	}
+	for r.snapshotID == 0 || hasSnapshot(m, r.snapshotID) {
+		r.snapshotID = rand.Int64()
+	}
+	r.ck.Snapshot = idText(r.snapshotID)
 	if err := r.resume(ctx); err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ type reading struct {
 	// watch is told of every live entry of a manifest, from several goroutines; nil:
 	// nobody is. The error ends the reading.
 	watch func(s *source, t *manifest.Transcript) error
-	// drop says which entries are left out; nil: none.
-	drop func(t *manifest.Transcript) bool
+	// fate of each entry; nil: all stay.
+	fate func(t *manifest.Transcript) fate
 
 	mu sync.Mutex
 	// bad says why manifests must stay, by their index.
@@ -32,8 +32,8 @@ type reading struct {
 // taker is given what is read of one manifest, by its index. It is used by one
 // goroutine.
 type taker interface {
-	// entry of the partition with the key.
-	entry(t *manifest.Transcript, key []byte, number int32) error
+	// entry of the partition with the key. gone: of a file that is removed.
+	entry(t *manifest.Transcript, key []byte, number int32, gone bool) error
 	// end follows the last entry.
 	end() error
 }
@@ -109,10 +109,14 @@ func (r *reading) readThrough(ctx context.Context, s *source, into taker) error 
 				return err
 			}
 		}
-		if r.drop != nil && r.drop(&t) {
+		becomes := stays
+		if r.fate != nil {
+			becomes = r.fate(&t)
+		}
+		if becomes == leftOut {
 			continue
 		}
-		if err := into.entry(&t, key, int32(live)); err != nil {
+		if err := into.entry(&t, key, int32(live), becomes == removed); err != nil {
 			return err
 		}
 	}
