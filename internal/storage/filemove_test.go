@@ -2,7 +2,6 @@ package storage_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -117,10 +116,12 @@ func TestALocalMoveEndsWithItsContext(t *testing.T) {
 func TestMovesDoNotStumbleOverFoldersThatOthersEmpty(t *testing.T) {
 	t.Parallel()
 	d := openDisk(t, nil)
-	var group errgroup.Group
-	for i := range 4 {
-		name := fmt.Sprintf("f%d", i)
+	names := []string{"f0", "f1", "f2", "f3"}
+	for _, name := range names {
 		put(t, d.table+"/a/x/"+name)
+	}
+	var group errgroup.Group
+	for _, name := range names {
 		group.Go(func() error {
 			here, there := d.at("a/x/"+name), d.at("b/y/"+name)
 			for range 100 {

@@ -103,7 +103,7 @@ func TestAListedKeyIsDecodedOnlyWhenTheAnswerSaysSo(t *testing.T) {
 	} {
 		l := open(t, s3test.Options{}, nil)
 		l.srv.Fault(always("ListObjectsV2", s3test.Fault{Status: 200, Body: []byte(
-			`<?xml version="1.0"?><ListBucketResult>` + c.encoding + `<Contents><Key>` + c.key + `</Key><Size>1</Size></Contents></ListBucketResult>`)}))
+			`<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>` + c.encoding + `<Contents><Key>` + c.key + `</Key><Size>1</Size></Contents></ListBucketResult>`)}))
 		require.Equal(t, []string{c.want}, listed(t, l.Session, key("t")))
 	}
 }
@@ -111,8 +111,10 @@ func TestAListedKeyIsDecodedOnlyWhenTheAnswerSaysSo(t *testing.T) {
 func TestAListingThatCannotBeTrustedIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"a key outside the prefix": `<ListBucketResult><Contents><Key>other/x</Key></Contents></ListBucketResult>`,
-		"a bad encoding":           `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>t/%zz</Key></Contents></ListBucketResult>`,
+		"a key outside the prefix": `<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>other/x</Key></Contents></ListBucketResult>`,
+		"a bad encoding":           `<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType><Contents><Key>t/%zz</Key></Contents></ListBucketResult>`,
+		"no word on the rest":      `<ListBucketResult><Contents><Key>t/x</Key></Contents></ListBucketResult>`,
+		"fewer than it says":       `<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>2</KeyCount><Contents><Key>t/x</Key></Contents></ListBucketResult>`,
 		"no place to go on":        `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`,
 		"a page that is not S3's":  `<html><body>Welcome</body></html>`,
 		"nothing at all":           ``,

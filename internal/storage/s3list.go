@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"iter"
 	"net/url"
@@ -119,10 +120,13 @@ func (p *s3Pages) next(ctx context.Context) (s3Page, error) {
 // goOn makes the next request that of the next page.
 func (p *s3Pages) goOn(out *s3.ListObjectsV2Output) error {
 	token := aws.ToString(out.NextContinuationToken)
-	if !aws.ToBool(out.IsTruncated) {
-		if token != "" && out.IsTruncated == nil {
-			return rejected("the store does not say whether there is more to list")
-		}
+	if out.IsTruncated == nil {
+		return rejected("the store does not say whether there is more to list")
+	}
+	if came := len(out.Contents) + len(out.CommonPrefixes); int(aws.ToInt32(out.KeyCount)) > came {
+		return &Error{Reason: ErrUnavailable, Err: fmt.Errorf("a page is said to hold %d keys, and holds %d", *out.KeyCount, came)}
+	}
+	if !*out.IsTruncated {
 		return nil
 	}
 	hash := maphash.String(p.seed, token)

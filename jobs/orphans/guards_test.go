@@ -114,6 +114,18 @@ func TestAListingThatFailsDeletesNothing(t *testing.T) {
 	require.Less(t, len(y.Keys()), 50)
 }
 
+func TestAFolderThatASignWasLookedForInAndIsSaidNotToBeThereDeletesNothing(t *testing.T) {
+	t.Parallel()
+	y := small(t)
+	y.Server.Fault(func(_ int64, op string, r *http.Request) *s3test.Fault {
+		if op == "ListObjectsV2" && strings.Contains(r.URL.Query().Get("prefix"), "metadata") {
+			return &s3test.Fault{Status: http.StatusNotFound, Code: "NoSuchKey"} // a proxy's; a store lists nothing
+		}
+		return nil
+	})
+	y.refuses(`{"locations":["`+mt.InHome("data")+`"]}`, "look for other tables")
+}
+
 func TestAWholeBucketIsNoPlaceToLook(t *testing.T) {
 	t.Parallel()
 	y := small(t)

@@ -62,9 +62,6 @@ func (r *run) listAll(owners *owners) error {
 	for n, p := range r.places {
 		s := r.newSift(n, p, owners)
 		for object, err := range r.table.Reader.ListParallel(ctx, p.root, storage.ListConfig{}) {
-			if errors.Is(err, storage.ErrNotFound) {
-				break
-			}
 			if err != nil {
 				return maintenance.StorageFailure(ctx, fmt.Errorf("list the table's files: %w", err))
 			}
@@ -85,9 +82,6 @@ func (r *run) lookAround(ctx context.Context, owners *owners) error {
 		}
 		seen[folder] = true
 		for object, err := range r.table.Reader.ListLimit(ctx, folder, limit) {
-			if errors.Is(err, storage.ErrNotFound) {
-				break
-			}
 			if err != nil {
 				return maintenance.StorageFailure(ctx, fmt.Errorf("look for other tables in the table's location: %w", err))
 			}
