@@ -23,9 +23,12 @@ type Compression struct {
 	Level int
 }
 
-// DefaultLevel is the level of gzip where none is given. Java writes with 9,
-// which takes many times as long for a few percent.
-const DefaultLevel = 1
+// DefaultLevel is the level of gzip where none is given: a manifest is written
+// once and read by every scan. Of entries of 20 columns it makes 343 bytes each,
+// 128,000 a second on one core (BenchmarkManifestRewrite); level 1 makes 385 at
+// 187,000 a second, level 6 is 0.2 % smaller and 10 % slower, and level 9, with
+// which Java writes, makes 336 and takes twenty times as long.
+const DefaultLevel = 5
 
 const (
 	defaultZstd = 3

@@ -71,7 +71,7 @@ func TestManifestsAreClusteredByPartitionWhateverMemoryThereIs(t *testing.T) {
 			f.open(nil)
 			was := f.currentContent()
 			f.memory = memory
-			receipt, err := f.rewrite(`{"target-size-bytes":16384}`)
+			receipt, err := f.rewrite(`{"target-size-bytes":12288}`)
 			require.NoError(t, err)
 			require.Equal(t, was, f.currentContent())
 			require.Greater(t, receipt.Written.Files, int64(3))
@@ -82,9 +82,9 @@ func TestManifestsAreClusteredByPartitionWhateverMemoryThereIs(t *testing.T) {
 				require.Zero(t, m.DeletedDataFiles())
 				require.Equal(t, current(t, f.Metadata()).ID, m.SnapshotID())
 				require.Equal(t, current(t, f.Metadata()).SequenceNumber, m.SequenceNum())
-				require.LessOrEqual(t, m.Length(), int64(3*16384))
+				require.LessOrEqual(t, m.Length(), int64(3*12288))
 			}
-			again, err := f.rewrite(`{"target-size-bytes":16384}`)
+			again, err := f.rewrite(`{"target-size-bytes":12288}`)
 			require.NoError(t, err)
 			require.Zero(t, again.Replaced)
 		})
