@@ -67,6 +67,7 @@ func TestAManifestOfRemovedFilesGoesWithTheNextCommit(t *testing.T) {
 	for range 2 {
 		r, err = f.rewrite(`{}`)
 		require.NoError(t, err)
+		require.Zero(t, r.Replaced)
 		require.Equal(t, location, f.Ledger.Location, "nothing to gain")
 	}
 	f.change(nil, forged{path: "b.parquet", partition: int32(1)})
