@@ -16,7 +16,7 @@ import (
 )
 
 // maxDeletes is how many partitions and data files of delete files are told apart,
-// about 100 bytes each. With more, no delete file is dropped.
+// about 150 bytes each. With more, no delete file is dropped.
 const maxDeletes = 1 << 19
 
 // dangling knows which delete files apply to no live data file any more. It is

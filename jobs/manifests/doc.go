@@ -22,7 +22,7 @@
 // changed under the plan, and writers win; no file of others is deleted, whoever
 // owns the table's files, and none of its own that a commit may still need. Memory
 // has a bound whatever the number of entries ([Config].Memory), but for about 200
-// bytes per manifest and 100 per delete file.
+// bytes per manifest and 150 per delete file.
 //
 // What is left after a crash: manifests and lists that no snapshot names. The next
 // run of the job deletes them where it is sure that no commit was sent; else they
