@@ -11,10 +11,11 @@
 //     A refusal, a server that is away, a list that breaks off and metadata that the
 //     catalog cannot read are errors: nobody knows then.
 //   - The name that is asked for is looked up anew for each question. All other names
-//     come from a look through the namespace that ended at most a minute before the
-//     question ([Config.MaxAge]), so that a table which was registered under another
-//     name can be missed for that long, and for as long as the look itself took: at
-//     20 requests a second about a second for each 20 tables.
+//     come from a look through the namespace, or the catalog, that ended at most a
+//     minute before the question ([Config.MaxAge]), so that a table which was registered
+//     under another name can be missed for that long, and for as long as the look itself
+//     took: at 20 requests a second about a second for each 20 tables. One that the look
+//     saw, and that is not there any more, may have been renamed: it is looked for anew.
 //   - A namespace is looked through at most once a minute, whoever asks. A table that
 //     has not changed since costs one request without a body; a view or a table of
 //     another format is described anew, since Polaris gives no ETag for those.

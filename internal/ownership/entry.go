@@ -46,7 +46,8 @@ type wanted struct {
 	files     []string
 	hashes    []uint64
 	locations []spot
-	onlyName  bool
+	// name: whoever is compared has it, and that is enough.
+	name bool
 }
 
 // spot is a location as it is written, and parsed.
@@ -62,7 +63,7 @@ func newSpot(text string) spot {
 }
 
 func newWanted(q Query) wanted {
-	w := wanted{uuid: strings.ToLower(q.UUID), onlyName: q.OnlyName()}
+	w := wanted{uuid: strings.ToLower(q.UUID)}
 	for _, path := range append([]string{q.MetadataLocation}, q.MetadataLog...) {
 		if path != "" {
 			w.files, w.hashes = append(w.files, path), append(w.hashes, fileHash(path))
@@ -91,8 +92,8 @@ func (w wanted) why(e *entry) string {
 			return "it descends from the metadata file " + w.files[i]
 		}
 	}
-	if w.onlyName {
-		return "it has the name, and nothing else is known of what was dropped"
+	if w.name {
+		return "it has the name, and neither UUID nor location is known of what was dropped"
 	}
 	if w.uuid != "" && e.uuid != "" {
 		return ""

@@ -8,11 +8,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"deckhand/internal/polaris"
 )
@@ -98,6 +95,7 @@ type Index struct {
 
 	mu      sync.Mutex
 	shelves map[shelfKey]*shelf
+	rounds  map[Kind]*round
 	tree    *tree
 }
 
@@ -113,14 +111,15 @@ func New(cfg Config) (*Index, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("make ownership index: %w", err)
 	}
-	return &Index{cfg: cfg, shelves: map[shelfKey]*shelf{}, tree: newTree(cfg)}, nil
+	return &Index{cfg: cfg, shelves: map[shelfKey]*shelf{}, rounds: map[Kind]*round{}, tree: newTree(cfg)}, nil
 }
 
 // shelf of a namespace, made when it is asked for first.
 func (x *Index) shelf(kind Kind, namespace []string) *shelf {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	key := shelfKey{kind: kind, namespace: strings.Join(namespace, "\x1f")}
+	// Quoted, since a level may hold whatever could stand between two.
+	key := shelfKey{kind: kind, namespace: fmt.Sprintf("%q", namespace)}
 	found := x.shelves[key]
 	if found == nil {
 		found = newShelf(x.cfg, kind, namespace)
@@ -131,35 +130,28 @@ func (x *Index) shelf(kind Kind, namespace []string) *shelf {
 }
 
 // fresh looks through the namespaces that the query is about, unless that was done
-// lately, and gives what is known of them and since when at least.
-func (x *Index) fresh(ctx context.Context, q Query, kind Kind) (shelves []*shelf, looked time.Time, err error) {
-	namespaces := [][]string{q.ID.Namespace}
+// lately and since after, and gives what is known of them and since when at least.
+func (x *Index) fresh(ctx context.Context, q Query, kind Kind, after time.Time) (shelves []*shelf, looked time.Time, err error) {
 	if q.Mode == Catalog {
-		all, began, err := x.tree.fresh(ctx, q.Alive)
-		if err != nil {
-			return nil, time.Time{}, err
-		}
-		looked, namespaces = began, all
+		return x.everywhere(ctx, q, kind, after)
 	}
-	began := make([]time.Time, len(namespaces))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(x.cfg.Parallel)
-	for i, namespace := range namespaces {
-		s := x.shelf(kind, namespace)
-		shelves = append(shelves, s)
-		group.Go(func() (err error) {
-			began[i], err = s.fresh(ctx, q.Alive)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	s := x.shelf(kind, q.ID.Namespace)
+	if looked, err = s.fresh(ctx, q.Alive, after); err != nil {
 		return nil, time.Time{}, err
 	}
+	x.asked(s)
 	x.forget()
-	if !looked.IsZero() { // the tree's
-		began = append(began, looked)
+	return []*shelf{s}, looked, nil
+}
+
+// asked notes that the shelves serve now: a look may take longer than what nobody
+// asks for is remembered.
+func (x *Index) asked(shelves ...*shelf) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, s := range shelves {
+		s.asked = x.cfg.Now()
 	}
-	return shelves, slices.MinFunc(began, time.Time.Compare), nil
 }
 
 // forget drops the namespaces that nobody asked for lately, the longest first, while
@@ -174,6 +166,8 @@ func (x *Index) forget() {
 	if total <= x.cfg.MaxEntries {
 		return
 	}
+	// A round holds its shelves too.
+	maps.DeleteFunc(x.rounds, func(_ Kind, r *round) bool { return x.cfg.Now().Sub(r.asked) > 2*x.cfg.MaxAge })
 	keys := slices.SortedFunc(maps.Keys(x.shelves), func(a, b shelfKey) int { return x.shelves[a].asked.Compare(x.shelves[b].asked) })
 	for _, key := range keys {
 		s := x.shelves[key]

@@ -75,7 +75,7 @@ func (x *Index) Inside(ctx context.Context, q Query) (*Surroundings, error) {
 
 // inside adds those of a kind.
 func (x *Index) inside(ctx context.Context, found *Surroundings, kind Kind, q Query, own []spot) error {
-	shelves, looked, err := x.fresh(ctx, q, kind)
+	shelves, looked, err := x.fresh(ctx, q, kind, time.Time{})
 	if err != nil {
 		return err
 	}

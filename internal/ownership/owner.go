@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"deckhand/internal/polaris"
+	"deckhand/jobs"
 )
 
 // Owner is a live table or view to which the files belong.
@@ -66,49 +67,79 @@ func (e *UnreadableError) Unwrap() []error { return []error{ErrUnreadable, e.Err
 func (x *Index) Owner(ctx context.Context, q Query) (*Answer, error) {
 	q = q.withDefaults()
 	want, answer := newWanted(q), &Answer{}
-	var others []*shelf
-	var err error
-	if q.OnlyName() {
-		err = x.cfg.Client.Present(ctx)
-	} else {
-		others, answer.Looked, err = x.fresh(ctx, q, q.Kind)
-	}
+	owner, unreadable, err := x.elsewhere(ctx, want, q, answer)
 	if err != nil {
 		return nil, err
 	}
-	var unreadable error
-	for _, s := range others {
-		owner, err := s.owner(ctx, want, q)
-		switch {
-		case errors.Is(err, ErrUnreadable):
-			unreadable = cmp.Or(unreadable, err)
-		case err != nil:
+	if owner == nil {
+		answer.Asked = x.cfg.Now()
+		want.name = q.NameTells || q.OnlyName()
+		owner, err = x.shelf(q.Kind, q.ID.Namespace).confirm(ctx, q.ID.Name, want)
+		if err = cmp.Or(err, unreadable); owner == nil && err != nil {
 			return nil, err
-		case owner != nil:
-			answer.Owner, answer.Asked = owner, x.cfg.Now()
-			return answer, nil
 		}
+		q.Alive()
 	}
-	answer.Asked = x.cfg.Now()
-	owner, err := x.shelf(q.Kind, q.ID.Namespace).confirm(ctx, q.ID.Name, want)
-	if err = cmp.Or(err, unreadable); owner == nil && err != nil {
-		return nil, err
-	}
-	q.Alive()
 	answer.Owner = owner
 	return answer, nil
 }
 
-// owner among all on the shelf but the one that has the name. The error is
-// [*UnreadableError] when one cannot be told and no other is the owner.
-func (s *shelf) owner(ctx context.Context, want wanted, q Query) (*Owner, error) {
-	suspects, unknown := s.suspects(want, q)
-	for _, name := range append(suspects, unknown...) {
-		if owner, err := s.confirm(ctx, name, want); owner != nil || err != nil {
-			return owner, err
-		}
+// maxLooks bounds the looks for one question: what was the owner when it was looked
+// at is gone again and again.
+const maxLooks = 3
+
+// elsewhere looks for the owner among all that have another name. What is known to
+// have been the owner and is not there any more may have another name by now, that
+// only a new look can tell. unreadable is of one that cannot be told.
+func (x *Index) elsewhere(ctx context.Context, want wanted, q Query, answer *Answer) (owner *Owner, unreadable, err error) {
+	if q.OnlyName() {
+		return nil, nil, x.cfg.Client.Present(ctx)
 	}
-	return nil, nil
+	var after time.Time
+	for range maxLooks {
+		var others []*shelf
+		if others, answer.Looked, err = x.fresh(ctx, q, q.Kind, after); err != nil {
+			return nil, nil, err
+		}
+		moved := false
+		unreadable = nil
+		for _, s := range others {
+			owner, left, err := s.owner(ctx, want, q)
+			switch {
+			case errors.Is(err, ErrUnreadable):
+				unreadable = cmp.Or(unreadable, err)
+			case err != nil:
+				return nil, nil, err
+			case owner != nil:
+				answer.Asked = x.cfg.Now()
+				return owner, nil, nil
+			}
+			moved = moved || left
+		}
+		if !moved {
+			return nil, unreadable, nil
+		}
+		after = x.cfg.Now()
+	}
+	return nil, nil, fmt.Errorf("%w: tables with the same files come and go in %s while it is looked at", jobs.ErrUnavailable, place(q.ID.Namespace))
+}
+
+// owner among all on the shelf but the one that has the name. left says that one
+// which might have been it is not there any more. The error is [*UnreadableError]
+// when one cannot be told and no other is the owner.
+func (s *shelf) owner(ctx context.Context, want wanted, q Query) (owner *Owner, left bool, err error) {
+	suspects, unknown := s.suspects(want, q)
+	for i, name := range append(suspects, unknown...) {
+		e, err := s.again(ctx, name)
+		if err != nil {
+			return nil, left, err
+		}
+		if owner := s.judge(name, e, want); owner != nil {
+			return owner, left, nil
+		}
+		left = left || e == nil || i < len(suspects)
+	}
+	return nil, left, nil
 }
 
 // suspects are the names that may be owners, and those of which nothing is known.
@@ -132,14 +163,22 @@ func (s *shelf) suspects(want wanted, q Query) (names, unknown []string) {
 // confirm asks for the name now.
 func (s *shelf) confirm(ctx context.Context, name string, want wanted) (*Owner, error) {
 	e, err := s.again(ctx, name)
-	if e == nil || err != nil {
+	if err != nil {
 		return nil, err
+	}
+	return s.judge(name, e, want), nil
+}
+
+// judge says whether the entry, nil for none, is the owner.
+func (s *shelf) judge(name string, e *entry, want wanted) *Owner {
+	if e == nil {
+		return nil
 	}
 	why := want.why(e)
 	if why == "" {
-		return nil, nil
+		return nil
 	}
-	return &Owner{Kind: s.kind, ID: s.id(name), UUID: e.uuid, MetadataLocation: e.root, Why: why}, nil
+	return &Owner{Kind: s.kind, ID: s.id(name), UUID: e.uuid, MetadataLocation: e.root, Why: why}
 }
 
 // again asks for the name, outside of a look; nil when there is none of that name.

@@ -133,7 +133,7 @@ func TestATableOfTheNameThatIsAnotherIsNoOwner(t *testing.T) {
 	q.UUID = dropped.uuid
 	require.Nil(t, w.owner(q))
 	q = ownership.Query{ID: id("n", "t")}
-	require.Contains(t, w.owner(q).Why, "nothing else is known")
+	require.Contains(t, w.owner(q).Why, "neither UUID nor location is known")
 	q.ID.Name = "u"
 	require.Nil(t, w.owner(q))
 }

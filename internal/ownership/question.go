@@ -32,6 +32,9 @@ type Query struct {
 	// of them, lies inside or contains one, is an owner. Where the metadata file is
 	// known they are better left out: it tells more.
 	Locations []string
+	// NameTells: what is known of the dropped table is so little that whoever has its
+	// name is taken for the owner, whatever else it has.
+	NameTells bool
 	// Alive is called again and again while the catalog answers, by several
 	// goroutines. May be nil.
 	Alive func()

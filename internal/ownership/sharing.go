@@ -22,22 +22,24 @@ type sharing struct {
 
 // look is one that ended.
 type look struct {
+	// began is when the oldest of what it saw was asked for.
 	began, ended time.Time
 	// err says why it saw only a part, which is of no use.
 	err error
 }
 
 // answers says whether a question may be answered by the look: a good one while it
-// is fresh; a failure only for those who asked before it ended, so that each of them
-// need not fail by itself.
-func (l look) answers(asked time.Time, maxAge time.Duration) bool {
+// is fresh, and if all that it saw was seen after some time (zero: whenever); a
+// failure only for those who asked before it ended, so that each of them need not
+// fail by itself.
+func (l look) answers(asked, after time.Time, maxAge time.Duration) bool {
 	if l.ended.IsZero() {
 		return false
 	}
 	if l.err != nil {
 		return l.ended.After(asked)
 	}
-	return asked.Sub(l.ended) <= maxAge
+	return asked.Sub(l.ended) <= maxAge && l.began.After(after)
 }
 
 func newSharing() *sharing {
@@ -46,22 +48,26 @@ func newSharing() *sharing {
 	return s
 }
 
-// do looks, unless the last look answers. It gives when the look began. A look that
-// was broken off since its caller went counts for nobody else.
-func (s *sharing) do(ctx context.Context, cfg Config, alive func(), see func(ctx context.Context, alive func()) error) (time.Time, error) {
+// do looks, unless the last look answers. It gives when the look began, or what see
+// says if that is not zero. A look that was broken off since its caller went counts
+// for nobody else.
+func (s *sharing) do(ctx context.Context, cfg Config, alive func(), after time.Time, see func(ctx context.Context, alive func()) (time.Time, error)) (time.Time, error) {
 	asked := cfg.Now()
 	if err := s.wait(ctx, alive); err != nil {
 		return time.Time{}, err
 	}
 	defer func() { s.turn <- struct{}{} }()
-	if s.last.answers(asked, cfg.MaxAge) {
+	if s.last.answers(asked, after, cfg.MaxAge) {
 		return s.last.began, s.last.err
 	}
 	began := cfg.Now()
-	err := see(ctx, func() {
+	since, err := see(ctx, func() {
 		s.heard.Add(1)
 		alive()
 	})
+	if !since.IsZero() {
+		began = since
+	}
 	if ctx.Err() != nil {
 		return time.Time{}, context.Cause(ctx)
 	}

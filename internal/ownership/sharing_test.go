@@ -20,22 +20,22 @@ func TestWhoWaitsForAnothersLookIsAliveAsLongAsItGoesOn(t *testing.T) {
 		silent := make(chan struct{})
 		looker, waiter := make(chan error, 1), make(chan error, 1)
 		go func() {
-			_, err := s.do(t.Context(), cfg, func() {}, func(_ context.Context, alive func()) error {
+			_, err := s.do(t.Context(), cfg, func() {}, time.Time{}, func(_ context.Context, alive func()) (time.Time, error) {
 				time.Sleep(time.Second / 2) // never together with the waiter's clock
 				for range 59 {
 					time.Sleep(time.Second)
 					alive()
 				}
 				<-silent
-				return nil
+				return time.Time{}, nil
 			})
 			looker <- err
 		}()
 		synctest.Wait()
 		var lived atomic.Int64
 		go func() {
-			_, err := s.do(t.Context(), cfg, func() { lived.Add(1) }, func(context.Context, func()) error {
-				return errors.New("the look that was waited for is young enough")
+			_, err := s.do(t.Context(), cfg, func() { lived.Add(1) }, time.Time{}, func(context.Context, func()) (time.Time, error) {
+				return time.Time{}, errors.New("the look that was waited for is young enough")
 			})
 			waiter <- err
 		}()
@@ -54,15 +54,15 @@ func TestAFailureIsSharedByThoseWhoAskedBeforeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, cfg := newSharing(), Config{}.WithDefaults()
 		failure, looks := errors.New("away"), 0
-		fail := func(context.Context, func()) error {
+		fail := func(context.Context, func()) (time.Time, error) {
 			looks++
 			time.Sleep(time.Minute)
-			return failure
+			return time.Time{}, failure
 		}
 		ended := make(chan error, 3)
 		for range 3 {
 			go func() {
-				_, err := s.do(t.Context(), cfg, func() {}, fail)
+				_, err := s.do(t.Context(), cfg, func() {}, time.Time{}, fail)
 				ended <- err
 			}()
 		}
@@ -70,7 +70,7 @@ func TestAFailureIsSharedByThoseWhoAskedBeforeIt(t *testing.T) {
 			require.ErrorIs(t, <-ended, failure)
 		}
 		require.Equal(t, 1, looks)
-		_, err := s.do(t.Context(), cfg, func() {}, func(context.Context, func()) error { return nil })
+		_, err := s.do(t.Context(), cfg, func() {}, time.Time{}, func(context.Context, func()) (time.Time, error) { return time.Time{}, nil })
 		require.NoError(t, err)
 	})
 }

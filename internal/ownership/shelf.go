@@ -32,24 +32,53 @@ func newShelf(cfg Config, kind Kind, namespace []string) *shelf {
 	return &shelf{cfg: cfg, kind: kind, namespace: namespace, sharing: newSharing(), entries: map[string]*entry{}}
 }
 
-// fresh looks through the namespace unless that was done lately.
-func (s *shelf) fresh(ctx context.Context, alive func()) (began time.Time, err error) {
-	return s.sharing.do(ctx, s.cfg, alive, s.look)
+// fresh looks through the namespace unless that was done lately and since after.
+func (s *shelf) fresh(ctx context.Context, alive func(), after time.Time) (began time.Time, err error) {
+	return s.sharing.do(ctx, s.cfg, alive, after, func(ctx context.Context, alive func()) (time.Time, error) {
+		return time.Time{}, s.look(ctx, alive)
+	})
 }
 
-// giveUp is how many tables, one after another, a server may fail on that answers
-// otherwise; then it is the server.
-const giveUp = 3
+const (
+	// giveUp is how many tables, one after another, a server may fail on that answers
+	// otherwise; then it is the server.
+	giveUp = 3
+	// relists is how often a look lists the namespace anew since names were gone before
+	// they were asked for: somebody who is at it all the time is not waited for.
+	relists = 3
+)
 
 // look lists the namespace and describes everything in it. A namespace that is gone
-// is empty.
+// is empty. What was renamed meanwhile is looked for under its new name.
 func (s *shelf) look(ctx context.Context, alive func()) error {
 	names, err := s.list(ctx, alive)
 	if err != nil {
-		return fmt.Errorf("list the %ss of %s: %w", s.kind, place(s.namespace), err)
+		return err
 	}
 	s.keepOnly(names)
+	todo := names
+	for round := 0; ; round++ {
+		gone, err := s.describeAll(ctx, todo, alive)
+		if err != nil || !gone || round == relists {
+			return err
+		}
+		listed, err := s.list(ctx, alive)
+		if err != nil {
+			return err
+		}
+		todo = map[string]bool{}
+		for name := range listed {
+			if !names[name] {
+				todo[name], names[name] = true, true
+			}
+		}
+	}
+}
+
+// describeAll says whether one of them is gone.
+func (s *shelf) describeAll(ctx context.Context, names map[string]bool, alive func()) (bool, error) {
 	var failing atomic.Int64
+	var gone atomic.Bool
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(s.cfg.Parallel)
 	for name := range names {
@@ -57,10 +86,13 @@ func (s *shelf) look(ctx context.Context, alive func()) error {
 			break
 		}
 		group.Go(func() error {
-			_, err := s.describe(within, name)
+			e, err := s.describe(within, name)
 			switch {
 			case err == nil:
 				failing.Store(0)
+				if e == nil {
+					gone.Store(true)
+				}
 			case ownTrouble(err) && failing.Add(1) < giveUp:
 				// Only its text: an outage it is not.
 				s.put(name, &entry{unknown: errors.New(err.Error())})
@@ -71,7 +103,8 @@ func (s *shelf) look(ctx context.Context, alive func()) error {
 			return nil
 		})
 	}
-	return group.Wait()
+	err := group.Wait()
+	return gone.Load(), err
 }
 
 func (s *shelf) list(ctx context.Context, alive func()) (map[string]bool, error) {
@@ -79,9 +112,9 @@ func (s *shelf) list(ctx context.Context, alive func()) (map[string]bool, error)
 	for id, err := range s.lister()(ctx, s.namespace) {
 		switch {
 		case errors.Is(err, polaris.ErrNoNamespace):
-			return nil, s.cfg.Client.Present(ctx)
+			return nil, s.unlisted(s.cfg.Client.Present(ctx))
 		case err != nil:
-			return nil, err
+			return nil, s.unlisted(err)
 		}
 		if len(names)%500 == 0 {
 			alive()
@@ -89,6 +122,13 @@ func (s *shelf) list(ctx context.Context, alive func()) (map[string]bool, error)
 		names[id.Name] = true
 	}
 	return names, nil
+}
+
+func (s *shelf) unlisted(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("list the %ss of %s: %w", s.kind, place(s.namespace), err)
 }
 
 func (s *shelf) lister() func(context.Context, []string) iter.Seq2[polaris.Identifier, error] {

@@ -22,17 +22,17 @@ type tree struct {
 
 func newTree(cfg Config) *tree { return &tree{cfg: cfg, sharing: newSharing()} }
 
-// fresh lists all namespaces, unless that was done lately.
-func (t *tree) fresh(ctx context.Context, alive func()) (namespaces [][]string, began time.Time, err error) {
-	began, err = t.sharing.do(ctx, t.cfg, alive, func(ctx context.Context, alive func()) error {
+// fresh lists all namespaces, unless that was done lately and since after.
+func (t *tree) fresh(ctx context.Context, alive func(), after time.Time) (namespaces [][]string, began time.Time, err error) {
+	began, err = t.sharing.do(ctx, t.cfg, alive, after, func(ctx context.Context, alive func()) (time.Time, error) {
 		var found [][]string
 		if err := t.below(ctx, nil, alive, &found); err != nil {
-			return err
+			return time.Time{}, err
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.namespaces = found
-		return nil
+		return time.Time{}, nil
 	})
 	t.mu.Lock()
 	defer t.mu.Unlock()
