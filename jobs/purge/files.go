@@ -66,7 +66,7 @@ func (r *run) purgeFiles(ctx context.Context) error {
 	r.receipt.Locations, r.receipt.Manifests = r.job.Locations, len(tree.Manifests)
 	r.receipt.GCEnabled = r.job.GCEnabled == nil || *r.job.GCEnabled
 	r.book.Note("the table's metadata file was gone before: the UUID could not be compared, and only the named manifests and files were looked at")
-	if err := r.verifyFiles(ctx); err != nil {
+	if err := r.verifyFiles(ctx, params); err != nil {
 		return err
 	}
 	r.openEraser(scope, r.job.Locations)

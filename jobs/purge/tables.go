@@ -69,7 +69,7 @@ func (r *run) purgeTable(ctx context.Context) error {
 	if err := checkUUID(r.job, r.metadata.UUID, "table"); err != nil {
 		return err
 	}
-	if err := r.verify(ctx, ownership.Query{UUID: r.metadata.UUID, MetadataLog: r.metadata.MetadataLog}); err != nil {
+	if err := r.verifyTable(ctx); err != nil {
 		return err
 	}
 	if err := r.begin(ctx, earlier); err != nil {

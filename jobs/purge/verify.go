@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"deckhand/internal/erase"
@@ -72,10 +74,28 @@ func (r *run) verify(ctx context.Context, q ownership.Query) error {
 	return nil
 }
 
+// verifyTable is verify for a table whose metadata file is there. Without a UUID, as
+// some of format 1 are, whoever lives in its locations is the owner too: the log of
+// one that was registered again need not go back to what this one had.
+func (r *run) verifyTable(ctx context.Context) error {
+	q := ownership.Query{UUID: r.metadata.UUID, MetadataLog: r.metadata.MetadataLog}
+	if q.UUID == "" {
+		q.Locations = r.metadata.Locations()
+	}
+	return r.verify(ctx, q)
+}
+
 // verifyFiles is verify for a table whose metadata file is gone: what the job knows
-// has to do. Where that is no UUID, whoever lives in its locations is the owner.
-func (r *run) verifyFiles(ctx context.Context) error {
-	err := r.verify(ctx, ownership.Query{UUID: r.job.TableUUID, Locations: r.job.Locations})
+// has to do. Where that is no UUID, whoever lives in its locations is the owner, and
+// where it names none of these either, whoever lives where the files are or has the
+// name.
+func (r *run) verifyFiles(ctx context.Context, params jobs.FilesParams) error {
+	q := ownership.Query{UUID: r.job.TableUUID, Locations: r.job.Locations}
+	q.NameTells = q.UUID == "" && len(q.Locations) == 0
+	if q.NameTells {
+		q.Locations = folders(params)
+	}
+	err := r.verify(ctx, q)
 	switch {
 	case r.receipt.Verified == VerifiedOff || r.receipt.Verified == "":
 	case r.job.TableUUID != "":
@@ -83,7 +103,19 @@ func (r *run) verifyFiles(ctx context.Context) error {
 	case len(r.job.Locations) > 0:
 		r.book.Note("the job knows no UUID: the catalog was asked for the table's name, and for whoever lives in its locations")
 	default:
-		r.book.Note("the job knows neither UUID nor locations: the catalog was asked for the table's name alone")
+		r.book.Note("the job knows neither UUID nor locations: the catalog was asked for the table's name, and for whoever lives where the named files are")
 	}
 	return err
+}
+
+// folders of the manifests and files.
+func folders(params jobs.FilesParams) []string {
+	var found []string
+	for _, path := range slices.Concat(params.Manifests, params.Files) {
+		if end := strings.LastIndexByte(path, '/'); end > 0 {
+			found = append(found, path[:end])
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
 }
