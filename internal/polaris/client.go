@@ -24,8 +24,9 @@ type Client struct {
 	// retryWait is about how long to wait after the first failure.
 	retryWait time.Duration
 
-	settling chan struct{} // holds one element while nobody asks
-	known    *settings
+	settling  chan struct{} // holds one element while nobody asks
+	known     *settings
+	unsettled failure
 }
 
 const retryWait = 200 * time.Millisecond

@@ -3,6 +3,7 @@ package polaris
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,6 +56,7 @@ func (s *settings) offers(endpoint string) bool {
 
 // settings of the catalog, asked for once.
 func (c *Client) settings(ctx context.Context) (*settings, error) {
+	came := time.Now()
 	select {
 	case <-c.settling:
 	case <-ctx.Done():
@@ -64,7 +66,11 @@ func (c *Client) settings(ctx context.Context) (*settings, error) {
 	if c.known != nil {
 		return c.known, nil
 	}
+	if err := c.unsettled.of(came); err != nil {
+		return nil, err
+	}
 	s, err := c.askSettings(ctx)
+	c.unsettled.note(ctx, err)
 	if err == nil {
 		c.known = s
 	}
@@ -89,6 +95,10 @@ func (c *Client) askSettings(ctx context.Context) (*settings, error) {
 	if err := r.decode(got, &said); err != nil {
 		return nil, err
 	}
+	if !isSettings(got.body) {
+		// What a proxy says meanwhile would be kept.
+		return nil, c.about(r.fail(got.status, ErrUnavailable, hintNoCatalog, errNoSettings))
+	}
 	s := &settings{prefix: said.Overrides["prefix"], separator: said.Overrides["namespace-separator"], endpoints: said.Endpoints}
 	if s.prefix == "" {
 		s.prefix = said.Defaults["prefix"]
@@ -104,6 +114,21 @@ func (c *Client) askSettings(ctx context.Context) (*settings, error) {
 	s.idempotency = isoDuration(said.Idempotency)
 	return s, nil
 }
+
+// isSettings: some of what the protocol has, or an object of nothing.
+func isSettings(body []byte) bool {
+	var said map[string]json.RawMessage
+	if json.Unmarshal(body, &said) != nil || said == nil {
+		return false
+	}
+	known := len(said) == 0
+	for _, field := range []string{"defaults", "overrides", "endpoints"} {
+		known = known || said[field] != nil
+	}
+	return known
+}
+
+var errNoSettings = errors.New("the answer has no settings")
 
 // unitSeparator joins the levels of a namespace in paths.
 const unitSeparator = "\x1f"

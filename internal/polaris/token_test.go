@@ -167,7 +167,7 @@ func TestWithoutACredentialNoTokenIsAskedFor(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		seen = append(seen, r.URL.Path+r.Header.Get("Authorization"))
-		_, _ = io.WriteString(w, `{"namespaces":[]}`)
+		_, _ = io.WriteString(w, `{"overrides":{},"namespaces":[]}`)
 	}), func(cfg *polaris.Config) { cfg.Credential = "" })
 	require.NoError(t, list(t, c))
 	mu.Lock()

@@ -30,6 +30,30 @@ type tokens struct {
 
 	token      *oauth2.Token
 	renew, end time.Time // zero: never
+	last       failure
+}
+
+// failure is the last one of something that one caller asks for while others wait:
+// those who waited share it. Were each to try again by itself, one after the other,
+// the last would not hear of an outage before its job seems to be dead.
+type failure struct {
+	err error
+	at  time.Time
+}
+
+// note remembers how asking ended. That its caller went says nothing.
+func (f *failure) note(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		f.err, f.at = err, time.Now()
+	}
+}
+
+// of who waited since then; nil if there was none.
+func (f *failure) of(since time.Time) error {
+	if f.err != nil && f.at.After(since) {
+		return f.err
+	}
+	return nil
 }
 
 func newTokens(c *Client) *tokens {
@@ -58,6 +82,7 @@ const tokenPath = "/v1/oauth/tokens"
 // get a token that is good for a while. refused is one that the server did not
 // take; "" for none.
 func (t *tokens) get(ctx context.Context, refused string) (string, error) {
+	came := time.Now()
 	select {
 	case <-t.turn:
 	case <-ctx.Done():
@@ -78,7 +103,12 @@ func (t *tokens) get(ctx context.Context, refused string) (string, error) {
 		}
 		return t.token.AccessToken, nil
 	}
-	if err := t.ask(ctx); err != nil {
+	if err := t.last.of(came); err != nil {
+		return "", err
+	}
+	err := t.ask(ctx)
+	t.last.note(ctx, err)
+	if err != nil {
 		return "", err
 	}
 	return t.token.AccessToken, nil
@@ -99,36 +129,35 @@ func (t *tokens) take(token *oauth2.Token, began time.Time) {
 	}
 }
 
-// ask for a token, again while the endpoint is away.
+// ask for a token, once: the request that needs it is repeated while the endpoint is
+// away.
 func (t *tokens) ask(ctx context.Context) error {
 	r := &request{op: "token", method: http.MethodPost, path: t.path()}
-	return t.client.repeat(ctx, r, func(ctx context.Context) error {
-		began, status := t.client.cfg.Now(), 0
-		hc := &http.Client{Timeout: t.client.cfg.RequestTimeout, Transport: roundTrip(func(q *http.Request) (*http.Response, error) {
-			q.Header.Set("Accept", "application/json")
-			t.client.identify(q, r)
-			if t.client.cfg.TokenURI == "" {
-				release, err := t.client.limiter.acquire(q.Context())
-				if err != nil {
-					return nil, err
-				}
-				defer release()
+	began, status := t.client.cfg.Now(), 0
+	hc := &http.Client{Timeout: t.client.cfg.RequestTimeout, Transport: roundTrip(func(q *http.Request) (*http.Response, error) {
+		q.Header.Set("Accept", "application/json")
+		t.client.identify(q, r)
+		if t.client.cfg.TokenURI == "" {
+			release, err := t.client.limiter.acquire(q.Context())
+			if err != nil {
+				return nil, err
 			}
-			answer, err := t.client.transport.RoundTrip(q)
-			if answer != nil {
-				status = answer.StatusCode
-				r.note(answer)
-			}
-			return answer, err
-		}), CheckRedirect: noRedirect}
-		token, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, hc))
-		t.client.observe(ctx, r, status, err)
-		if err != nil {
-			return t.refused(ctx, r, err)
+			defer release()
 		}
-		t.take(token, began)
-		return nil
-	})
+		answer, err := t.client.transport.RoundTrip(q)
+		if answer != nil {
+			status = answer.StatusCode
+			r.note(answer)
+		}
+		return answer, err
+	}), CheckRedirect: noRedirect}
+	token, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, hc))
+	t.client.observe(ctx, r, status, err)
+	if err != nil {
+		return t.refused(ctx, r, err)
+	}
+	t.take(token, began)
+	return nil
 }
 
 // path for errors: below the catalog's address, or the whole address.
