@@ -1,7 +1,10 @@
 package polaris_test
 
 import (
+	"errors"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,4 +56,26 @@ func TestATokenEndpointThatIsAwayIsAskedNoMoreOftenThanAServerThatIs(t *testing.
 			require.LessOrEqual(t, asked.Load(), int64(callers*(retries+1)))
 		})
 	}
+}
+
+// While no server is behind it, a proxy has a page of its own, or sends to a login.
+func TestAProxysAnswerInPlaceOfATokenEndpointsIsAnOutage(t *testing.T) {
+	t.Parallel()
+	for status, outage := range map[int]bool{404: true, 302: true, 503: true, 401: false, 400: false} {
+		c, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/login")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "<html>default backend - "+strconv.Itoa(status)+"</html>")
+		}))
+		err := list(t, c)
+		require.Equal(t, outage, errors.Is(err, jobs.ErrUnavailable), "%d: %v", status, err)
+		require.Equal(t, !outage, errors.Is(err, polaris.ErrUnauthorized), "%d: %v", status, err)
+		require.NotContains(t, err.Error(), "backend")
+	}
+	c, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":{"message":"Unable to find matching target resource method","type":"NotFoundException","code":404}}`)
+	}))
+	require.ErrorIs(t, list(t, c), polaris.ErrUnauthorized, "a catalog says that it has no such address")
 }

@@ -191,6 +191,9 @@ func (t *tokens) refused(ctx context.Context, r *request, err error) error {
 		e.Hint = "write the catalog's realm as the server has it"
 	case answer.ErrorCode == "invalid_scope":
 		e.Hint = "write rest.scope as PRINCIPAL_ROLE:ALL, or PRINCIPAL_ROLE: and the name of a role"
+	case answer.ErrorCode == "" && refusal.Type == "" && (status == http.StatusNotFound || status < 400):
+		// A proxy's word, as is one to a request of the catalog.
+		e.Reason, e.Hint = ErrUnavailable, hintTokenEndpoint
 	case status == http.StatusNotFound, answer.ErrorCode == "" && refusal.Type == "" && status != http.StatusUnauthorized:
 		e.Hint = hintTokenEndpoint
 	default:
