@@ -29,7 +29,7 @@ func examineCatalog(ctx context.Context, catalog *config.Catalog, slots config.S
 		examineREST(ctx, catalog, slots, area, log, r)
 	}
 	if catalog.Purges() {
-		examineVerify(catalog, area, r)
+		examineVerify(catalog, slots, area, r)
 		examineStorage(ctx, catalog, area, log, r)
 	}
 }

@@ -20,8 +20,21 @@ func maintainsTables(slots config.Slots) bool {
 	return false
 }
 
+// purgesDropped says whether any kind that works on dropped tables has slots.
+func purgesDropped(slots config.Slots) bool {
+	for kind, count := range slots {
+		if count > 0 && kind.PurgesDropped() {
+			return true
+		}
+	}
+	return false
+}
+
 // examineVerify says whether purges can ask whether a dropped table lives on.
-func examineVerify(catalog *config.Catalog, area string, r *report) {
+func examineVerify(catalog *config.Catalog, slots config.Slots, area string, r *report) {
+	if !purgesDropped(slots) {
+		return
+	}
 	if err := catalog.CanVerify(); err != nil {
 		r.result(err, verdictFail, area, "verify purges", "")
 	} else if catalog.Purge.Verify == config.AskOff {
@@ -31,12 +44,14 @@ func examineVerify(catalog *config.Catalog, area string, r *report) {
 
 // examineOwners tries what a purge asks before it deletes anything.
 func examineOwners(ctx context.Context, client *polaris.Client, id polaris.Identifier, slots config.Slots, area string, r *report) {
-	_, err := client.DescribeTable(ctx, id, "")
-	owners(err, "TABLE_READ_PROPERTIES", area, "verify purges", r)
+	if slots[jobs.Purge]+slots[jobs.PurgeFiles] > 0 {
+		_, err := client.DescribeTable(ctx, id, "")
+		owners(err, "TABLE_READ_PROPERTIES", area, "verify purges", r)
+	}
 	if slots[jobs.PurgeView] == 0 {
 		return
 	}
-	err = nil
+	var err error
 	for view, listErr := range client.Views(ctx, id.Namespace) {
 		if err = listErr; err == nil {
 			_, err = client.DescribeView(ctx, view, "")

@@ -44,6 +44,10 @@ func TestPurgesThatCouldNotAskAreRefused(t *testing.T) {
 	both := lake.Configure(t, "both.yaml", fmt.Sprintf("catalogs:\n  lake:\n    rest: { uri: %q, credential_file: credential.txt }\n%s", lake.Server.URI(), bay))
 	process, health := startWorker(t, yard{folder: lake.Folder, config: both}, "--nats-url", server.URL(), "--slots", "expire=1")
 	waitReady(t, process, health)
+	maintain := lake.Configure(t, "maintain.yaml", fmt.Sprintf("worker: { slots: { expire: 1, purge: 0 } }\ncatalogs:\n  lake:\n    rest: { uri: %q, credential_file: credential.txt }\n%s", lake.Server.URI(), bay))
+	got = worker(t, "doctor", "--no-nats", "--config", maintain)
+	require.Equal(t, 0, got.Code, got.Stdout)
+	require.NotContains(t, got.Stdout, "verify purges")
 
 	got = worker(t, "exec", "purge", "--config", lake.Configure(t, "off.yaml", "catalogs:\n"+bay+"    purge: { verify: off }\n"), "--catalog", "lake",
 		"--metadata-location", written.MetadataLocation, "--nats-url", nowhere, "--json")
@@ -106,4 +110,8 @@ func TestDoctorSaysWhatAPurgeMayNotAsk(t *testing.T) {
 	code, said = examine("purge: 1", "TABLE_READ_PROPERTIES", "NAMESPACE_LIST")
 	require.Equal(t, 0, code, said)
 	require.NotContains(t, said, "views")
+
+	code, said = examine("purge-view: 1", "TABLE_LIST", "NAMESPACE_LIST", "VIEW_READ_PROPERTIES")
+	require.Equal(t, 0, code, said)
+	require.NotRegexp(t, `verify purges +`+"(the|such)", said)
 }
