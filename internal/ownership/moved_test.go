@@ -1,8 +1,10 @@
 package ownership_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -128,4 +130,31 @@ func TestWhatComesAndGoesWhileItIsLookedForIsNotKnown(t *testing.T) {
 	_, err := w.index.Owner(t.Context(), dropped.of())
 	require.True(t, isUnavailable(err))
 	require.ErrorContains(t, err, "come and go")
+}
+
+// A server that ignores page tokens and gives a new one each time: the job must seem
+// to be dead at last.
+func TestAListThatGoesRoundInCirclesIsNoSignOfLife(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.settled("n", "neighbour")
+	var names []string
+	for i := range 500 {
+		names = append(names, fmt.Sprintf(`{"namespace":["n"],"name":"t%d"}`, i))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	w.Server.Fault(func(n int64, kind standin.Kind, _ *http.Request) *standin.Fault {
+		if kind != standin.ListTables {
+			return nil
+		}
+		if w.Server.Count(kind) == 50 {
+			stop()
+		}
+		return &standin.Fault{Status: 200, Body: fmt.Appendf(nil, `{"identifiers":[%s],"next-page-token":"p%d"}`, strings.Join(names, ","), n)}
+	})
+	q, alive := w.build("t", nil).of(), 0
+	q.Alive = func() { alive++ }
+	_, err := w.index.Owner(ctx, q)
+	require.ErrorIs(t, err, context.Canceled)
+	require.LessOrEqual(t, alive, 1)
 }

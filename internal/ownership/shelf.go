@@ -116,10 +116,13 @@ func (s *shelf) list(ctx context.Context, alive func()) (map[string]bool, error)
 		case err != nil:
 			return nil, s.unlisted(err)
 		}
+		if names[id.Name] {
+			continue // a list that goes round in circles is no sign of life
+		}
+		names[id.Name] = true
 		if len(names)%500 == 0 {
 			alive()
 		}
-		names[id.Name] = true
 	}
 	return names, nil
 }
