@@ -49,16 +49,34 @@ const (
 )
 
 // look lists the namespace and describes everything in it. A namespace that is gone
-// is empty. What was renamed meanwhile is looked for under its new name.
+// is empty. What was renamed meanwhile is looked for under its new name. What was
+// known before answers until the look has ended: half of it would have lost the old
+// name of a table that was renamed, and not have the new one yet.
 func (s *shelf) look(ctx context.Context, alive func()) error {
+	seen := newSight()
+	err := s.see(ctx, alive, seen)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.entries = seen.entries
+		return nil
+	}
+	for name, e := range seen.entries { // so that its ETag is known next time
+		if s.entries[name] == nil {
+			s.entries[name] = e
+		}
+	}
+	return err
+}
+
+func (s *shelf) see(ctx context.Context, alive func(), seen *sight) error {
 	names, err := s.list(ctx, alive)
 	if err != nil {
 		return err
 	}
-	s.keepOnly(names)
 	todo := names
 	for round := 0; ; round++ {
-		gone, err := s.describeAll(ctx, todo, alive)
+		gone, err := s.describeAll(ctx, todo, alive, seen)
 		if err != nil || !gone || round == relists {
 			return err
 		}
@@ -76,7 +94,7 @@ func (s *shelf) look(ctx context.Context, alive func()) error {
 }
 
 // describeAll says whether one of them is gone.
-func (s *shelf) describeAll(ctx context.Context, names map[string]bool, alive func()) (bool, error) {
+func (s *shelf) describeAll(ctx context.Context, names map[string]bool, alive func(), seen *sight) (bool, error) {
 	var failing atomic.Int64
 	var gone atomic.Bool
 	group, within := errgroup.WithContext(ctx)
@@ -86,16 +104,17 @@ func (s *shelf) describeAll(ctx context.Context, names map[string]bool, alive fu
 			break
 		}
 		group.Go(func() error {
-			e, err := s.describe(within, name)
+			e, err := s.ask(within, name)
 			switch {
+			case err == nil && e == nil:
+				failing.Store(0)
+				gone.Store(true)
 			case err == nil:
 				failing.Store(0)
-				if e == nil {
-					gone.Store(true)
-				}
+				seen.put(name, e)
 			case ownTrouble(err) && failing.Add(1) < giveUp:
 				// Only its text: an outage it is not.
-				s.put(name, &entry{unknown: errors.New(err.Error())})
+				seen.put(name, &entry{unknown: errors.New(err.Error())})
 			default:
 				return fmt.Errorf("ask for %s %s: %w", s.kind, s.id(name), err)
 			}
@@ -158,10 +177,18 @@ func (s *shelf) id(name string) polaris.Identifier {
 	return polaris.Identifier{Namespace: s.namespace, Name: name}
 }
 
-// describe asks for one name and remembers the answer; nil when there is none of
-// that name. The entry may be of something that the catalog cannot read. An error
-// says nothing about the name.
+// describe asks for one name and remembers the answer; see ask.
 func (s *shelf) describe(ctx context.Context, name string) (*entry, error) {
+	e, err := s.ask(ctx, name)
+	if err == nil {
+		s.put(name, e)
+	}
+	return e, err
+}
+
+// ask asks for one name; nil when there is none of that name. The entry may be of
+// something that the catalog cannot read. An error says nothing about the name.
+func (s *shelf) ask(ctx context.Context, name string) (*entry, error) {
 	s.mu.Lock()
 	known := s.entries[name]
 	s.mu.Unlock()
@@ -172,17 +199,15 @@ func (s *shelf) describe(ctx context.Context, name string) (*entry, error) {
 	d, err := s.describer()(ctx, s.id(name), etag)
 	switch {
 	case errors.Is(err, polaris.ErrNotFound), errors.Is(err, polaris.ErrNoNamespace):
-		s.put(name, nil)
 		return nil, nil
 	case unreadable(err):
-		known = &entry{unknown: err}
+		return &entry{unknown: err}, nil
 	case err != nil:
 		return nil, err
-	case !d.NotModified:
-		known = newEntry(d)
+	case d.NotModified:
+		return known, nil
 	}
-	s.put(name, known)
-	return known, nil
+	return newEntry(d), nil
 }
 
 // unreadable errors are about the one table. The others are looked at all the same,
@@ -207,16 +232,6 @@ func (s *shelf) put(name string, e *entry) {
 		return
 	}
 	s.entries[name] = e
-}
-
-func (s *shelf) keepOnly(names map[string]bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name := range s.entries {
-		if !names[name] {
-			delete(s.entries, name)
-		}
-	}
 }
 
 // size is how much the shelf remembers; an empty one counts too.
