@@ -29,8 +29,7 @@ type Query struct {
 	MetadataLog      []string
 	// Locations are where it keeps its files. Inside needs them. Owner compares them
 	// only where one of two UUIDs is not known: then whoever has a location that is one
-	// of them, lies inside or contains one, is an owner. Where the metadata file is
-	// known they are better left out: it tells more.
+	// of them, lies inside or contains one, is an owner.
 	Locations []string
 	// NameTells: what is known of the dropped table is so little that whoever has its
 	// name is taken for the owner, whatever else it has.

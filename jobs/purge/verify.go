@@ -58,8 +58,9 @@ func (r *run) verify(ctx context.Context, q ownership.Query) error {
 	var unreadable *ownership.UnreadableError
 	switch {
 	case errors.As(err, &unreadable):
-		return fmt.Errorf("nothing was deleted, since it is not known whether the %s lives on as %s %s, whose metadata file the catalog cannot read: "+
-			"register an earlier one of it or drop it, or set purge.verify: off for this catalog: %w", q.Kind, unreadable.Kind, unreadable.ID, err)
+		return fmt.Errorf("nothing was deleted, since it is not known whether the %s lives on as %s %s, of which the catalog does not tell what it is: "+
+			"see whether an engine can load that one; if its metadata file is lost, register an earlier one, or drop it without purge; "+
+			"to purge without asking, set purge.verify: off for this catalog: %w", q.Kind, unreadable.Kind, unreadable.ID, err)
 	case err != nil:
 		return erase.Failure(ctx, fmt.Errorf("nothing was deleted, since the catalog did not tell whether the %s lives on: %w", q.Kind, err))
 	}
@@ -74,15 +75,14 @@ func (r *run) verify(ctx context.Context, q ownership.Query) error {
 	return nil
 }
 
-// verifyTable is verify for a table whose metadata file is there. Without a UUID, as
-// some of format 1 are, whoever lives in its locations is the owner too: the log of
-// one that was registered again need not go back to what this one had.
+// verifyTable is verify for a table whose metadata file is there. Where it or the one
+// that lives has no UUID, as some of format 1, whoever lives in its locations is the
+// owner too: the log of one that was registered again need not go back to what this
+// one had, and an earlier metadata file of it need not have the UUID that it got later.
 func (r *run) verifyTable(ctx context.Context) error {
-	q := ownership.Query{UUID: r.metadata.UUID, MetadataLog: r.metadata.MetadataLog}
-	if q.UUID == "" {
-		q.Locations = r.metadata.Locations()
-	}
-	return r.verify(ctx, q)
+	return r.verify(ctx, ownership.Query{
+		UUID: r.metadata.UUID, MetadataLog: r.metadata.MetadataLog, Locations: r.metadata.Locations(),
+	})
 }
 
 // verifyFiles is verify for a table whose metadata file is gone: what the job knows

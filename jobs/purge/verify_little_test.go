@@ -56,6 +56,22 @@ func TestATableWithoutUUIDThatLivesOnIsFoundByItsLocation(t *testing.T) {
 	}
 }
 
+// It was upgraded, which gave it a UUID, dropped, and registered again as it was before.
+func TestATableFromBeforeItHadAUUIDIsFoundByItsLocation(t *testing.T) {
+	t.Parallel()
+	c := newCouncil(t, ownership.Namespace)
+	table, _ := c.write(icebergtable.Options{FormatVersion: 1})
+	earlier := "s3://warehouse/db/t/metadata/00000-earlier.metadata.json"
+	c.withoutUUID(table, earlier)
+	c.load(map[string][]byte{table.MetadataLocation: table.Objects[table.MetadataLocation]})
+	c.register(earlier, "zoo", "rescued")
+	before := c.keys()
+	_, err := run(t, c.tables(), jobFor(table.UUID, table.MetadataLocation), &jobtest.Progress{})
+	require.True(t, jobs.IsPermanent(err))
+	require.ErrorContains(t, err, "belong to the live table zoo.rescued of catalog lake: its location s3://warehouse/db/t is the same as")
+	require.Equal(t, before, c.keys())
+}
+
 // The table was registered again from an earlier metadata file than the one that the
 // job names, which is gone.
 func TestFilesOfAJobThatKnowsNeitherUUIDNorLocationsAreAskedForByWhereTheyLie(t *testing.T) {
