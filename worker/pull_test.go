@@ -207,8 +207,13 @@ func TestWorkersRunWhatTheirConfigurationAllows(t *testing.T) {
 			submit := func(job *jobs.Job) *jobs.Result {
 				job.Version, job.ID, job.Realm, job.Catalog, job.Namespace, job.Table = 1, jobs.NewID(), "POLARIS", "lake", []string{"sales"}, "orders"
 				job.TableUUID = made.UUID
-				published, err := jobs.Publish(t.Context(), js, job, jobs.PublishOptions{})
-				require.NoError(t, err)
+				var published jobs.Publication
+				require.Eventually(t, func() bool { // the one before leaves the queue after its result is there
+					var err error
+					published, err = jobs.Publish(t.Context(), js, job, jobs.PublishOptions{})
+					require.NoError(t, err)
+					return published.Sequence > 0
+				}, 30*time.Second, 10*time.Millisecond)
 				result, err := queue.WaitResult(t.Context(), js, job, published)
 				require.NoError(t, err)
 				return result
