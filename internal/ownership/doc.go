@@ -15,7 +15,8 @@
 //     minute before the question ([Config.MaxAge]), so that a table which was registered
 //     under another name can be missed for that long, and for as long as the look itself
 //     took: at 20 requests a second about a second for each 20 tables. One that the look
-//     saw, and that is not there any more, may have been renamed: it is looked for anew.
+//     saw under another name than the one in question, and that is not there any more,
+//     may have been renamed: it is looked for among the names that are new since.
 //   - A namespace is looked through at most once a minute, whoever asks. A table that
 //     has not changed since costs one request without a body; a view or a table of
 //     another format is described anew, since Polaris gives no ETag for those.

@@ -130,13 +130,17 @@ func (x *Index) shelf(kind Kind, namespace []string) *shelf {
 }
 
 // fresh looks through the namespaces that the query is about, unless that was done
-// lately and since after, and gives what is known of them and since when at least.
+// lately, and gives what is known of them and since when at least. Names that are new
+// since after are known in any case.
 func (x *Index) fresh(ctx context.Context, q Query, kind Kind, after time.Time) (shelves []*shelf, looked time.Time, err error) {
 	if q.Mode == Catalog {
 		return x.everywhere(ctx, q, kind, after)
 	}
 	s := x.shelf(kind, q.ID.Namespace)
-	if looked, err = s.fresh(ctx, q.Alive, after); err != nil {
+	if looked, err = s.fresh(ctx, q.Alive); err == nil && !looked.After(after) {
+		err = s.renew(ctx, q.Alive, after)
+	}
+	if err != nil {
 		return nil, time.Time{}, err
 	}
 	x.asked(s)

@@ -12,7 +12,7 @@ import (
 // look: were each namespace as old as its own, one that takes longer than
 // [Config.MaxAge] would have to be begun again for each question.
 type round struct {
-	sharing *sharing
+	sharing, renewals *sharing
 	// shelves of the last one that ended well, and since when they are known at least;
 	// the index's lock guards them.
 	shelves []*shelf
@@ -27,7 +27,7 @@ func (x *Index) round(kind Kind) *round {
 	defer x.mu.Unlock()
 	found := x.rounds[kind]
 	if found == nil {
-		found = &round{sharing: newSharing()}
+		found = &round{sharing: newSharing(), renewals: newSharing()}
 		x.rounds[kind] = found
 	}
 	found.asked = x.cfg.Now()
@@ -37,16 +37,14 @@ func (x *Index) round(kind Kind) *round {
 // everywhere is fresh for the whole catalog.
 func (x *Index) everywhere(ctx context.Context, q Query, kind Kind, after time.Time) ([]*shelf, time.Time, error) {
 	r := x.round(kind)
-	_, err := r.sharing.do(ctx, x.cfg, q.Alive, after, func(ctx context.Context, alive func()) (time.Time, error) {
-		shelves, looked, err := x.lookEverywhere(ctx, kind, alive, after)
-		if err != nil {
-			return time.Time{}, err
-		}
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		r.shelves, r.looked = shelves, looked
-		return looked, nil
+	looked, err := r.sharing.do(ctx, x.cfg, q.Alive, time.Time{}, func(ctx context.Context, alive func()) (time.Time, error) {
+		return x.lookEverywhere(ctx, r, kind, alive)
 	})
+	if err == nil && !looked.After(after) {
+		_, err = r.renewals.do(ctx, x.cfg, q.Alive, after, func(ctx context.Context, alive func()) (time.Time, error) {
+			return time.Time{}, x.renewEverywhere(ctx, r, kind, alive, after)
+		})
+	}
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -59,24 +57,70 @@ func (x *Index) everywhere(ctx context.Context, q Query, kind Kind, after time.T
 	return shelves, looked, nil
 }
 
-func (x *Index) lookEverywhere(ctx context.Context, kind Kind, alive func(), after time.Time) (shelves []*shelf, looked time.Time, err error) {
-	namespaces, looked, err := x.tree.fresh(ctx, alive, after)
+func (x *Index) lookEverywhere(ctx context.Context, r *round, kind Kind, alive func()) (time.Time, error) {
+	namespaces, looked, err := x.tree.fresh(ctx, alive, time.Time{})
 	if err != nil {
-		return nil, time.Time{}, err
+		return time.Time{}, err
 	}
-	began := make([]time.Time, len(namespaces))
+	shelves, began := x.shelvesOf(kind, namespaces), make([]time.Time, len(namespaces))
+	err = x.each(ctx, shelves, func(ctx context.Context, i int) (err error) {
+		began[i], err = shelves[i].fresh(ctx, alive)
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	looked = slices.MinFunc(append(began, looked), time.Time.Compare)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r.shelves, r.looked = shelves, looked
+	return looked, nil
+}
+
+// renewEverywhere is renew for the whole catalog; namespaces that are new are looked
+// through. What the last look saw counts for no longer than it did.
+func (x *Index) renewEverywhere(ctx context.Context, r *round, kind Kind, alive func(), after time.Time) error {
+	namespaces, _, err := x.tree.fresh(ctx, alive, after)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	known := make(map[*shelf]bool, len(r.shelves))
+	for _, s := range r.shelves {
+		known[s] = true
+	}
+	x.mu.Unlock()
+	shelves := x.shelvesOf(kind, namespaces)
+	err = x.each(ctx, shelves, func(ctx context.Context, i int) error {
+		if !known[shelves[i]] {
+			if began, err := shelves[i].fresh(ctx, alive); err != nil || began.After(after) {
+				return err
+			}
+		}
+		return shelves[i].renew(ctx, alive, after)
+	})
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r.shelves = shelves
+	return nil
+}
+
+func (x *Index) shelvesOf(kind Kind, namespaces [][]string) []*shelf {
+	shelves := make([]*shelf, len(namespaces))
+	for i, namespace := range namespaces {
+		shelves[i] = x.shelf(kind, namespace)
+	}
+	return shelves
+}
+
+func (x *Index) each(ctx context.Context, shelves []*shelf, do func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(x.cfg.Parallel)
-	for i, namespace := range namespaces {
-		s := x.shelf(kind, namespace)
-		shelves = append(shelves, s)
-		group.Go(func() (err error) {
-			began[i], err = s.fresh(ctx, alive, after)
-			return err
-		})
+	for i := range shelves {
+		group.Go(func() error { return do(ctx, i) })
 	}
-	if err := group.Wait(); err != nil {
-		return nil, time.Time{}, err
-	}
-	return shelves, slices.MinFunc(append(began, looked), time.Time.Compare), nil
+	return group.Wait()
 }

@@ -21,6 +21,7 @@ type shelf struct {
 	kind      Kind
 	namespace []string
 	sharing   *sharing
+	renewals  *sharing
 	// asked is when somebody asked last; the index's lock guards it.
 	asked time.Time
 
@@ -29,14 +30,33 @@ type shelf struct {
 }
 
 func newShelf(cfg Config, kind Kind, namespace []string) *shelf {
-	return &shelf{cfg: cfg, kind: kind, namespace: namespace, sharing: newSharing(), entries: map[string]*entry{}}
+	return &shelf{cfg: cfg, kind: kind, namespace: namespace, sharing: newSharing(), renewals: newSharing(), entries: map[string]*entry{}}
 }
 
-// fresh looks through the namespace unless that was done lately and since after.
-func (s *shelf) fresh(ctx context.Context, alive func(), after time.Time) (began time.Time, err error) {
-	return s.sharing.do(ctx, s.cfg, alive, after, func(ctx context.Context, alive func()) (time.Time, error) {
+// fresh looks through the namespace unless that was done lately.
+func (s *shelf) fresh(ctx context.Context, alive func()) (began time.Time, err error) {
+	return s.sharing.do(ctx, s.cfg, alive, time.Time{}, func(ctx context.Context, alive func()) (time.Time, error) {
 		return time.Time{}, s.look(ctx, alive)
 	})
+}
+
+// renew asks for the names that are new since some time. The others are not described
+// anew: a table that is renamed and dropped under its new name, as tools do that build
+// it anew beside the old one, would else cost a look each time.
+func (s *shelf) renew(ctx context.Context, alive func(), after time.Time) error {
+	_, err := s.renewals.do(ctx, s.cfg, alive, after, func(ctx context.Context, alive func()) (time.Time, error) {
+		s.mu.Lock()
+		known := make(map[string]bool, len(s.entries))
+		for name := range s.entries {
+			known[name] = true
+		}
+		s.mu.Unlock()
+		seen := newSight()
+		err := s.see(ctx, alive, seen, known)
+		s.add(seen)
+		return time.Time{}, err
+	})
+	return err
 }
 
 const (
@@ -54,27 +74,39 @@ const (
 // name of a table that was renamed, and not have the new one yet.
 func (s *shelf) look(ctx context.Context, alive func()) error {
 	seen := newSight()
-	err := s.see(ctx, alive, seen)
+	if err := s.see(ctx, alive, seen, nil); err != nil {
+		s.add(seen) // so that the ETags are known next time
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil {
-		s.entries = seen.entries
-		return nil
-	}
-	for name, e := range seen.entries { // so that its ETag is known next time
+	s.entries = seen.entries
+	return nil
+}
+
+// add what was not known.
+func (s *shelf) add(seen *sight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, e := range seen.entries {
 		if s.entries[name] == nil {
 			s.entries[name] = e
 		}
 	}
-	return err
 }
 
-func (s *shelf) see(ctx context.Context, alive func(), seen *sight) error {
+// see describes all that are listed but those that are known.
+func (s *shelf) see(ctx context.Context, alive func(), seen *sight, known map[string]bool) error {
 	names, err := s.list(ctx, alive)
 	if err != nil {
 		return err
 	}
-	todo := names
+	todo := map[string]bool{}
+	for name := range names {
+		if !known[name] {
+			todo[name] = true
+		}
+	}
 	for round := 0; ; round++ {
 		gone, err := s.describeAll(ctx, todo, alive, seen)
 		if err != nil || !gone || round == relists {
