@@ -61,6 +61,9 @@ func (r *run) verify(ctx context.Context, q ownership.Query) error {
 		return fmt.Errorf("nothing was deleted, since it is not known whether the %s lives on as %s %s, of which the catalog does not tell what it is: "+
 			"see whether an engine can load that one; if its metadata file is lost, register an earlier one, or drop it without purge; "+
 			"to purge without asking, set purge.verify: off for this catalog: %w", q.Kind, unreadable.Kind, unreadable.ID, err)
+	case errors.Is(err, polaris.ErrForbidden):
+		return fmt.Errorf("nothing was deleted, since the catalog may not be asked whether the %s lives on; that takes TABLE_READ_PROPERTIES and NAMESPACE_LIST, "+
+			"for views VIEW_READ_PROPERTIES, and no more: %w", q.Kind, err)
 	case err != nil:
 		return erase.Failure(ctx, fmt.Errorf("nothing was deleted, since the catalog did not tell whether the %s lives on: %w", q.Kind, err))
 	}
