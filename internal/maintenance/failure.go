@@ -7,6 +7,7 @@ import (
 
 	"deckhand/internal/erase"
 	"deckhand/internal/polaris"
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 	"deckhand/jobs"
@@ -15,6 +16,16 @@ import (
 // ErrGone says that there is no such table any more. A job has nothing to do then,
 // and ends well.
 var ErrGone = errors.New("the table is gone: it was dropped or renamed")
+
+// UnlessGone is err, but nil for [ErrGone]: gone is set then, and the book says why.
+func UnlessGone(err error, gone *bool, book *receipt.Book) error {
+	if !errors.Is(err, ErrGone) {
+		return err
+	}
+	*gone = true
+	book.Note("%v", err)
+	return nil
+}
 
 // CatalogFailure gives an error of the catalog the meaning that it has for a job:
 // [ErrGone] where there is no such table, permanent where trying again cannot help,

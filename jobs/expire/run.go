@@ -2,7 +2,6 @@ package expire
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -75,13 +74,7 @@ func (r *run) expire(ctx context.Context) error {
 	}
 	r.dryRun = r.dryRun || r.settings.DryRun
 	r.book.DryRun = r.dryRun
-	err = r.work(ctx)
-	if errors.Is(err, maintenance.ErrGone) {
-		r.receipt.Gone = true
-		r.book.Note("%v", err)
-		return nil
-	}
-	return err
+	return maintenance.UnlessGone(r.work(ctx), &r.receipt.Gone, &r.book)
 }
 
 func (r *run) work(ctx context.Context) error {

@@ -2,7 +2,6 @@ package manifests
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -85,13 +84,7 @@ func (r *run) rewriteManifests(ctx context.Context) error {
 	}
 	r.dryRun = r.dryRun || r.settings.DryRun
 	r.book.DryRun = r.dryRun
-	err = r.work(ctx)
-	if errors.Is(err, maintenance.ErrGone) {
-		r.receipt.Gone = true
-		r.book.Note("%v", err)
-		return nil
-	}
-	return err
+	return maintenance.UnlessGone(r.work(ctx), &r.receipt.Gone, &r.book)
 }
 
 func (r *run) work(ctx context.Context) error {

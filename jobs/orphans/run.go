@@ -3,7 +3,6 @@ package orphans
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"deckhand/internal/erase"
@@ -84,13 +83,7 @@ func (r *run) work(ctx context.Context) (err error) {
 	}
 	r.dryRun = r.dryRun || r.settings.DryRun
 	r.book.DryRun = r.dryRun
-	err = r.search(ctx)
-	if errors.Is(err, maintenance.ErrGone) {
-		r.receipt.Gone = true
-		r.book.Note("%v", err)
-		return nil
-	}
-	return err
+	return maintenance.UnlessGone(r.search(ctx), &r.receipt.Gone, &r.book)
 }
 
 func (r *run) search(ctx context.Context) error {
