@@ -51,26 +51,54 @@ type entry struct {
 type target struct {
 	backend
 	limiter *limiter
+	scheme  string
 	bucket  string
 }
 
-// backends says how the store of each scheme is opened. The location was
-// allowed by the guard.
-var backends = map[string]func(ctx context.Context, s *Session, l Location, g *Guard) (target, error){
-	"s3": func(ctx context.Context, s *Session, l Location, _ *Guard) (target, error) {
-		name, cfg, err := s.stores.s3For(l)
-		if err != nil {
-			return target{}, err
-		}
-		b, err := s.stores.s3Bucket(ctx, name, cfg)
-		if err != nil {
-			return target{}, err
-		}
-		id := bucketID{endpoint: cfg.Endpoint, bucket: l.Bucket}
-		return target{backend: b, limiter: s.stores.limiters.get(id, s.stores.cfg.MaxInFlight), bucket: l.Bucket}, nil
+// client is a backend that keeps connections.
+type client interface {
+	backend
+	close() error
+}
+
+// opening is how the stores of one scheme are reached.
+type opening struct {
+	// name is the same for locations that are reached by one client with the same
+	// credentials. Its error is the answer to any operation there.
+	name func(s *Stores, l Location) (storeName, error)
+	// open gives the store of a location that the guard allowed.
+	open func(ctx context.Context, s *Session, l Location, g *Guard) (target, error)
+}
+
+// backends says how the store of each scheme is reached.
+var backends = map[string]opening{
+	"s3": {
+		name: func(s *Stores, l Location) (storeName, error) {
+			name, _, err := s.s3For(l)
+			return name, err
+		},
+		open: func(ctx context.Context, s *Session, l Location, _ *Guard) (target, error) {
+			name, cfg, err := s.stores.s3For(l)
+			if err != nil {
+				return target{}, err
+			}
+			b, err := s.stores.client(storeID{"s3", name}, func(all Config) (client, error) {
+				all.S3 = cfg
+				return openS3(ctx, all, l.Bucket)
+			})
+			return s.bucketTarget(b, l, cfg.Endpoint), err
+		},
 	},
-	"file": func(_ context.Context, s *Session, _ Location, g *Guard) (target, error) {
-		limiter := s.stores.limiters.get(bucketID{bucket: "file"}, s.stores.cfg.MaxInFlight)
-		return target{backend: &fileStore{guard: g, roots: s.folderRoots}, limiter: limiter, bucket: "file"}, nil
+	"file": {
+		name: func(*Stores, Location) (storeName, error) { return storeName{}, nil },
+		open: func(_ context.Context, s *Session, _ Location, g *Guard) (target, error) {
+			return s.bucketTarget(&fileStore{guard: g, roots: s.folderRoots}, Location{Scheme: "file", Bucket: "file"}, ""), nil
+		},
 	},
+}
+
+// bucketTarget puts the limiter of the bucket before its backend.
+func (s *Session) bucketTarget(b backend, l Location, endpoint string) target {
+	limiter := s.stores.limiters.get(bucketID{endpoint: endpoint, bucket: l.Bucket}, s.stores.cfg.MaxInFlight)
+	return target{backend: b, limiter: limiter, scheme: l.Scheme, bucket: l.Bucket}
 }

@@ -59,12 +59,6 @@ type Deleter struct {
 	closed  bool
 }
 
-// storeID is what the keys of one batch share.
-type storeID struct {
-	scheme string
-	name   storeName
-}
-
 // deleteBatch is full when the capacity of its items is used up, or its keys
 // have batchBytes.
 type deleteBatch struct {
@@ -120,13 +114,9 @@ func (d *Deleter) put(item Deletion) (*deleteBatch, error) {
 	if d.closed {
 		return nil, errDeleterClosed
 	}
-	id := storeID{scheme: item.Location.Scheme}
-	if id.scheme == "s3" {
-		name, _, err := d.session.stores.s3For(item.Location)
-		if err != nil {
-			return nil, locate(err, "delete", item.Location)
-		}
-		id.name = name
+	id, err := d.session.stores.storeIDOf(item.Location)
+	if err != nil {
+		return nil, locate(err, "delete", item.Location)
 	}
 	batch := d.open[id]
 	if batch == nil {

@@ -66,12 +66,12 @@ func (s *Session) mover(ctx context.Context, from, to Location) (mover, error) {
 		if b, _ := s.guard.find(to); a != b {
 			return refuse("files are moved only within one location")
 		}
-	case from.Scheme == "s3":
-		a, _, err := s.stores.s3For(from)
+	default:
+		a, err := s.stores.storeIDOf(from)
 		if err != nil {
 			return mover{}, err
 		}
-		if b, _, err := s.stores.s3For(to); err != nil {
+		if b, err := s.stores.storeIDOf(to); err != nil {
 			return mover{}, err
 		} else if a != b {
 			return refuse("both names have credentials of their own")
@@ -94,7 +94,7 @@ func (m mover) tryCopy(ctx context.Context, size int64, request func(context.Con
 }
 
 func (m mover) open(ctx context.Context, key string) (*stream, error) {
-	l := Location{Scheme: "s3", Bucket: m.target.bucket, Key: key}
+	l := Location{Scheme: m.target.scheme, Bucket: m.target.bucket, Key: key}
 	r := &stream{session: m.session, ctx: ctx, target: m.target, location: l, length: -1}
 	err := r.connect()
 	return r, err

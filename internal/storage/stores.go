@@ -17,7 +17,7 @@ type Stores struct {
 
 	mu      sync.Mutex
 	closed  bool
-	buckets map[storeName]*s3Bucket
+	clients map[storeID]client
 }
 
 // NewStores checks the configuration. Buckets are opened when they are first
@@ -34,7 +34,7 @@ func NewStores(cfg Config, limiters *Limiters) (*Stores, error) {
 	if limiters == nil {
 		limiters = NewLimiters()
 	}
-	return &Stores{cfg: cfg, limiters: limiters, readable: readable, buckets: map[storeName]*s3Bucket{}}, nil
+	return &Stores{cfg: cfg, limiters: limiters, readable: readable, clients: map[storeID]client{}}, nil
 }
 
 // Guard allows the catalog's locations.
@@ -46,31 +46,29 @@ func (s *Stores) Close() error {
 	defer s.mu.Unlock()
 	s.closed = true
 	var errs []error
-	for _, b := range s.buckets {
-		errs = append(errs, b.close())
+	for _, c := range s.clients {
+		errs = append(errs, c.close())
 	}
-	clear(s.buckets)
+	clear(s.clients)
 	return errors.Join(errs...)
 }
 
-// s3Bucket opens a bucket the first time.
-func (s *Stores) s3Bucket(ctx context.Context, name storeName, settings S3Config) (*s3Bucket, error) {
+// client opens a bucket the first time.
+func (s *Stores) client(id storeID, open func(Config) (client, error)) (client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, &Error{Reason: ErrUnavailable, Err: errors.New("the stores were closed")}
 	}
-	if b, ok := s.buckets[name]; ok {
-		return b, nil
+	if c, ok := s.clients[id]; ok {
+		return c, nil
 	}
-	cfg := s.cfg
-	cfg.S3 = settings
-	b, err := openS3(ctx, cfg, name.bucket)
+	c, err := open(s.cfg)
 	if err != nil {
 		return nil, err
 	}
-	s.buckets[name] = b
-	return b, nil
+	s.clients[id] = c
+	return c, nil
 }
 
 // SessionConfig is what one job may do.
@@ -123,13 +121,31 @@ func (s *Session) Usage() Usage { return s.meter.usage() }
 
 // target gives the store for a location that the guard allows.
 func (s *Session) target(ctx context.Context, op string, l Location, g *Guard) (target, error) {
-	open, ok := backends[l.Scheme]
-	if !ok {
-		return target{}, &LocationError{URI: l.String(), Detail: "no store is known for it", Reason: ErrUnsupportedScheme}
+	reached, err := openingOf(l)
+	if err != nil {
+		return target{}, err
 	}
-	t, err := open(ctx, s, l, g)
+	t, err := reached.open(ctx, s, l, g)
 	if err != nil {
 		return target{}, locate(err, op, l)
 	}
 	return t, nil
+}
+
+func openingOf(l Location) (opening, error) {
+	found, ok := backends[l.Scheme]
+	if !ok {
+		return opening{}, &LocationError{URI: l.String(), Detail: "no store is known for it", Reason: ErrUnsupportedScheme}
+	}
+	return found, nil
+}
+
+// storeIDOf tells which locations share a client.
+func (s *Stores) storeIDOf(l Location) (storeID, error) {
+	reached, err := openingOf(l)
+	if err != nil {
+		return storeID{}, err
+	}
+	name, err := reached.name(s, l)
+	return storeID{l.Scheme, name}, err
 }

@@ -70,3 +70,9 @@ func (s *Stores) s3For(l Location) (storeName, S3Config, error) {
 
 // storeName tells the clients of one catalog's buckets apart.
 type storeName struct{ bucket, vended string }
+
+// storeID is what the locations share that are reached by one client.
+type storeID struct {
+	scheme string
+	name   storeName
+}
