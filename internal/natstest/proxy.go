@@ -2,6 +2,7 @@ package natstest
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -29,14 +30,23 @@ type Proxy struct {
 // test ends.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := OpenProxy(target)
 	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// OpenProxy is [NewProxy] outside of tests: until Close.
+func OpenProxy(target string) (*Proxy, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
 	p := &Proxy{listener: listener, target: target, conns: map[net.Conn]struct{}{}}
 	p.gate = sync.NewCond(&p.mu)
 	p.done.Add(1)
 	go p.accept()
-	t.Cleanup(p.close)
-	return p
+	return p, nil
 }
 
 // URL to connect to.
@@ -72,7 +82,8 @@ func (p *Proxy) setStalled(stalled bool) {
 	p.gate.Broadcast()
 }
 
-func (p *Proxy) close() {
+// Close ends all connections and waits for them. What a stall held back is lost.
+func (p *Proxy) Close() {
 	_ = p.listener.Close()
 	p.mu.Lock()
 	p.closed = true

@@ -54,6 +54,8 @@ func ToFolder() Sink {
 type SyntheticOptions struct {
 	// Location of the table. Required.
 	Location string
+	// UUID of the table. Defaults to one that all synthetic tables share.
+	UUID string
 	// Files is the number of data files that the manifests name. Defaults to
 	// 1,000. They are not written: see [SyntheticTable.Paths].
 	Files int
@@ -69,6 +71,7 @@ type SyntheticOptions struct {
 
 // WithDefaults fills in what was left out.
 func (o SyntheticOptions) WithDefaults() SyntheticOptions {
+	o.UUID = cmp.Or(o.UUID, "5e7b0c1a-0000-4000-8000-000000000001")
 	o.Files = cmp.Or(o.Files, 1_000)
 	o.Manifests = cmp.Or(o.Manifests, 1)
 	o.Snapshots = cmp.Or(o.Snapshots, 1)
@@ -91,7 +94,6 @@ func (o SyntheticOptions) Validate() error {
 // SyntheticTable is what was made up. Its format version is 2.
 type SyntheticTable struct {
 	SyntheticOptions
-	UUID             string
 	MetadataLocation string
 	// EarlierMetadata are the files of the metadata log, oldest first: one from
 	// the table's creation and one from each snapshot but the last.
@@ -111,9 +113,7 @@ func Synthetic(o SyntheticOptions, sink Sink) (*SyntheticTable, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	t := &SyntheticTable{
-		SyntheticOptions: o, UUID: "5e7b0c1a-0000-4000-8000-000000000001",
-	}
+	t := &SyntheticTable{SyntheticOptions: o}
 	var lengths []int64
 	for m := range o.Manifests {
 		path := fmt.Sprintf("%s/metadata/5e7b0c1a-%05d-m0.avro", o.Location, m)

@@ -27,7 +27,7 @@ var _ table.CatalogIO = (*Author)(nil)
 
 // LoadTable implements [table.CatalogIO].
 func (a *Author) LoadTable(ctx context.Context, name table.Identifier) (*table.Table, error) {
-	files := func(context.Context) (icebergio.IO, error) { return shelves{yard: a.Yard}, nil }
+	files := func(context.Context) (icebergio.IO, error) { return Shelves{a.Server}, nil }
 	return table.NewFromLocation(ctx, name, a.Catalog.MetadataLocation(ctx, a.Table), files, a)
 }
 
@@ -45,22 +45,28 @@ func (a *Author) CommitTable(ctx context.Context, name table.Identifier, require
 
 // records are a few new rows.
 func (a *Author) records(t *table.Table) (array.RecordReader, error) {
+	a.Next += 3
+	return Records(t, a.Next-2, a.Next-1, a.Next)
+}
+
+// Records are one row for each id: columns of integers and of floats hold it, those of
+// text a region that follows from it, others nothing.
+func Records(t *table.Table, ids ...int64) (array.RecordReader, error) {
 	schema, err := table.SchemaToArrowSchema(t.Schema(), nil, true, false)
 	if err != nil {
 		return nil, err
 	}
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	defer b.Release()
-	for range 3 {
-		a.Next++
+	for _, id := range ids {
 		for _, field := range b.Fields() {
 			switch f := field.(type) {
 			case *array.Int64Builder:
-				f.Append(a.Next)
+				f.Append(id)
 			case *array.StringBuilder:
-				f.Append([]string{"north", "south"}[a.Next%2])
+				f.Append([]string{"north", "south"}[id%2])
 			case *array.Float64Builder:
-				f.Append(float64(a.Next))
+				f.Append(float64(id))
 			default:
 				field.AppendNull()
 			}
@@ -145,7 +151,7 @@ func (a *Author) cherryPick(ctx context.Context, t *table.Table, rows array.Reco
 	if _, _, err := a.CommitTable(ctx, t.Identifier(), nil, []table.Update{table.NewRemoveSnapshotRefUpdate("staged")}); err != nil {
 		return err
 	}
-	manifests, err := staged.Manifests(shelves{yard: a.Yard})
+	manifests, err := staged.Manifests(Shelves{a.Server})
 	if err != nil {
 		return err
 	}
@@ -154,7 +160,7 @@ func (a *Author) cherryPick(ctx context.Context, t *table.Table, rows array.Reco
 		if m.SnapshotID() != staged.SnapshotID {
 			continue
 		}
-		for entry, err := range m.Entries(shelves{yard: a.Yard}, true) {
+		for entry, err := range m.Entries(Shelves{a.Server}, true) {
 			if err != nil {
 				return err
 			}

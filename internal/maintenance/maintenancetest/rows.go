@@ -14,7 +14,7 @@ import (
 // their row ids and the sequence numbers of their last change.
 func (y *Yard) Rows(metadataLocation string) map[int64][]string {
 	y.T.Helper()
-	files := func(context.Context) (icebergio.IO, error) { return shelves{y}, nil }
+	files := func(context.Context) (icebergio.IO, error) { return Shelves{y.Server}, nil }
 	t, err := iceberg.NewFromLocation(y.T.Context(), iceberg.Identifier{"zoo", "t"}, metadataLocation, files, nil)
 	require.NoError(y.T, err)
 	all := map[int64][]string{}

@@ -9,44 +9,54 @@ import (
 
 	icebergio "github.com/apache/iceberg-go/io"
 
+	"deckhand/internal/s3test"
 	"deckhand/internal/tabletest"
 )
 
-// shelves are the store as iceberg-go sees it: every bucket, and s3a:// like s3://.
-type shelves struct{ yard *Yard }
+// Shelves are the store as iceberg-go sees it: every bucket, and s3a:// like s3://. It
+// goes past the server's faults, and deletes nothing.
+type Shelves struct{ Server *s3test.Server }
 
-var _ icebergio.IO = shelves{}
+var _ icebergio.IO = Shelves{}
 
-func (s shelves) Open(name string) (icebergio.File, error) {
+// Open implements [icebergio.IO].
+func (s Shelves) Open(name string) (icebergio.File, error) {
 	bucket, key, err := tabletest.SplitS3(name)
 	if err != nil {
 		return nil, err
 	}
-	data, found := s.yard.Server.Get(bucket, key)
+	data, found := s.Server.Get(bucket, key)
 	if !found {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return &volume{Reader: bytes.NewReader(data), name: path.Base(key)}, nil
 }
 
-func (shelves) Remove(name string) error {
+// Remove refuses.
+func (Shelves) Remove(name string) error {
 	return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrPermission}
 }
 
-var _ icebergio.WriteFileIO = shelves{}
+var _ icebergio.WriteFileIO = Shelves{}
 
-func (s shelves) WriteFile(name string, data []byte) error {
-	s.yard.Put(name, bytes.Clone(data))
+// WriteFile implements [icebergio.WriteFileIO].
+func (s Shelves) WriteFile(name string, data []byte) error {
+	bucket, key, err := tabletest.SplitS3(name)
+	if err != nil {
+		return err
+	}
+	s.Server.Put(bucket, key, bytes.Clone(data))
 	return nil
 }
 
-func (s shelves) Create(name string) (icebergio.FileWriter, error) {
-	return &pen{shelves: s, name: name}, nil
+// Create implements [icebergio.WriteFileIO].
+func (s Shelves) Create(name string) (icebergio.FileWriter, error) {
+	return &pen{Shelves: s, name: name}, nil
 }
 
 type pen struct {
 	bytes.Buffer
-	shelves
+	Shelves
 	name string
 }
 
