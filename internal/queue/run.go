@@ -38,6 +38,7 @@ func (w *Worker) execute(work context.Context, s *slot, r *run) outcome {
 	r.started = time.Now()
 	s.begin(ctx, r)
 	w.observer.JobStarted(r.job.Kind, max(0, r.started.Sub(r.d.stored)))
+	r.log().LogAttrs(ctx, slog.LevelDebug, "job begins", slog.Int("attempt", r.progress.attempt))
 	var out outcome
 	out.err = protect(func() (err error) {
 		out.receipt, err = r.handler.Run(ctx, r.job, r.progress)
