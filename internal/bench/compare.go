@@ -8,11 +8,12 @@ import (
 
 // Row is one comparison or one limit.
 type Row struct {
-	Benchmark string   `json:"benchmark"`
-	Metric    string   `json:"metric"`
-	Figure    float64  `json:"figure"`
-	Rival     string   `json:"rival,omitempty"`
-	RivalIs   *float64 `json:"rival_figure,omitempty"`
+	Name   string  `json:"name"`
+	Unit   string  `json:"unit"`
+	Figure float64 `json:"figure"`
+	Rival  string  `json:"rival,omitempty"`
+	// RivalFigure was measured in the same run.
+	RivalFigure *float64 `json:"rival_figure,omitempty"`
 	// Ratio is how many times better than the rival: less time, more per second.
 	Ratio *float64 `json:"ratio,omitempty"`
 	Goal  string   `json:"goal,omitempty"`
@@ -21,9 +22,14 @@ type Row struct {
 	Verdict string `json:"verdict,omitempty"`
 }
 
-const ours = "deckhand"
+const (
+	ours     = "deckhand"
+	unknown  = "not measured"
+	anyRival = ""
+)
 
-var rivals = []string{"iceberg-go", "rival"}
+// rivals are the last parts of the names of benchmarks that are not ours.
+var rivals = []string{"iceberg-go", "iceberg-java", "pyiceberg", "rival"}
 
 // compare pairs the figures and holds them to the goals.
 func compare(figures []Figure, goals []Goal) []Row {
@@ -32,21 +38,23 @@ func compare(figures []Figure, goals []Goal) []Row {
 		byName[f.Name] = f
 	}
 	var rows []Row
-	seen := map[string]bool{} // benchmark and metric
+	seen := map[string]bool{} // name, unit and rival
 	for _, g := range goals {
-		row := measure(byName, g.Benchmark, g.Metric)
+		row := measure(byName, g.Benchmark, g.Metric, g.Rival)
 		row.judge(g)
 		rows = append(rows, row)
-		seen[g.Benchmark+" "+g.Metric] = true
+		seen[g.Benchmark+" "+g.Metric+" "+row.Rival] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		benchmark, found := strings.CutSuffix(name, "/"+ours)
 		if !found {
 			continue
 		}
-		row := measure(byName, benchmark, speedOf(byName[name]))
-		if row.Ratio != nil && !seen[benchmark+" "+row.Metric] {
-			rows = append(rows, row)
+		for _, rival := range rivals {
+			row := measure(byName, benchmark, speedOf(byName[name]), rival)
+			if row.Ratio != nil && !seen[benchmark+" "+row.Unit+" "+rival] {
+				rows = append(rows, row)
+			}
 		}
 	}
 	return rows
@@ -63,9 +71,10 @@ func speedOf(f Figure) string {
 	return "ns/op"
 }
 
-// measure looks up a figure and, when there is one, its rival's.
-func measure(byName map[string]Figure, benchmark, metric string) Row {
-	row := Row{Benchmark: benchmark, Metric: metric, Verdict: "not measured"}
+// measure looks up a figure and, when there is one, its rival's; of any rival, the
+// first.
+func measure(byName map[string]Figure, benchmark, metric, rival string) Row {
+	row := Row{Name: benchmark, Unit: metric, Verdict: unknown}
 	f, found := byName[benchmark+"/"+ours]
 	if !found {
 		f = byName[benchmark]
@@ -75,30 +84,35 @@ func measure(byName map[string]Figure, benchmark, metric string) Row {
 		return row
 	}
 	row.Figure, row.Verdict = value, ""
-	for _, rival := range rivals {
-		other, found := byName[benchmark+"/"+rival].Metrics[metric]
-		if !found {
+	for _, name := range rivals {
+		other, found := byName[benchmark+"/"+name].Metrics[metric]
+		if !found || rival != anyRival && rival != name {
 			continue
 		}
-		row.Rival, row.RivalIs = rival, &other
+		row.Rival, row.RivalFigure = name, &other
 		ratio := other / value
 		if strings.HasSuffix(metric, "/s") {
 			ratio = value / other
 		}
 		row.Ratio = &ratio
+		break
 	}
 	return row
 }
 
 func (r *Row) judge(g Goal) {
 	var reached bool
-	if g.Max != nil {
-		r.Goal = "≤ " + number(*g.Max)
+	switch {
+	case g.Max != nil:
+		r.Goal = "≤ " + figureOf(*g.Max, g.Metric)
 		reached = r.Figure <= *g.Max
-	} else {
+	case g.Min != nil:
+		r.Goal = "≥ " + figureOf(*g.Min, g.Metric)
+		reached = r.Figure >= *g.Min
+	default:
 		r.Goal = "≥ " + number(g.Ratio) + "×"
 		if r.Ratio == nil {
-			r.Verdict = "not measured"
+			r.Rival, r.Verdict = g.Rival, unknown
 			return
 		}
 		reached = *r.Ratio >= g.Ratio

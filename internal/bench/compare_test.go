@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -24,10 +26,11 @@ PASS
 
 func rowsOf(t *testing.T, goals []Goal) []Row {
 	t.Helper()
-	figures, err := parse(strings.NewReader(output), io.Discard)
+	figures, settings, err := parse(strings.NewReader(output), io.Discard)
 	require.NoError(t, err)
 	require.Len(t, figures, 7)
 	require.Equal(t, "deckhand/internal/manifest", figures[0].Package)
+	require.Equal(t, map[string]string{"goos": "linux"}, settings)
 	return compare(figures, goals)
 }
 
@@ -54,8 +57,8 @@ func TestPairsWithoutAGoalAreShownOnce(t *testing.T) {
 	require.Len(t, rows, 3)
 	require.InDelta(t, 0.5, *rows[0].Ratio, 1e-9) // more jobs a second is better
 	require.Equal(t, "ok", rows[0].Verdict)
-	require.Equal(t, "ManifestRead/wide", rows[2].Benchmark)
-	require.Equal(t, "entries/s", rows[2].Metric)
+	require.Equal(t, "ManifestRead/wide", rows[2].Name)
+	require.Equal(t, "entries/s", rows[2].Unit)
 }
 
 func TestTableIsReadable(t *testing.T) {
@@ -63,6 +66,54 @@ func TestTableIsReadable(t *testing.T) {
 	var table bytes.Buffer
 	writeTable(&table, rowsOf(t, []Goal{{Benchmark: "ManifestRead/wide", Metric: "ns/op", Ratio: 4}}))
 	lines := strings.Split(table.String(), "\n")
-	require.Regexp(t, `^name +metric +figure +rival +ratio +goal`, lines[0])
+	require.Regexp(t, `^name +unit +figure +rival +ratio +goal`, lines[0])
 	require.Regexp(t, `^ManifestRead/wide +ns/op +10ms +50ms iceberg-go +5× +≥ 4× +ok`, lines[1])
+}
+
+func TestEachRivalHasItsRow(t *testing.T) {
+	t.Parallel()
+	figures, _, err := parse(strings.NewReader(`BenchmarkPurge/deckhand-2 5 100 ns/op 1000 files/s
+BenchmarkPurge/iceberg-go-2 5 5000 ns/op 20 files/s
+BenchmarkPurge/pyiceberg-2 5 7000 ns/op 10 files/s
+`), io.Discard)
+	require.NoError(t, err)
+	rows := compare(figures, []Goal{
+		{Benchmark: "Purge", Metric: "files/s", Rival: "pyiceberg", Ratio: 99},
+		{Benchmark: "Purge", Metric: "files/s", Min: most(1001)},
+		{Benchmark: "Purge", Metric: "ns/op", Rival: "iceberg-java", Ratio: 5},
+	})
+	var said []string
+	for _, r := range rows {
+		said = append(said, strings.Join(r.cells(), "|"))
+	}
+	require.Equal(t, []string{
+		"Purge|files/s|1000|10 pyiceberg|100×|≥ 99×|ok",
+		"Purge|files/s|1000|20 iceberg-go|50×|≥ 1001|missed",
+		"Purge|ns/op|100ns|iceberg-java|-|≥ 5×|not measured",
+	}, said)
+}
+
+func TestThePageNamesTheMachineAndTheRivals(t *testing.T) {
+	t.Parallel()
+	out := t.TempDir() + "/bench.json"
+	report := Report{
+		Machine: machine(map[string]string{"cpu": "Abacus", "iceberg-java": "1.11.0 on Java 17"}),
+		Rows:    rowsOf(t, []Goal{{Benchmark: "ManifestRead/wide", Metric: "ns/op", Ratio: 4}}),
+	}
+	page, err := report.save(out)
+	require.NoError(t, err)
+	text, err := os.ReadFile(page) //nolint:gosec // the test's own
+	require.NoError(t, err)
+	require.Contains(t, string(text), "| ManifestRead/wide | ns/op | 10ms | 50ms iceberg-go | 5× | ≥ 4× | ok |\n")
+	require.Regexp(t, `(?m)^- cpu: Abacus, \d+ cores$`, string(text))
+	require.Contains(t, string(text), "- iceberg-java: 1.11.0 on Java 17\n")
+	require.Regexp(t, `(?m)^- iceberg-go: v\d`, string(text))
+	var saved struct{ Rows []map[string]any }
+	data, err := os.ReadFile(out) //nolint:gosec // the test's own
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &saved))
+	require.Equal(t, map[string]any{
+		"name": "ManifestRead/wide", "unit": "ns/op", "figure": 1e7, "rival": "iceberg-go", "rival_figure": 5e7,
+		"ratio": 5.0, "goal": "≥ 4×", "verdict": "ok",
+	}, saved.Rows[0])
 }

@@ -7,10 +7,13 @@ type Goal struct {
 	Benchmark string
 	// Metric is the unit of the figure: "ns/op", "jobs/s".
 	Metric string
+	// Rival that Ratio speaks of: the last part of its benchmark's name. Empty: the
+	// first that was measured.
+	Rival string
 	// Ratio is how many times better than the rival the figure has to be.
 	Ratio float64
-	// Max is the most that the figure may be.
-	Max *float64
+	// Max is the most that the figure may be, Min the least.
+	Max, Min *float64
 }
 
 func most(v float64) *float64 { return &v }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"time"
 )
@@ -34,65 +32,50 @@ func main() {
 
 // run measures and reports. It gives the number of goals that were not reached.
 func run(bench, benchtime, out string, packages []string) (missed int, err error) {
-	figures, err := measureAll(bench, benchtime, packages)
+	figures, settings, err := measureAll(bench, benchtime, packages)
 	if err != nil {
 		return 0, err
 	}
-	rows := compare(figures, goals)
+	report := Report{Time: time.Now().UTC(), Machine: machine(settings), Rows: compare(figures, goals), Figures: figures}
+	rows := report.Rows
 	for _, r := range rows {
 		if r.Goal != "" && r.Verdict != "ok" {
 			missed++
 		}
 	}
 	if bench != "." { // a part of them was asked for
-		rows = slices.DeleteFunc(rows, func(r Row) bool { return r.Verdict == "not measured" })
+		rows = slices.DeleteFunc(rows, func(r Row) bool { return r.Verdict == unknown })
 	}
+	report.Rows = rows
 	fmt.Println()
 	writeTable(os.Stdout, rows)
-	if err := save(out, figures, rows); err != nil {
+	page, err := report.save(out)
+	if err != nil {
 		return 0, err
 	}
-	fmt.Printf("\neverything measured: %s\n", out)
+	fmt.Printf("\neverything measured: %s, as a page: %s\n", out, page)
 	return missed, nil
 }
 
 // measureAll runs go test, one package after the other, so that benchmarks do
 // not disturb each other.
-func measureAll(bench, benchtime string, packages []string) ([]Figure, error) {
+func measureAll(bench, benchtime string, packages []string) ([]Figure, map[string]string, error) {
 	args := append([]string{"test", "-p", "1", "-run", "^$", "-bench", bench, "-benchmem", "-benchtime", benchtime, "-timeout", "60m"}, packages...)
 	test := exec.Command("go", args...) //nolint:gosec // the arguments are the developer's own; Ctrl-C reaches the group
 	test.Stderr = os.Stderr
 	output, err := test.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("run go test: %w", err)
+		return nil, nil, fmt.Errorf("run go test: %w", err)
 	}
 	if err := test.Start(); err != nil {
-		return nil, fmt.Errorf("run go test: %w", err)
+		return nil, nil, fmt.Errorf("run go test: %w", err)
 	}
-	figures, parseErr := parse(output, os.Stderr)
+	figures, settings, parseErr := parse(output, os.Stderr)
 	if parseErr != nil {
 		_, _ = io.Copy(io.Discard, output)
 	}
 	if err := test.Wait(); err != nil {
-		return nil, fmt.Errorf("run go test: %w", err)
+		return nil, nil, fmt.Errorf("run go test: %w", err)
 	}
-	return figures, parseErr
-}
-
-func save(out string, figures []Figure, rows []Row) error {
-	data, err := json.MarshalIndent(struct {
-		Time    time.Time `json:"time"`
-		Rows    []Row     `json:"rows"`
-		Figures []Figure  `json:"figures"`
-	}{time.Now().UTC(), rows, figures}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode figures: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil { //nolint:gosec // nothing secret in it
-		return fmt.Errorf("make folder: %w", err)
-	}
-	if err := os.WriteFile(out, append(data, '\n'), 0o644); err != nil { //nolint:gosec // nothing secret in it
-		return fmt.Errorf("write figures: %w", err)
-	}
-	return nil
+	return figures, settings, parseErr
 }

@@ -20,19 +20,28 @@ type Figure struct {
 // cpuSuffix is the "-2" that go test adds to a name when GOMAXPROCS is not 1.
 var cpuSuffix = regexp.MustCompile(`-\d+$`)
 
+// settingLine is a configuration line of the benchmark format, such as
+// "cpu: AMD EPYC".
+var settingLine = regexp.MustCompile(`^([a-z][a-z-]*): (\S.*)$`)
+
 // parse reads the output of `go test -bench`, copies it to echo, and gives the
-// benchmarks in their order. The format is the one of
+// benchmarks in their order, and what its configuration lines say of the machine
+// and of the rivals. The format is the one of
 // https://go.dev/design/14313-benchmark-format.
-func parse(r io.Reader, echo io.Writer) ([]Figure, error) {
-	var figures []Figure
+func parse(r io.Reader, echo io.Writer) (figures []Figure, settings map[string]string, err error) {
 	pkg := ""
+	settings = map[string]string{}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		line := lines.Text()
 		fmt.Fprintln(echo, line)
-		if name, found := strings.CutPrefix(line, "pkg: "); found {
-			pkg = name
+		switch found := settingLine.FindStringSubmatch(line); {
+		case found == nil:
+		case found[1] == "pkg":
+			pkg = found[2]
+		default:
+			settings[found[1]] = found[2]
 		}
 		if f, ok := parseLine(line); ok {
 			f.Package = pkg
@@ -40,9 +49,9 @@ func parse(r io.Reader, echo io.Writer) ([]Figure, error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read benchmark output: %w", err)
+		return nil, nil, fmt.Errorf("read benchmark output: %w", err)
 	}
-	return figures, nil
+	return figures, settings, nil
 }
 
 // parseLine reads "BenchmarkName-2  100  123 ns/op  4 B/op".

@@ -4,27 +4,39 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
 
-// writeTable writes the rows as a table for people.
+// columns of the table and of the page.
+var columns = []string{"name", "unit", "figure", "rival", "ratio", "goal", ""}
+
+// cells are a row as people read it.
+func (r Row) cells() []string {
+	rival, ratio := "-", "-"
+	figure := figureOf(r.Figure, r.Unit)
+	if r.Verdict == unknown && r.Figure == 0 {
+		figure = "-"
+	}
+	switch {
+	case r.RivalFigure != nil:
+		rival = figureOf(*r.RivalFigure, r.Unit) + " " + r.Rival
+	case r.Rival != "":
+		rival = r.Rival
+	}
+	if r.Ratio != nil {
+		ratio = number(*r.Ratio) + "×"
+	}
+	return []string{r.Name, r.Unit, figure, rival, ratio, r.Goal, r.Verdict}
+}
+
+// writeTable writes the rows as a table for a terminal.
 func writeTable(w io.Writer, rows []Row) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "name\tmetric\tfigure\trival\tratio\tgoal\t")
+	fmt.Fprintln(table, strings.Join(columns, "\t"))
 	for _, r := range rows {
-		rival, ratio := "-", "-"
-		figure := figureOf(r.Figure, r.Metric)
-		if r.Verdict == "not measured" {
-			figure = "-"
-		}
-		if r.RivalIs != nil {
-			rival = figureOf(*r.RivalIs, r.Metric) + " " + r.Rival
-		}
-		if r.Ratio != nil {
-			ratio = number(*r.Ratio) + "×"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Benchmark, r.Metric, figure, rival, ratio, r.Goal, r.Verdict)
+		fmt.Fprintln(table, strings.Join(r.cells(), "\t"))
 	}
 	_ = table.Flush()
 }
