@@ -50,7 +50,10 @@ type s3Bucket struct {
 	unconditional unconditional
 }
 
-var _ backend = (*s3Bucket)(nil)
+var (
+	_ backend = (*s3Bucket)(nil)
+	_ ranged  = (*s3Bucket)(nil)
+)
 
 // openS3 makes the client; it makes no request to the store, but the
 // environment's configuration is read where it is needed.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"iter"
 	"net/url"
 	"strings"
@@ -19,71 +18,52 @@ const s3PageLimit = 1000
 
 func (b *s3Bucket) list(ctx context.Context, try tryFunc, prefix string, limit int) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
-		pages := b.pages(try, prefix)
+		pages := b.listing(try, prefix)
 		if limit > 0 && limit < s3PageLimit {
 			pages.in.MaxKeys = aws.Int32(int32(limit))
 		}
-		pages.rest(ctx, yield)
+		yieldPages(ctx, pages, yield)
 	}
 }
 
-// s3Pages reads a listing page by page. A page that cannot be trusted to be the
-// next one of this listing is an error.
+func (b *s3Bucket) listParallel(ctx context.Context, try tryFunc, prefix string, inFlight int) iter.Seq2[entry, error] {
+	return listRanges(ctx, b, &b.unordered, try, prefix, inFlight)
+}
+
+// s3Pages reads a listing of S3 page by page.
 type s3Pages struct {
 	bucket *s3Bucket
 	try    tryFunc
 	in     *s3.ListObjectsV2Input
-	// tokens are the hashes of those that were given: one that comes again leads
-	// round in a circle.
-	tokens map[uint64]struct{}
-	seed   maphash.Seed
+	tokens pageTokens
 }
 
-// s3Page is one answer to a listing.
-type s3Page struct {
-	entries []entry
-	// folders are the common prefixes, with their slash; they come only where a
-	// delimiter was asked for.
-	folders []string
-	more    bool
+func (b *s3Bucket) pages(try tryFunc, prefix, after string) pager {
+	pages := b.listing(try, prefix)
+	if after != "" {
+		pages.in.StartAfter = &after
+	}
+	return pages
 }
 
-func (b *s3Bucket) pages(try tryFunc, prefix string) *s3Pages {
+func (b *s3Bucket) folders(try tryFunc, folder string) pager {
+	pages := b.listing(try, folder)
+	pages.in.Delimiter = aws.String("/")
+	return pages
+}
+
+func (b *s3Bucket) listing(try tryFunc, prefix string) *s3Pages {
 	return &s3Pages{
 		bucket: b, try: try,
 		// Without this encoding a key with a control character makes the whole page
 		// unreadable.
 		in:     &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, EncodingType: types.EncodingTypeUrl},
-		tokens: map[uint64]struct{}{}, seed: maphash.MakeSeed(),
+		tokens: newPageTokens(),
 	}
-}
-
-// rest yields what the pages that are left hold.
-func (p *s3Pages) rest(ctx context.Context, yield func(entry, error) bool) {
-	for more := true; more; {
-		page, err := p.next(ctx)
-		if err != nil {
-			yield(entry{}, err)
-			return
-		}
-		if !yieldAll(page.entries, yield) {
-			return
-		}
-		more = page.more
-	}
-}
-
-func yieldAll(entries []entry, yield func(entry, error) bool) bool {
-	for _, e := range entries {
-		if !yield(e, nil) {
-			return false
-		}
-	}
-	return true
 }
 
 // next reads one page.
-func (p *s3Pages) next(ctx context.Context) (s3Page, error) {
+func (p *s3Pages) next(ctx context.Context) (listPage, error) {
 	var out *s3.ListObjectsV2Output
 	err := p.try(ctx, func(ctx context.Context) error {
 		var err error
@@ -91,26 +71,26 @@ func (p *s3Pages) next(ctx context.Context) (s3Page, error) {
 		return s3Error(ctx, err)
 	})
 	if err != nil {
-		return s3Page{}, err
+		return listPage{}, err
 	}
 	prefix := *p.in.Prefix
 	if out.Prefix != nil && *out.Prefix != prefix {
 		if decoded, err := url.QueryUnescape(*out.Prefix); err != nil || decoded != prefix {
-			return s3Page{}, rejected("the store lists another prefix than was asked for")
+			return listPage{}, rejected("the store lists another prefix than was asked for")
 		}
 	}
-	page := s3Page{more: aws.ToBool(out.IsTruncated), entries: make([]entry, 0, len(out.Contents))}
+	page := listPage{more: aws.ToBool(out.IsTruncated), entries: make([]entry, 0, len(out.Contents))}
 	for _, o := range out.Contents {
 		key, err := listedKey(aws.ToString(o.Key), out.EncodingType, prefix)
 		if err != nil {
-			return s3Page{}, err
+			return listPage{}, err
 		}
 		page.entries = append(page.entries, entry{key: key, info: listedInfo(o)})
 	}
 	for _, f := range out.CommonPrefixes {
 		folder, err := listedKey(aws.ToString(f.Prefix), out.EncodingType, prefix)
 		if err != nil {
-			return s3Page{}, err
+			return listPage{}, err
 		}
 		page.folders = append(page.folders, folder)
 	}
@@ -129,11 +109,9 @@ func (p *s3Pages) goOn(out *s3.ListObjectsV2Output) error {
 	if !*out.IsTruncated {
 		return nil
 	}
-	hash := maphash.String(p.seed, token)
-	if _, again := p.tokens[hash]; again || token == "" {
-		return rejected("the store says that there is more to list, but not where to go on")
+	if err := p.tokens.take(token); err != nil {
+		return err
 	}
-	p.tokens[hash] = struct{}{}
 	p.in.ContinuationToken = &token
 	return nil
 }

@@ -4,12 +4,21 @@ import (
 	"context"
 	"errors"
 	"iter"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
+	"sync/atomic"
 )
 
-// listParallel begins as list does. When a second page is not the last one, what
-// is left is split by ranges of keys (StartAfter), so that a page brings as many
+// ranged is a store that lists in the byte order of the keys, from any key on.
+type ranged interface {
+	// pages begins the listing of what lies below the prefix, behind the key after
+	// unless that is "". A page may hold what is not behind it, which shows that
+	// the store cannot do it.
+	pages(try tryFunc, prefix, after string) pager
+	// folders lists the folders that lie in the folder, "" for a whole bucket.
+	folders(try tryFunc, folder string) pager
+}
+
+// listRanges begins as list does. When a second page is not the last one, what
+// is left is split by ranges of keys, so that a page brings as many
 // keys whatever the folders are: one request for each folder would be many more
 // where folders are small. Who has nothing to list takes half of what another has
 // left. Where the halves are, is told by the folders (a listing with a delimiter
@@ -17,11 +26,12 @@ import (
 //
 // It is for stores that list in the byte order of the keys, as S3 does for all but
 // directory buckets. The second page shows whether the store does: it is asked for
-// with StartAfter. Any other is listed as list does.
-func (b *s3Bucket) listParallel(ctx context.Context, try tryFunc, prefix string, inFlight int) iter.Seq2[entry, error] {
+// as one behind a key. Any other is listed as list does; once it was taken for an
+// ordered one and is not, unordered remembers it.
+func listRanges(ctx context.Context, store ranged, unordered *atomic.Bool, try tryFunc, prefix string, inFlight int) iter.Seq2[entry, error] {
 	try = neverNotFound(try)
 	return func(yield func(entry, error) bool) {
-		pages := b.pages(try, prefix)
+		pages := store.pages(try, prefix, "")
 		page, err := pages.next(ctx)
 		if err != nil {
 			yield(entry{}, err)
@@ -31,21 +41,20 @@ func (b *s3Bucket) listParallel(ctx context.Context, try tryFunc, prefix string,
 			return
 		}
 		whole := &span{}
-		if inFlight < 2 || b.unordered.Load() || len(page.entries) == 0 || !follows(page.entries, "") {
-			pages.rest(ctx, yield)
+		if inFlight < 2 || unordered.Load() || len(page.entries) == 0 || !follows(page.entries, "") {
+			yieldPages(ctx, pages, yield)
 			return
 		}
 		whole.take(page.entries)
 		read := len(page.entries)
-		ranged := b.pages(try, prefix)
-		ranged.in.StartAfter = aws.String(whole.after)
-		page, err = ranged.next(ctx)
+		behind := store.pages(try, prefix, whole.after)
+		page, err = behind.next(ctx)
 		if err != nil && !errors.Is(err, ErrRejected) {
 			yield(entry{}, err)
 			return
 		}
 		if err != nil || len(page.entries) == 0 || !follows(page.entries, whole.after) {
-			pages.rest(ctx, yield)
+			yieldPages(ctx, pages, yield)
 			return
 		}
 		if !yieldAll(page.entries, yield) || !page.more {
@@ -53,17 +62,27 @@ func (b *s3Bucket) listParallel(ctx context.Context, try tryFunc, prefix string,
 		}
 		whole.take(page.entries)
 		whole.proven = true
-		b.listSpans(ctx, ranged, newChart(prefix, whole, read+len(page.entries)), inFlight, yield)
+		l := rangeListing{store: store, unordered: unordered, try: try, chart: newChart(prefix, whole, read+len(page.entries))}
+		l.list(ctx, behind, inFlight, yield)
 	}
 }
 
-// listSpans lists what is left of the listing of pages.
-func (b *s3Bucket) listSpans(ctx context.Context, pages *s3Pages, c *chart, inFlight int, yield func(entry, error) bool) {
+// rangeListing lists what a chart says is left.
+type rangeListing struct {
+	store     ranged
+	unordered *atomic.Bool
+	try       tryFunc
+	chart     *chart
+}
+
+// list lists what is left of the listing of pages.
+func (l rangeListing) list(ctx context.Context, pages pager, inFlight int, yield func(entry, error) bool) {
+	c := l.chart
 	whole := c.spans[0]
 	gather(ctx, inFlight, func(ctx context.Context, n int, send sendFunc) error {
 		defer context.AfterFunc(ctx, c.end)()
 		if n == 0 {
-			if err := b.listSpan(ctx, pages, c, whole, send); err != nil {
+			if err := l.listSpan(ctx, pages, whole, send); err != nil {
 				return err
 			}
 		}
@@ -75,15 +94,13 @@ func (b *s3Bucket) listSpans(ctx context.Context, pages *s3Pages, c *chart, inFl
 			case !ok:
 				return nil
 			}
-			pages := b.pages(pages.try, c.prefix)
 			if e.span == nil {
-				if err := chartFolder(ctx, pages, c, e.folder); err != nil {
+				if err := l.chartFolder(ctx, e.folder); err != nil {
 					return err
 				}
 				continue
 			}
-			pages.in.StartAfter = aws.String(e.span.after)
-			if err := b.listSpan(ctx, pages, c, e.span, send); err != nil {
+			if err := l.listSpan(ctx, l.store.pages(l.try, c.prefix, e.span.after), e.span, send); err != nil {
 				return err
 			}
 		}
@@ -91,21 +108,21 @@ func (b *s3Bucket) listSpans(ctx context.Context, pages *s3Pages, c *chart, inFl
 }
 
 // listSpan lists a span to its end, which others may bring nearer.
-func (b *s3Bucket) listSpan(ctx context.Context, pages *s3Pages, c *chart, s *span, send sendFunc) error {
+func (l rangeListing) listSpan(ctx context.Context, pages pager, s *span, send sendFunc) error {
 	for more := true; more; {
 		page, err := pages.next(ctx)
 		if err != nil {
 			return err
 		}
 		if !follows(page.entries, s.after) {
-			b.unordered.Store(true)
+			l.unordered.Store(true)
 			return &Error{
 				Reason: ErrUnavailable, Hint: "the next attempt does without",
 				Err: errors.New("the store does not list in the order of the keys"),
 			}
 		}
 		var entries []entry
-		if entries, more = c.read(s, page); !send(ctx, entries) {
+		if entries, more = l.chart.read(s, page); !send(ctx, entries) {
 			return canceled(ctx)
 		}
 	}
@@ -114,16 +131,15 @@ func (b *s3Bucket) listSpan(ctx context.Context, pages *s3Pages, c *chart, s *sp
 
 // chartFolder asks for the folders of a folder. What the store says of them is only a
 // hint of where to split.
-func chartFolder(ctx context.Context, pages *s3Pages, c *chart, folder string) error {
-	pages.in.Prefix, pages.in.Delimiter = &folder, aws.String("/")
-	page, err := pages.next(ctx)
+func (l rangeListing) chartFolder(ctx context.Context, folder string) error {
+	page, err := l.store.folders(l.try, folder).next(ctx)
 	if errors.Is(err, ErrRejected) || errors.Is(err, ErrDenied) {
-		page, err = s3Page{more: true}, nil // a store without delimiters, or a policy
+		page, err = listPage{more: true}, nil // a store without delimiters, or a policy
 	}
 	if err != nil {
 		return err
 	}
-	c.folderIs(folder, page)
+	l.chart.folderIs(folder, page)
 	return nil
 }
 

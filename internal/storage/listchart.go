@@ -175,7 +175,7 @@ func (c *chart) known(key string) (from int, folder string) {
 }
 
 // folderIs takes note of a folder's folders.
-func (c *chart) folderIs(folder string, page s3Page) {
+func (c *chart) folderIs(folder string, page listPage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.unproven--
@@ -191,7 +191,7 @@ func (c *chart) folderIs(folder string, page s3Page) {
 
 // read takes note of a page of a span. It gives the entries that lie in the span
 // and whether there is more of it to be read.
-func (c *chart) read(s *span, page s3Page) (entries []entry, more bool) {
+func (c *chart) read(s *span, page listPage) (entries []entry, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entries, ends := s.take(page.entries)
