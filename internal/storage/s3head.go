@@ -12,23 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// s3Head is what a store tells of an object without its bytes.
-type s3Head struct {
-	Info
-	// md5 says that the ETag is the MD5 of the bytes, as that of any copy would be.
-	// Source: "Checking object integrity" in the user guide of Amazon S3.
-	md5 bool
-	// answer is nil where a listing told it.
-	answer *s3.HeadObjectOutput
-}
-
-func (h s3Head) same(other s3Head) bool {
-	return h.Size == other.Size && h.ModTime.Equal(other.ModTime) && sameETag(h.ETag, other.ETag)
-}
-
 // ask gives the object's head, [ErrNotFound] without one.
-func (b *s3Bucket) ask(ctx context.Context, m mover, key string) (s3Head, error) {
-	var head s3Head
+func (b *s3Bucket) ask(ctx context.Context, m mover, key string) (objectHead, error) {
+	var head objectHead
 	err := m.try(ctx, func(ctx context.Context) error {
 		var err error
 		head, err = b.head(ctx, key)
@@ -37,19 +23,26 @@ func (b *s3Bucket) ask(ctx context.Context, m mover, key string) (s3Head, error)
 	return head, err
 }
 
-func (b *s3Bucket) head(ctx context.Context, key string) (s3Head, error) {
+func (b *s3Bucket) head(ctx context.Context, key string) (objectHead, error) {
 	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
 	if err == nil && out.ContentLength != nil && aws.ToString(out.ETag) != "" {
 		info := Info{Size: *out.ContentLength, ModTime: knownTime(aws.ToTime(out.LastModified)), ETag: *out.ETag}
 		plain := out.ServerSideEncryption == "" || out.ServerSideEncryption == types.ServerSideEncryptionAes256
-		return s3Head{Info: info, md5: plain && out.SSECustomerAlgorithm == nil && isMD5(info.ETag), answer: out}, nil
+		head := objectHead{Info: info, answer: out}
+		// The ETag of an object that was written in parts, or is encrypted, says nothing
+		// about its bytes. Source: "Checking object integrity" in the user guide of
+		// Amazon S3.
+		if plain && out.SSECustomerAlgorithm == nil && isMD5(info.ETag) {
+			head.sum = opaque(info.ETag)
+		}
+		return head, nil
 	}
 	if e, ok := errors.AsType[*Error](s3Error(ctx, err)); ok {
 		switch {
 		case e.Status == http.StatusNotFound && e.RequestID != "":
-			return s3Head{}, &Error{Code: e.Code, Status: e.Status, RequestID: e.RequestID, Reason: ErrNotFound}
+			return objectHead{}, &Error{Code: e.Code, Status: e.Status, RequestID: e.RequestID, Reason: ErrNotFound}
 		case e.Status != http.StatusNotFound && e.Status != http.StatusBadRequest:
-			return s3Head{}, e
+			return objectHead{}, e
 		}
 	}
 	return b.lookUp(ctx, key)
@@ -57,18 +50,18 @@ func (b *s3Bucket) head(ctx context.Context, key string) (s3Head, error) {
 
 // lookUp asks by a listing. The answer to a HEAD has no body, so that the 404 of
 // S3 looks like that of a proxy, and expired credentials like any bad request.
-func (b *s3Bucket) lookUp(ctx context.Context, key string) (s3Head, error) {
+func (b *s3Bucket) lookUp(ctx context.Context, key string) (objectHead, error) {
 	once := func(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
 	for e, err := range b.list(ctx, once, key, 1) {
 		if err != nil {
-			return s3Head{}, err
+			return objectHead{}, err
 		}
 		if e.key == key {
-			return s3Head{Info: e.info}, nil
+			return objectHead{Info: e.info}, nil
 		}
 		break // the key itself would come first
 	}
-	return s3Head{}, &Error{Reason: ErrNotFound}
+	return objectHead{}, &Error{Reason: ErrNotFound}
 }
 
 // opaque is an ETag without what caches and quotes add to it.

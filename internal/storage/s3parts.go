@@ -26,7 +26,7 @@ const (
 
 // copyInParts copies an object that is too large for one CopyObject. The ETag is
 // "" when the answer to the last request was lost.
-func (b *s3Bucket) copyInParts(ctx context.Context, m mover, key string, source s3Head, to string) (etag string, err error) {
+func (b *s3Bucket) copyInParts(ctx context.Context, m mover, key string, source objectHead, to string) (etag string, err error) {
 	in, err := b.likeSource(ctx, m, key, source, to)
 	if err != nil {
 		return "", err
@@ -63,8 +63,8 @@ func (b *s3Bucket) copyInParts(ctx context.Context, m mover, key string, source 
 
 // likeSource is the beginning of an upload with what a CopyObject takes over:
 // metadata and tags.
-func (b *s3Bucket) likeSource(ctx context.Context, m mover, key string, source s3Head, to string) (*s3.CreateMultipartUploadInput, error) {
-	head := source.answer
+func (b *s3Bucket) likeSource(ctx context.Context, m mover, key string, source objectHead, to string) (*s3.CreateMultipartUploadInput, error) {
+	head, _ := source.answer.(*s3.HeadObjectOutput)
 	if head == nil {
 		return nil, &Error{Reason: ErrRejected, Err: errors.New("the store tells nothing of its metadata, so that it cannot be copied in parts")}
 	}
@@ -94,7 +94,7 @@ func (b *s3Bucket) likeSource(ctx context.Context, m mover, key string, source s
 	return in, err
 }
 
-func (b *s3Bucket) copyParts(ctx context.Context, m mover, key string, source s3Head, to string, upload *string) ([]types.CompletedPart, error) {
+func (b *s3Bucket) copyParts(ctx context.Context, m mover, key string, source objectHead, to string, upload *string) ([]types.CompletedPart, error) {
 	size := max(min(copyPart, m.session.stores.cfg.CopyLimit), (source.Size+mostParts-1)/mostParts)
 	group, copying := errgroup.WithContext(ctx)
 	group.SetLimit(partsInFlight)
