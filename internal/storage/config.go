@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -128,6 +129,8 @@ type S3Config struct {
 	AccessKeyID, SecretAccessKey string
 	// SessionToken belongs to temporary static credentials.
 	SessionToken string
+	// Role is assumed with these credentials. Not with Renew. Default: none.
+	Role S3Role
 	// Renew is asked for the credentials of each request, in place of the static
 	// ones: it knows when to get others. May be nil.
 	Renew func(ctx context.Context) (S3Credentials, error)
@@ -136,19 +139,8 @@ type S3Config struct {
 // Validate reports every mistake at once; no message holds a secret.
 func (c S3Config) Validate() error {
 	var errs []error
-	if c.Endpoint != "" {
-		u, err := url.Parse(c.Endpoint)
-		switch {
-		case err != nil:
-			// The parser's message would repeat the address, and with it a password.
-			errs = append(errs, errors.New("endpoint: it is not an address, write http://host:port or https://host"))
-		case u.User != nil:
-			errs = append(errs, errors.New("endpoint: it must not hold a user or password"))
-		case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-			errs = append(errs, fmt.Errorf("endpoint: %q has no http:// or https:// and host", c.Endpoint))
-		case u.RawQuery != "" || u.Fragment != "":
-			errs = append(errs, errors.New("endpoint: it must not have a query or fragment"))
-		}
+	if err := checkEndpoint("endpoint", c.Endpoint); err != nil {
+		errs = append(errs, err)
 	}
 	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
 		errs = append(errs, errors.New("access key id and secret access key: give both or none"))
@@ -156,7 +148,36 @@ func (c S3Config) Validate() error {
 	if c.SessionToken != "" && c.AccessKeyID == "" {
 		errs = append(errs, errors.New("session token: it needs an access key id and a secret access key"))
 	}
+	if err := c.Role.Validate(); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// checkEndpoint checks an address, "" for none; no message holds a secret.
+func checkEndpoint(field, address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		// The parser's message would repeat the address, and with it a password.
+		return fmt.Errorf("%s: it is not an address, write http://host:port or https://host", field)
+	case u.User != nil:
+		return fmt.Errorf("%s: it must not hold a user or password", field)
+	case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return fmt.Errorf("%s: %q has no http:// or https:// and host", field, address)
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("%s: it must not have a query or fragment", field)
+	}
+	return nil
+}
+
+// onAWS says whether the store is AWS's own.
+func (c S3Config) onAWS() bool {
+	u, err := url.Parse(c.Endpoint)
+	return c.Endpoint == "" || err == nil && (strings.HasSuffix(u.Hostname(), ".amazonaws.com") || strings.HasSuffix(u.Hostname(), ".amazonaws.com.cn"))
 }
 
 func redacted(secret string) string {
@@ -168,8 +189,8 @@ func redacted(secret string) string {
 
 // String shows everything but the secrets.
 func (c S3Config) String() string {
-	return fmt.Sprintf("{endpoint:%s region:%s path_style:%t access_key_id:%s secret_access_key:%s session_token:%s}",
-		c.Endpoint, c.Region, c.PathStyle, c.AccessKeyID, redacted(c.SecretAccessKey), redacted(c.SessionToken))
+	return fmt.Sprintf("{endpoint:%s region:%s path_style:%t access_key_id:%s secret_access_key:%s session_token:%s role_arn:%s}",
+		c.Endpoint, c.Region, c.PathStyle, c.AccessKeyID, redacted(c.SecretAccessKey), redacted(c.SessionToken), c.Role.ARN)
 }
 
 // GoString is String, so that %#v shows no secret either.
@@ -180,5 +201,5 @@ func (c S3Config) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("endpoint", c.Endpoint), slog.String("region", c.Region), slog.Bool("path_style", c.PathStyle),
 		slog.String("access_key_id", c.AccessKeyID), slog.String("secret_access_key", redacted(c.SecretAccessKey)),
-		slog.String("session_token", redacted(c.SessionToken)))
+		slog.String("session_token", redacted(c.SessionToken)), slog.String("role_arn", c.Role.ARN))
 }

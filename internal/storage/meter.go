@@ -89,6 +89,15 @@ func withMeter(ctx context.Context, m *meter) context.Context {
 	return context.WithValue(ctx, meterKey{}, m)
 }
 
+// marked lets the clients of the stores know whose request it is.
+func (s *Session) marked(ctx context.Context) context.Context {
+	ctx = withMeter(ctx, s.meter)
+	if s.stores.roles != nil {
+		ctx = context.WithValue(ctx, sessionKey{}, s)
+	}
+	return ctx
+}
+
 func meterOf(ctx context.Context) *meter {
 	m, _ := ctx.Value(meterKey{}).(*meter)
 	return m

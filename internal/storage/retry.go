@@ -41,8 +41,8 @@ func (r *retry) next(err error, after time.Duration) (time.Duration, bool) {
 		}
 		wait := max(r.refused.NextBackOff(), after)
 		return wait, time.Since(r.began)+wait < cfg.ThrottleFor
-	// What a catalog vends is renewed by the next attempt.
-	case errors.Is(err, ErrUnavailable) && (!errors.Is(err, ErrExpired) || cfg.Vended != nil):
+	// What a catalog vends, and the keys of a role, are renewed by the next attempt.
+	case errors.Is(err, ErrUnavailable) && (!errors.Is(err, ErrExpired) || cfg.Vended != nil || r.session.stores.roles != nil):
 		if r.failed == nil {
 			r.failed, r.firstFailure = jittered(100*time.Millisecond, 10*time.Second), time.Now()
 		}
@@ -122,7 +122,7 @@ func (s *Session) once(ctx context.Context, t target, request func(context.Conte
 	}
 	result := outcomeOther
 	defer func() { t.limiter.release(ticket, result) }()
-	err = request(withMeter(ctx, s.meter))
+	err = request(s.marked(ctx))
 	switch {
 	case err == nil:
 		result = outcomeOK
@@ -131,6 +131,8 @@ func (s *Session) once(ctx context.Context, t target, request func(context.Conte
 	case errors.Is(err, errThrottled):
 		result = outcomeThrottled
 		s.meter.throttle(t.bucket)
+	case errors.Is(err, ErrExpired):
+		s.expired(t.bucket)
 	case !errors.Is(err, ErrUnavailable):
 		// The store answered in good health, be it with "no".
 		result = outcomeOK

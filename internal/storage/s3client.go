@@ -27,13 +27,38 @@ const defaultRegion = "us-east-1"
 
 // newS3Client makes a client that does not repeat requests: that is the
 // session's, which knows the bucket's limiter.
-func newS3Client(ctx context.Context, cfg S3Config, transport http.RoundTripper) (*s3.Client, error) {
+func newS3Client(ctx context.Context, cfg S3Config, bucket string, transport http.RoundTripper) (*s3.Client, error) {
+	base, err := awsConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Role.ARN != "" {
+		base.Credentials = assuming(bucket)
+	}
+	return s3.NewFromConfig(base, func(o *s3.Options) {
+		if cfg.Endpoint != "" {
+			o.BaseEndpoint = aws.String(cfg.Endpoint)
+		}
+		o.UsePathStyle = cfg.PathStyle
+		o.Retryer = aws.NopRetryer{}
+		o.HTTPClient = plainClient(transport)
+		o.Logger = logging.Nop{}
+		// Many S3-compatible stores do not know the newer checksums.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.APIOptions = append(o.APIOptions, addMeter, addAnswerCheck)
+	}), nil
+}
+
+// awsConfig has the region and the credentials of the configuration, or else of the
+// environment.
+func awsConfig(ctx context.Context, cfg S3Config) (aws.Config, error) {
 	var base aws.Config
 	static := cfg.AccessKeyID != ""
 	if !static && cfg.Renew == nil || cfg.Region == "" {
 		var err error
 		if base, err = config.LoadDefaultConfig(ctx); err != nil {
-			return nil, fmt.Errorf("read the AWS configuration: %w", err)
+			return base, fmt.Errorf("read the AWS configuration: %w", err)
 		}
 	}
 	if cfg.Region != "" {
@@ -48,23 +73,15 @@ func newS3Client(ctx context.Context, cfg S3Config, transport http.RoundTripper)
 	case static:
 		base.Credentials = credentials.NewStaticCredentialsProvider(cfg.AccessKeyID, cfg.SecretAccessKey, cfg.SessionToken)
 	}
-	return s3.NewFromConfig(base, func(o *s3.Options) {
-		if cfg.Endpoint != "" {
-			o.BaseEndpoint = aws.String(cfg.Endpoint)
-		}
-		o.UsePathStyle = cfg.PathStyle
-		o.Retryer = aws.NopRetryer{}
-		o.HTTPClient = &http.Client{
-			Transport: transport,
-			// A redirect would carry the signature of another address.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
-		o.Logger = logging.Nop{}
-		// Many S3-compatible stores do not know the newer checksums.
-		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
-		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		o.APIOptions = append(o.APIOptions, addMeter, addAnswerCheck)
-	}), nil
+	return base, nil
+}
+
+func plainClient(transport http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport: transport,
+		// A redirect would carry the signature of another address.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // addMeter counts each request for the session that makes it, by the name of

@@ -113,6 +113,10 @@ func s3Error(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	if role, ok := errors.AsType[*roleError](err); ok {
+		e := *role.cause
+		return &e
+	}
 	e := &Error{}
 	operation, _ := errors.AsType[*smithy.OperationError](err)
 	response, answered := errors.AsType[*smithyhttp.ResponseError](err)

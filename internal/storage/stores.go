@@ -14,6 +14,8 @@ type Stores struct {
 	cfg      Config
 	limiters *Limiters
 	readable *Guard
+	// roles is nil where no role is assumed.
+	roles *roles
 
 	mu      sync.Mutex
 	closed  bool
@@ -34,7 +36,11 @@ func NewStores(cfg Config, limiters *Limiters) (*Stores, error) {
 	if limiters == nil {
 		limiters = NewLimiters()
 	}
-	return &Stores{cfg: cfg, limiters: limiters, readable: readable, clients: map[storeID]client{}}, nil
+	stores := &Stores{cfg: cfg, limiters: limiters, readable: readable, clients: map[storeID]client{}}
+	if cfg.Vended == nil && cfg.S3.Role.ARN != "" {
+		stores.roles = newRoles(cfg.S3)
+	}
+	return stores, nil
 }
 
 // Guard allows the catalog's locations.
@@ -50,6 +56,9 @@ func (s *Stores) Close() error {
 		errs = append(errs, c.close())
 	}
 	clear(s.clients)
+	if s.roles != nil {
+		s.roles.close()
+	}
 	return errors.Join(errs...)
 }
 
@@ -82,6 +91,9 @@ type SessionConfig struct {
 	// above it, and never a location of the catalog's configuration. None:
 	// empty folders stay.
 	FolderRoots []Location
+	// Writes says that the session writes or moves too, and does not only delete.
+	// It concerns only what the keys of a role may do; see [S3Role].
+	Writes bool
 	// OnSuccess is called after every successful request and while a long
 	// object is being read. It must be safe for many goroutines. May be nil.
 	OnSuccess func()
@@ -99,12 +111,17 @@ type Session struct {
 	folderRoots []Location
 	log         *slog.Logger
 	meter       *meter
+
+	writes, versions bool
+
+	roleMu   sync.Mutex
+	roleKeys map[string]bucketKeys // by bucket
 }
 
 // Session makes a view that cannot write or delete outside cfg.Guard.
 func (s *Stores) Session(cfg SessionConfig) *Session {
 	session := &Session{
-		stores: s, guard: cfg.Guard, readGuard: cfg.ReadGuard, folderRoots: cfg.FolderRoots, log: cfg.Logger,
+		stores: s, guard: cfg.Guard, readGuard: cfg.ReadGuard, folderRoots: cfg.FolderRoots, log: cfg.Logger, writes: cfg.Writes,
 		meter: &meter{onSuccess: cfg.OnSuccess, onRequest: s.cfg.OnRequest, onThrottle: s.cfg.OnThrottle},
 	}
 	if session.readGuard == nil {
