@@ -70,7 +70,7 @@ func openS3(ctx context.Context, cfg Config, name string) (*s3Bucket, error) {
 		// An object is read as it is stored, gzip-compressed metadata too.
 		DisableCompression: true,
 	}
-	client, err := newS3Client(ctx, cfg.S3, transport)
+	client, err := newS3Client(ctx, cfg.S3, name, transport)
 	if err != nil {
 		return nil, &Error{Reason: ErrUnavailable, Err: err}
 	}

@@ -42,7 +42,7 @@ func (r S3Role) WithDefaults() S3Role {
 // and ExternalId of AssumeRole in the API reference of AWS STS.
 var (
 	sessionNames = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
-	externalIDs  = regexp.MustCompile(`^[\w+=,.@:/-]{2,1224}$`)
+	externalIDs  = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`)
 )
 
 // Validate reports every mistake at once.
@@ -61,7 +61,7 @@ func (r S3Role) Validate() error {
 	if parts := strings.SplitN(r.ARN, ":", 6); len(parts) < 6 || parts[0] != "arn" || len(r.ARN) < 20 || strings.ContainsAny(r.ARN, " \t\r\n") {
 		errs = append(errs, fmt.Errorf("role arn: %q is none, write arn:aws:iam::123456789012:role/NAME", r.ARN))
 	}
-	if r.ExternalID != "" && !externalIDs.MatchString(r.ExternalID) {
+	if r.ExternalID != "" && (len(r.ExternalID) > 1224 || !externalIDs.MatchString(r.ExternalID)) {
 		errs = append(errs, errors.New("external id: it has 2 to 1,224 letters, digits and any of _=,.@:/+-"))
 	}
 	if r.SessionName != "" && !sessionNames.MatchString(r.SessionName) {
