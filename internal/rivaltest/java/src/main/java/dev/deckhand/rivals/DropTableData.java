@@ -26,14 +26,14 @@ public final class DropTableData {
             "client.region", "us-east-1");
     System.out.printf("%s on Java %s%n", IcebergBuild.version(), System.getProperty("java.version"));
     BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
-    for (String location = lines.readLine(); location != null; location = lines.readLine()) {
-      long start = System.nanoTime();
-      try (S3FileIO io = new S3FileIO()) {
-        io.initialize(properties);
+    try (S3FileIO io = new S3FileIO()) {
+      io.initialize(properties);
+      for (String location = lines.readLine(); location != null; location = lines.readLine()) {
+        long start = System.nanoTime();
         TableMetadata metadata = TableMetadataParser.read(io.newInputFile(location));
         CatalogUtil.dropTableData(io, metadata);
+        System.out.println(System.nanoTime() - start);
       }
-      System.out.println(System.nanoTime() - start);
     }
   }
 }
