@@ -114,19 +114,52 @@ func TestEachUserHasTheRightsThatItNeedsAndNoMore(t *testing.T) {
 	require.NotNil(t, status)
 	stop()
 	require.NoError(t, <-stopped)
+	shareOut(t, opened.Shards())
 	require.Empty(t, deniedToWorker())
 	require.Empty(t, deniedToPolaris())
 	require.Empty(t, deniedToProducer())
 
 	// What Polaris may not do: record results, or queue other work.
-	for _, subject := range []string{"results.purge.x", "jobs.compact.x"} {
+	for _, subject := range []string{"results.purge.x", "jobs.compact.x", "jobs.purge-shard.x", "jobs.purge-finish.x", "$KV.shards.x"} {
 		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 		_, err := polaris.Publish(short, subject, nil)
 		cancel()
 		require.Error(t, err, subject)
 	}
-	require.Len(t, deniedToPolaris(), 2)
+	require.Len(t, deniedToPolaris(), 5)
+	// A person who may queue anything queues no parts of purges either.
+	for _, subject := range []string{"jobs.purge-shard.x", "jobs.purge-finish.x", "$KV.shards.x"} {
+		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		_, err := producer.Publish(short, subject, nil)
+		cancel()
+		require.Error(t, err, subject)
+	}
+	require.Len(t, deniedToProducer(), 3)
 	short, cancelShort := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancelShort()
 	require.Error(t, workers.DeleteStream(short, "JOBS"))
+}
+
+// shareOut does with the bucket shards and the queue all that purges in shards do.
+func shareOut(t *testing.T, shards *queue.Shards) {
+	t.Helper()
+	shard, finish := job("big"), job("big")
+	shard.Kind, shard.Shard, finish.Kind = jobs.PurgeShard, 1, jobs.PurgeFinish
+	_, revision, err := shards.Plan(t.Context(), shard)
+	require.NoError(t, err)
+	plan := &jobs.ShardPlan{Plan: "0123456789abcdef", Job: "j", Shards: 1, Finish: finish}
+	require.NoError(t, shards.SavePlan(t.Context(), shard, plan, revision))
+	for _, part := range []*jobs.Job{shard, finish} {
+		_, err = shards.Publish(t.Context(), part)
+		require.NoError(t, err)
+	}
+	queued, err := shards.Queued(t.Context(), finish)
+	require.NoError(t, err)
+	require.Equal(t, []int{1}, queued)
+	require.NoError(t, shards.Complete(t.Context(), shard, jobs.ShardDone{Plan: plan.Plan, Shard: 1}))
+	all, err := shards.AllCompleted(t.Context(), shard, plan)
+	require.NoError(t, err)
+	require.True(t, all)
+	require.NoError(t, shards.End(t.Context(), finish, plan.Job, &jobs.Result{Version: jobs.Version, Outcome: jobs.Completed}))
+	require.NoError(t, shards.Clear(t.Context(), finish))
 }

@@ -152,6 +152,12 @@ func (j *Job) Validate() error {
 		return fieldError("params", "is not an object")
 	}
 	switch {
+	case j.Kind == PurgeShard && (j.Shard < 1 || j.Shard > MaxShards):
+		return fieldError("shard", "is %d; a %s has a number from 1 to %d", j.Shard, j.Kind, MaxShards)
+	case j.Kind != PurgeShard && j.Shard != 0:
+		return fieldError("shard", "is %d; a %s is not one of several shards", j.Shard, j.Kind)
+	}
+	switch {
 	case j.Kind == PurgeFiles:
 		if j.EntityID == "" {
 			return fieldError("entity_id", "is missing; it ends the subject of a %s", j.Kind)
@@ -164,7 +170,7 @@ func (j *Job) Validate() error {
 			return fieldError("table_uuid", "is missing, and entity_id too; one of them ends the subject of a %s", j.Kind)
 		}
 	}
-	if tail := j.tail(); len(tail) > maxTail {
+	if tail := j.measuredTail(); len(tail) > maxTail {
 		return fieldError("catalog", "makes a subject of %d bytes with realm and table_uuid; %d is the limit", len(tail), maxTail)
 	}
 	return nil
@@ -178,7 +184,7 @@ func (j *Job) CheckSubject(subject string) error {
 	if subject == want {
 		return nil
 	}
-	names := []string{"prefix", "kind", "realm", "catalog", "namespace", "table", "table_uuid"}
+	names := []string{"prefix", "kind", "realm", "catalog", "namespace", "table", "table_uuid", "shard"}
 	got, wanted := strings.Split(subject, "."), strings.Split(want, ".")
 	for i, name := range names {
 		switch {

@@ -31,7 +31,8 @@ type Progress interface {
 	Checkpoint() json.RawMessage
 	// Earlier is how this very job, by its id, has ended before; nil if it has
 	// not, as far as RESULTS remembers. A publisher that did not learn that its
-	// job was stored may publish it again after the end.
+	// job was stored may publish it again after the end. A job that is [Planned]
+	// has handed its work on.
 	Earlier() *Result
 	// Save stores a checkpoint of at most 16 KiB of JSON, and the counters beside
 	// it. What a checkpoint says is done must be done before it is saved. The

@@ -38,7 +38,10 @@ type Job struct {
 	// TableUUID in the subject, and is absent otherwise. A purge-files job always
 	// has it, made by [Job.SetFiles], beside a TableUUID that is known.
 	EntityID string `json:"entity_id,omitempty"`
-	// MetadataLocation of the root metadata file; purge and purge-view only.
+	// Shard numbers a purge-shard among those of its purge, from 1; absent in all
+	// other kinds.
+	Shard int `json:"shard,omitempty"`
+	// MetadataLocation of the root metadata file; of all purges but purge-files.
 	MetadataLocation string `json:"metadata_location,omitempty"`
 	// Locations in which the table keeps files. They narrow what the worker's
 	// configuration allows and never widen it.

@@ -46,6 +46,16 @@ func golden() map[string]*Job {
 	view := purgeJob()
 	view.Kind, view.TableUUID, view.EntityID = PurgeView, "", "8126405347123456790"
 
+	shard := purgeJob()
+	shard.ID, shard.Kind, shard.Shard = "01JD8ZK3W9QJ5V7B2N4M6P8R0V", PurgeShard, 42
+	shard.Params = json.RawMessage(`{"plan":"0123456789abcdef","manifests":[{"path":"s3://lake/sales/eu/orders/metadata/a-m0.avro","length":8000}]}`)
+	finish := purgeJob()
+	finish.ID, finish.Kind = "01JD8ZK3W9QJ5V7B2N4M6P8R0W", PurgeFinish
+	finish.Params = json.RawMessage(`{"plan":"0123456789abcdef","shards":42}`)
+	longShard := purgeJob()
+	longShard.Kind, longShard.Shard = PurgeShard, MaxShards
+	longShard.Table = strings.Repeat("t", maxTail-len(longShard.measuredTail())+len(longShard.Table))
+
 	files := purgeJob()
 	files.Namespace, files.MetadataLocation = []string{"größe"}, ""
 	files.Locations = []string{"s3://lake/sales/eu/orders"}
@@ -69,6 +79,7 @@ func golden() map[string]*Job {
 	return map[string]*Job{
 		"purge-full": full, "purge-minimal": minimal, "purge-from-polaris": polaris, "purge-odd-names": odd,
 		"purge-long-names": long, "purge-view": view,
+		"shards/purge-shard": shard, "shards/purge-finish": finish, "shards/purge-shard-long-name": longShard,
 		"rescue/purge-files": files, "maintenance/expire": expire,
 		"maintenance/orphans": orphans, "maintenance/manifests": manifests,
 	}
@@ -153,6 +164,9 @@ func TestMalformedJobsNameTheirField(t *testing.T) {
 		with("requested_at", "yesterday"):    "requested_at",
 		with("params", []int{1}):             "params",
 		with("kind", "purge-files"):          "entity_id",
+		with("kind", "purge-shard"):          "shard",
+		with("shard", 1):                     "shard",
+		with("shard", "1"):                   "shard",
 	} {
 		_, err := Decode([]byte(body))
 		var fieldErr *FieldError
@@ -227,6 +241,7 @@ func TestSubjectsThatDifferFromTheBodyNameTheToken(t *testing.T) {
 		"jobs.purge.POLARIS.lake.sales/eu.orders.other":                                     "table_uuid",
 		"jobs.purge.POLARIS.lake.sales/eu.orders":                                           "table_uuid",
 		job.Subject() + ".more": "more",
+		job.Subject() + ".0001": "0001",
 	} {
 		err := job.CheckSubject(subject)
 		require.ErrorContains(t, err, "field subject")

@@ -6,6 +6,12 @@ type Kind string
 const (
 	// Purge deletes the files of a dropped table.
 	Purge Kind = "purge"
+	// PurgeShard deletes what some manifests of a dropped table name: a part of a
+	// purge that is too large for one job. A purge publishes it, nobody else.
+	PurgeShard Kind = "purge-shard"
+	// PurgeFinish deletes what is left of a dropped table once all shards of its
+	// purge are completed. Purges publish it, nobody else.
+	PurgeFinish Kind = "purge-finish"
 	// PurgeView deletes the metadata files of a dropped view.
 	PurgeView Kind = "purge-view"
 	// PurgeFiles deletes what some manifests of a dropped table name, and listed
@@ -29,7 +35,9 @@ const (
 )
 
 // Kinds lists the kinds that this version knows, in a fixed order.
-func Kinds() []Kind { return []Kind{Purge, PurgeView, PurgeFiles, Expire, Orphans, Manifests} }
+func Kinds() []Kind {
+	return []Kind{Purge, PurgeShard, PurgeFinish, PurgeView, PurgeFiles, Expire, Orphans, Manifests}
+}
 
 // Known reports whether this version knows the kind.
 func (k Kind) Known() bool {
@@ -45,7 +53,13 @@ func (k Kind) Known() bool {
 // Such a job is named by the UUID of what was dropped, or by an id in its place,
 // so that dropping, re-creating and dropping a table again are two jobs and not
 // one.
-func (k Kind) PurgesDropped() bool { return k == Purge || k == PurgeView || k == PurgeFiles }
+func (k Kind) PurgesDropped() bool {
+	switch k {
+	case Purge, PurgeShard, PurgeFinish, PurgeView, PurgeFiles:
+		return true
+	}
+	return false
+}
 
 // MaxAttempts is how many runs without progress a job of the kind may spend.
 func (k Kind) MaxAttempts() int {

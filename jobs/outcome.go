@@ -39,6 +39,16 @@ func IsPermanent(err error) bool {
 	return errors.As(err, &permanent)
 }
 
+// PlannedOut ends a run whose work other jobs go on with: its message leaves the
+// queue and the result is recorded as [Planned], with the receipt. The job has
+// not ended by that; the last of the others records how it ends.
+func PlannedOut() error { return errPlanned }
+
+// IsPlannedOut reports whether err says that other jobs go on with the work.
+func IsPlannedOut(err error) bool { return errors.Is(err, errPlanned) }
+
+var errPlanned = errors.New("other jobs go on with the work")
+
 // ErrUnavailable marks an error as an outage of something that the job needs:
 // storage, the catalog, the queue. The job comes back later and spends no
 // attempt, however long the outage lasts. Wrap it: fmt.Errorf("…: %w", …).

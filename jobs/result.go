@@ -8,6 +8,10 @@ type Outcome string
 const (
 	// Completed: the work is done.
 	Completed Outcome = "completed"
+	// Planned: the job has handed its work to other jobs, and the last of those
+	// records how it ends. This is the end of its message and not of the job: a
+	// record with another outcome follows.
+	Planned Outcome = "planned"
 	// Canceled: someone removed the job.
 	Canceled Outcome = "canceled"
 	// Dead: the job failed for good; a copy lies in DEAD.

@@ -23,10 +23,11 @@ const maxTail = 1000
 const levelSeparator = "\x1f"
 
 // Tail names the job's work in every stream and bucket:
-// <kind>.<realm>.<catalog>.<namespace>.<table>[.<unique>]. Each token is escaped
+// <kind>.<realm>.<catalog>.<namespace>.<table>[.<unique>[.<shard>]]. Each token is escaped
 // with [EscapeToken]; the levels of a namespace are escaped one by one and
 // joined by "/". When the tail passes 1,000 bytes, the namespace and the table
-// become "=~" and 32 hex digits of the SHA-256 of the raw name.
+// become "=~" and 32 hex digits of the SHA-256 of the raw name. For the parts of a
+// purge the purge's own tail decides that.
 func (j *Job) Tail() string { return j.tail() }
 
 // Subject is where the job is published: "jobs." and the tail.
@@ -34,13 +35,26 @@ func (j *Job) Subject() string { return SubjectPrefix + j.tail() }
 
 // LockKey is the key in the bucket locks that says who may touch the table. It
 // has no kind, so that kinds exclude each other; what was dropped is locked by
-// its UUID, so that a table of the same name is free.
+// its UUID, so that a table of the same name is free. A shard's key is its own.
 func (j *Job) LockKey() string {
-	tokens := strings.SplitN(j.tail(), ".", 2)
-	return "table." + tokens[1]
+	return "table." + base(j.tail())
 }
 
 func (j *Job) tail() string {
+	tail := j.measuredTail()
+	switch j.Kind {
+	case PurgeShard:
+		return string(PurgeShard) + "." + base(tail) + "." + ShardToken(j.Shard)
+	case PurgeFinish:
+		return string(PurgeFinish) + "." + base(tail)
+	}
+	return tail
+}
+
+// measuredTail is the tail that decides whether names are shortened: the job's
+// own, for parts of a purge the purge's. So all of them say the same after the
+// kind, whatever their lengths.
+func (j *Job) measuredTail() string {
 	namespace, table := escapeNamespace(j.Namespace), EscapeToken(j.Table)
 	tail := j.joinTail(namespace, table)
 	if len(tail) > maxTail {
@@ -49,15 +63,29 @@ func (j *Job) tail() string {
 	return tail
 }
 
+// base is a tail without its kind.
+func base(tail string) string {
+	_, rest, _ := strings.Cut(tail, ".")
+	return rest
+}
+
 func (j *Job) joinTail(namespace, table string) string {
-	tokens := []string{EscapeToken(string(j.Kind)), EscapeToken(j.Realm), EscapeToken(j.Catalog), namespace, table}
+	kind := j.Kind
+	if kind == PurgeShard || kind == PurgeFinish {
+		kind = Purge
+	}
+	tokens := []string{EscapeToken(string(kind)), EscapeToken(j.Realm), EscapeToken(j.Catalog), namespace, table}
 	if unique := j.unique(); unique != "" {
 		tokens = append(tokens, EscapeToken(unique))
 	}
 	return strings.Join(tokens, ".")
 }
 
-// unique is the last token of a tail that must differ between two things of one
+// ShardToken is how a shard's number is written in subjects and keys: with at
+// least four digits.
+func ShardToken(shard int) string { return fmt.Sprintf("%04d", shard) }
+
+// unique is the token of a tail that must differ between two things of one
 // name; maintenance has none, as one job per table and kind is what it wants.
 func (j *Job) unique() string {
 	switch {

@@ -74,6 +74,38 @@ func TestLockKeyHasNoKindAndEndsInTheUUIDOfWhatWasDropped(t *testing.T) {
 	require.Equal(t, table.LockKey(), view.LockKey())
 }
 
+// Where a purge keeps its names in full, so do its shards and its finish: what
+// they say after the kind must be the same, or they could not find each other.
+func TestThePartsOfAPurgeAreNamedAfterItWhateverTheirLengths(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int{1, 900, 910, 911, 912, 915, 920, 930, 2000} {
+		purge := purgeJob()
+		purge.Table = strings.Repeat("t", length)
+		shard, finish := *purge, *purge
+		shard.Kind, shard.Shard = PurgeShard, 7
+		finish.Kind = PurgeFinish
+		base := strings.TrimPrefix(purge.Tail(), "purge.")
+		require.Equal(t, "purge-shard."+base+".0007", shard.Tail())
+		require.Equal(t, "purge-finish."+base, finish.Tail())
+		for _, job := range []*Job{purge, &shard, &finish} {
+			require.NoError(t, job.Validate())
+			require.NoError(t, job.CheckSubject(job.Subject()))
+			require.Equal(t, base, job.ShardBase())
+			require.Equal(t, 25, job.Kind.MaxAttempts())
+		}
+		require.Equal(t, purge.LockKey(), finish.LockKey(), "a finish and its purge exclude each other")
+		require.Equal(t, purge.LockKey()+".0007", shard.LockKey(), "shards run side by side")
+	}
+	shard := purgeJob()
+	shard.Kind = PurgeShard
+	for number, valid := range map[int]bool{-1: false, 0: false, 1: true, MaxShards: true, MaxShards + 1: false} {
+		shard.Shard = number
+		require.Equal(t, valid, shard.Validate() == nil, number)
+	}
+	shard.Shard, shard.TableUUID, shard.EntityID = 12345, "", "4711"
+	require.True(t, strings.HasSuffix(shard.Subject(), ".4711.12345"))
+}
+
 func TestDroppingTheSameNameAgainIsAnotherSubject(t *testing.T) {
 	t.Parallel()
 	first, second := purgeJob(), purgeJob()

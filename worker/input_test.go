@@ -97,7 +97,7 @@ func TestBadInputIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{[]string{"run", "--config", y.config, "--slots=purge=1001"}, "", "write at most 1000"},
 		{[]string{"status", "--nats-url=http://u:topsecret@host"}, "", "has the scheme"},
 		{[]string{"status", "--nats-context=absent"}, "", `nats context "absent": does not exist`},
-		{[]string{"exec", "compactt"}, "", `kind "compactt" is not known; kinds are [purge purge-view purge-files expire orphans manifests]`},
+		{[]string{"exec", "compactt"}, "", `kind "compactt" is not known; kinds are [purge purge-shard purge-finish purge-view purge-files expire orphans manifests]`},
 		{[]string{"exec", "purge-files", "--config", y.config, "--catalog=lake"}, "", "give the whole job with --file"},
 		{[]string{"exec", "purge", "--config", y.config}, "", "give --catalog and --metadata-location"},
 		{[]string{"exec", "purge", "--config", y.config, "--catalog=sea", "--metadata-location=s3://w/x"}, "", `catalog "sea" is not configured; there are lake (realm POLARIS)`},

@@ -18,6 +18,8 @@ const (
 	progressBucket = "progress"
 	locksStream    = "KV_" + locksBucket
 	progressStream = "KV_" + progressBucket
+	shardsBucket   = "shards"
+	shardsStream   = "KV_" + shardsBucket
 )
 
 // AssetsConfig says how the streams, buckets and consumers are made.
@@ -31,11 +33,11 @@ type AssetsConfig struct {
 	// runs, which would rely on leases that are shorter than it knows. 0 is what
 	// the existing consumers have, or else the bucket locks, or else 2 minutes.
 	AckWait time.Duration
-	// The limits of JOBS, DEAD, RESULTS and of the buckets locks and progress, in
+	// The limits of JOBS, DEAD, RESULTS and of the buckets locks, progress and shards, in
 	// bytes. An account must have room for their sum, since a full account refuses
 	// the renewal of leases too. 0 leaves what exists as it is, and makes new ones
-	// with 1 GiB, 256 MiB, 256 MiB, 16 MiB and 128 MiB.
-	JobsMaxBytes, DeadMaxBytes, ResultsMaxBytes, LocksMaxBytes, ProgressMaxBytes int64
+	// with 1 GiB, 256 MiB, 256 MiB, 16 MiB, 128 MiB and 64 MiB.
+	JobsMaxBytes, DeadMaxBytes, ResultsMaxBytes, LocksMaxBytes, ProgressMaxBytes, ShardsMaxBytes int64
 	// Update overwrites what differs instead of reporting it.
 	Update bool
 }
@@ -50,6 +52,7 @@ const (
 	maxDeadSize     = 384 << 10
 	maxResultSize   = 128 << 10
 	maxProgressSize = 64 << 10
+	maxShardSize    = 64 << 10
 )
 
 // Validate reports a configuration that cannot be made.
@@ -73,6 +76,7 @@ func (c AssetsConfig) maxBytes() map[string]int64 {
 	return map[string]int64{
 		jobs.StreamName: c.JobsMaxBytes, deadStream: c.DeadMaxBytes, resultsStream: c.ResultsMaxBytes,
 		locksStream: c.LocksMaxBytes, progressStream: c.ProgressMaxBytes,
+		shardsStream: c.ShardsMaxBytes,
 	}
 }
 
@@ -85,6 +89,7 @@ func (c AssetsConfig) forNew() AssetsConfig {
 	c.ResultsMaxBytes = cmp.Or(c.ResultsMaxBytes, 256*mebibyte)
 	c.LocksMaxBytes = cmp.Or(c.LocksMaxBytes, 16*mebibyte)
 	c.ProgressMaxBytes = cmp.Or(c.ProgressMaxBytes, 128*mebibyte)
+	c.ShardsMaxBytes = cmp.Or(c.ShardsMaxBytes, 64*mebibyte)
 	return c
 }
 
@@ -133,7 +138,12 @@ func wantedStreams(c AssetsConfig, atomic bool) []jetstream.StreamConfig {
 
 	progress := bucket(stream, progressBucket, "Deckhand: attempts and checkpoints of unfinished jobs", c.ProgressMaxBytes)
 	progress.MaxAge, progress.MaxMsgSize = 30*day, maxProgressSize
-	return []jetstream.StreamConfig{queue, dead, results, locks, progress}
+
+	// What a purge in shards has done must neither age nor give way, or its end
+	// would never come. What is removed leaves a marker that expires.
+	shards := bucket(stream, shardsBucket, "Deckhand: plans and completed shards of big purges", c.ShardsMaxBytes)
+	shards.MaxMsgSize, shards.AllowMsgTTL = maxShardSize, true
+	return []jetstream.StreamConfig{queue, dead, results, locks, progress, shards}
 }
 
 // bucket makes a stream a key-value bucket, in the layout of NATS ADR-8.

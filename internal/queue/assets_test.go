@@ -28,7 +28,8 @@ func TestSetupCreatesWhatIsMissingAndIsRepeatable(t *testing.T) {
 	report, err := Setup(t.Context(), js, AssetsConfig{})
 	require.NoError(t, err)
 	require.Empty(t, report.Differences)
-	require.Equal(t, []string{"JOBS", "DEAD", "RESULTS", "KV_locks", "KV_progress", "JOBS/purge", "JOBS/purge-view", "JOBS/purge-files", "JOBS/expire", "JOBS/orphans", "JOBS/manifests"}, report.Created)
+	require.Equal(t, []string{"JOBS", "DEAD", "RESULTS", "KV_locks", "KV_progress", "KV_shards",
+		"JOBS/purge", "JOBS/purge-shard", "JOBS/purge-finish", "JOBS/purge-view", "JOBS/purge-files", "JOBS/expire", "JOBS/orphans", "JOBS/manifests"}, report.Created)
 	report, err = Setup(t.Context(), js, AssetsConfig{})
 	require.NoError(t, err)
 	require.Empty(t, report.Created)
@@ -48,7 +49,7 @@ func TestSetupCreatesWhatIsMissingAndIsRepeatable(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, timingsFor(2*time.Minute), q.timings)
 	// The buckets are ordinary ones for the nats CLI.
-	for _, name := range []string{"locks", "progress"} {
+	for _, name := range []string{"locks", "progress", "shards"} {
 		bucket, err := js.KeyValue(t.Context(), name)
 		require.NoError(t, err)
 		_, err = bucket.Put(t.Context(), "a.b", []byte("{}"))
@@ -127,6 +128,8 @@ func TestAShortLeaseAndAnAgeingQueueAreFatal(t *testing.T) {
 	}{
 		{b.q.locks.stream, func(c *jetstream.StreamConfig) { c.MaxAge = time.Second; c.Duplicates = time.Second }, "KV_locks: max_age is 1s"},
 		{b.q.jobs, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, "JOBS: max_age is 1h0m0s, want unlimited"},
+		{b.q.shards.stream, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, "KV_shards: max_age is 1h0m0s, want unlimited"},
+		{b.q.shards.stream, func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld }, "KV_shards: discard is DiscardOld"},
 		{b.q.dead, func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld }, "DEAD: discard is DiscardOld"},
 		{b.q.dead, func(c *jetstream.StreamConfig) { c.MaxMsgSize = 1000 }, "DEAD: max_msg_size is 1000"},
 	} {

@@ -53,12 +53,15 @@ func (b bucketStore) entry(msg *jetstream.RawStreamMsg) bucketEntry {
 // put writes a value if the key still has the revision, 0 for a key that never
 // was. A lost race is an error that [isConflict] knows.
 func (b bucketStore) put(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	msg := &nats.Msg{Subject: b.prefix + key, Header: nats.Header{}, Data: value}
-	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(revision))
+	ack, err := b.js.PublishMsg(ctx, b.message(key, value), jetstream.WithExpectLastSequencePerSubject(revision))
 	if err != nil {
 		return 0, err
 	}
 	return ack.Sequence, nil
+}
+
+func (b bucketStore) message(key string, value []byte) *nats.Msg {
+	return &nats.Msg{Subject: b.prefix + key, Header: nats.Header{}, Data: value}
 }
 
 // create writes a value if the key has none.
@@ -77,6 +80,19 @@ func (b bucketStore) create(ctx context.Context, key string, value []byte) (uint
 // remove deletes a key if it still has the revision.
 func (b bucketStore) remove(ctx context.Context, key string, revision uint64) error {
 	_, err := b.js.PublishMsg(ctx, b.removal(key, revision))
+	return err
+}
+
+// markerLife is how long a key that was removed with [bucketStore.expire] is
+// remembered.
+const markerLife = time.Minute
+
+// expire deletes a key if it still has the revision, and lets the marker of that
+// expire: for a bucket in which nothing else does. The bucket must allow it.
+func (b bucketStore) expire(ctx context.Context, key string, revision uint64) error {
+	msg := b.removal(key, revision)
+	msg.Header.Set(jetstream.MsgTTLHeader, markerLife.String())
+	_, err := b.js.PublishMsg(ctx, msg)
 	return err
 }
 

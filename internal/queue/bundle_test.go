@@ -67,7 +67,7 @@ type bundle struct {
 func smallAssets(ackWait time.Duration) AssetsConfig {
 	return AssetsConfig{
 		AckWait: ackWait, JobsMaxBytes: 64 << 20, DeadMaxBytes: 16 << 20, ResultsMaxBytes: 16 << 20,
-		LocksMaxBytes: 4 << 20, ProgressMaxBytes: 16 << 20,
+		LocksMaxBytes: 4 << 20, ProgressMaxBytes: 16 << 20, ShardsMaxBytes: 4 << 20,
 	}
 }
 

@@ -116,7 +116,8 @@ func streamFields(found, want streamConfig, ackWait time.Duration) []field[strea
 	}
 	queue, letters := want.Name == jobs.StreamName, want.Name == deadStream
 	locks := want.Name == locksStream
-	kept := queue || letters // neither may lose a message by itself
+	shards := want.Name == shardsStream
+	kept := queue || letters || shards // none of them may lose a message by itself
 
 	compare("subjects", true, func(c streamConfig) string { return strings.Join(c.Subjects, ",") },
 		func(f *streamConfig, w streamConfig) { f.Subjects = w.Subjects })
@@ -147,11 +148,11 @@ func streamFields(found, want streamConfig, ackWait time.Duration) []field[strea
 		func(f *streamConfig, w streamConfig) { f.NoAck = w.NoAck })
 	compare("sealed", true, func(c streamConfig) string { return fmt.Sprint(c.Sealed) },
 		func(f *streamConfig, w streamConfig) { f.Sealed = w.Sealed })
-	compare("deny_delete", kept, func(c streamConfig) string { return fmt.Sprint(c.DenyDelete) },
+	compare("deny_delete", queue || letters, func(c streamConfig) string { return fmt.Sprint(c.DenyDelete) },
 		func(f *streamConfig, w streamConfig) { f.DenyDelete = w.DenyDelete })
 	compare("allow_direct", false, func(c streamConfig) string { return fmt.Sprint(c.AllowDirect) },
 		func(f *streamConfig, w streamConfig) { f.AllowDirect = w.AllowDirect })
-	compare("allow_msg_ttl", false, func(c streamConfig) string { return fmt.Sprint(c.AllowMsgTTL) },
+	compare("allow_msg_ttl", shards, func(c streamConfig) string { return fmt.Sprint(c.AllowMsgTTL) },
 		func(f *streamConfig, w streamConfig) { f.AllowMsgTTL = w.AllowMsgTTL })
 	compare("compression", false, func(c streamConfig) string { return c.Compression.String() },
 		func(f *streamConfig, w streamConfig) { f.Compression = w.Compression })

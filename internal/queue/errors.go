@@ -131,6 +131,7 @@ func streamOf(subject string) string {
 	for prefix, stream := range map[string]string{
 		jobs.SubjectPrefix: jobs.StreamName, jobs.DeadSubjectPrefix: deadStream, jobs.ResultSubjectPrefix: resultsStream,
 		"$KV." + locksBucket: locksStream, "$KV." + progressBucket: progressStream,
+		"$KV." + shardsBucket: shardsStream,
 	} {
 		if strings.HasPrefix(subject, prefix) {
 			return stream

@@ -97,6 +97,7 @@ func (f *foundAssets) assets(ackWait time.Duration) AssetsConfig {
 		Replicas: f.streams[jobs.StreamName].CachedInfo().Config.Replicas, AckWait: ackWait,
 		JobsMaxBytes: maxBytes(jobs.StreamName), DeadMaxBytes: maxBytes(deadStream), ResultsMaxBytes: maxBytes(resultsStream),
 		LocksMaxBytes: maxBytes(locksStream), ProgressMaxBytes: maxBytes(progressStream),
+		ShardsMaxBytes: maxBytes(shardsStream),
 	}
 }
 

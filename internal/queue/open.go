@@ -58,6 +58,7 @@ type Queue struct {
 
 	jobs, dead, results jetstream.Stream
 	locks, progress     bucketStore
+	shards              bucketStore
 	// created is when JOBS was made, in milliseconds of the epoch: a sequence
 	// means nothing without it. It is looked at again while a worker runs.
 	created atomic.Int64
@@ -99,6 +100,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Queue, erro
 	}
 	q.locks = bucketStore{js: js, stream: found.streams[locksStream], prefix: "$KV." + locksBucket + "."}
 	q.progress = bucketStore{js: js, stream: found.streams[progressStream], prefix: "$KV." + progressBucket + "."}
+	q.shards = bucketStore{js: js, stream: found.streams[shardsStream], prefix: "$KV." + shardsBucket + "."}
 	q.setCreated(q.jobs.CachedInfo().Created)
 	return q, nil
 }

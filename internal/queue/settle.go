@@ -23,7 +23,9 @@ func (r *run) settle(ctx context.Context, out outcome) settlement {
 	case EndLeaseLost:
 		settled = r.leave(ctx, v)
 	case EndCompleted:
-		settled = r.complete(ctx, out)
+		settled = r.complete(ctx, jobs.Completed, out)
+	case EndPlanned:
+		settled = r.complete(ctx, jobs.Planned, out)
 	case EndCanceled:
 		settled = r.cancel(ctx, out)
 	case EndDead:
@@ -67,6 +69,8 @@ func decide(out outcome, p *progress) verdict {
 		return verdict{ending: EndCompleted}
 	case errors.Is(out.cause, ErrCanceled):
 		return verdict{ending: EndCanceled, err: out.err}
+	case jobs.IsPlannedOut(out.err):
+		return verdict{ending: EndPlanned}
 	case errors.Is(out.cause, ErrShutdown):
 		return verdict{ending: EndInterrupted, err: out.err, delay: t.interrupted, freeAttempt: true}
 	case errors.Is(out.cause, ErrStalled):
@@ -124,9 +128,10 @@ func startedAt(t time.Time) jobs.Timestamp {
 	return jobs.At(t)
 }
 
-// complete records finished work, then acknowledges the job.
-func (r *run) complete(ctx context.Context, out outcome) settlement {
-	result := r.result(jobs.Completed, "", out.receipt)
+// complete records work that is finished, or that other jobs go on with, then
+// acknowledges the job.
+func (r *run) complete(ctx context.Context, end jobs.Outcome, out outcome) settlement {
+	result := r.result(end, "", out.receipt)
 	held, err := r.q.recordResult(ctx, r.d.tail, r.id, result, r.lastResult)
 	if err != nil {
 		return r.unsettled(ctx, err)
@@ -135,6 +140,9 @@ func (r *run) complete(ctx context.Context, out outcome) settlement {
 		return r.giveBack(ctx, verdict{ending: EndRetried, err: err, delay: r.q.timings.retryDelay(r.progress.failures())})
 	}
 	message := "job is completed"
+	if end == jobs.Planned {
+		message = "job is planned, other jobs go on with it"
+	}
 	if held != result {
 		message = "job is finished, but had been recorded as " + string(held.Outcome)
 	}

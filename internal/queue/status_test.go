@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func TestTheStatusShowsWhatTheFleetDoes(t *testing.T) {
 
 	first, err := b.q.Status(t.Context())
 	require.NoError(t, err)
-	purges, views := first.Kinds[0], first.Kinds[1]
+	purges, views := first.Kinds[0], first.Kinds[slices.Index(jobs.Kinds(), jobs.PurgeView)]
 	require.EqualValues(t, 1, purges.Waiting)
 	require.Equal(t, 1, purges.Running)
 	require.Zero(t, purges.Delayed)

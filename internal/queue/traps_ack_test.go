@@ -145,11 +145,11 @@ func TestTheEndOfAJobIsAcknowledgedByTheServer(t *testing.T) {
 func TestAFullAccountStopsRunsAndLosesNoJob(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t, natstest.Config{Conf: `
-		accounts { APP { jetstream { max_file: 6MB }, users [ { user: u, password: p } ] } }`})
+		accounts { APP { jetstream { max_file: 7MB }, users [ { user: u, password: p } ] } }`})
 	b := &bundle{t: t, server: server}
 	b.js = server.JetStream(t, nats.UserInfo("u", "p"))
 	assets := AssetsConfig{AckWait: time.Second, JobsMaxBytes: 1 << 20, DeadMaxBytes: 1 << 20, ResultsMaxBytes: 1 << 20,
-		LocksMaxBytes: 1 << 20, ProgressMaxBytes: 1 << 20}
+		LocksMaxBytes: 1 << 20, ProgressMaxBytes: 1 << 20, ShardsMaxBytes: 1 << 20}
 	_, err := Setup(t.Context(), b.js, assets)
 	require.NoError(t, err)
 	b.q = b.open(b.js)

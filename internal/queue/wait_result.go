@@ -24,7 +24,8 @@ const (
 )
 
 // WaitResult waits until the job that was published ends, and returns its
-// record. It needs the right to read RESULTS. If it may also read JOBS, it fails
+// record. [jobs.Planned] is not the end: the wait goes on to the record that the
+// last of the jobs leaves which took the work over, as long as that takes. It needs the right to read RESULTS. If it may also read JOBS, it fails
 // with [ErrRemoved] for a job that left JOBS a while ago without a record;
 // otherwise it waits for that one until ctx ends.
 //
@@ -46,7 +47,7 @@ func waitResult(ctx context.Context, js jetstream.JetStream, job *jobs.Job, publ
 		if result != nil {
 			return result, nil
 		}
-		if errors.Is(err, jetstream.ErrMsgNotFound) && presence.goneFor() > grace {
+		if errors.Is(err, jetstream.ErrMsgNotFound) && !w.planned && presence.goneFor() > grace {
 			return nil, fmt.Errorf("wait for result of %s: %w", job.Tail(), ErrRemoved)
 		}
 		if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, ErrDenied) {
@@ -65,6 +66,8 @@ type resultWait struct {
 	published jobs.Publication
 	stream    jetstream.Stream
 	next      uint64 // sequence in RESULTS
+	// planned: the message has been handed on, and the job ends under its id.
+	planned bool
 }
 
 // look reads the records that have come since the last look.
@@ -79,7 +82,11 @@ func (w *resultWait) look(ctx context.Context) (*jobs.Result, error) {
 		if json.Unmarshal(msg.Data, &result) != nil || result.JobID != w.job.ID {
 			continue
 		}
-		if w.published.Sequence == 0 || result.JobSequence == w.published.Sequence {
+		mine := w.published.Sequence == 0 || result.JobSequence == w.published.Sequence
+		switch {
+		case mine && result.Outcome == jobs.Planned:
+			w.planned = true
+		case mine, w.planned && result.Outcome != jobs.Planned:
 			return &result, nil
 		}
 	}

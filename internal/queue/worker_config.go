@@ -45,6 +45,8 @@ type Ending string
 const (
 	// EndCompleted: the work is done and recorded.
 	EndCompleted Ending = "completed"
+	// EndPlanned: other jobs go on with the work.
+	EndPlanned Ending = "planned"
 	// EndRetried: the run failed; the job comes back.
 	EndRetried Ending = "retried"
 	// EndSnoozed: the job comes back, no attempt spent.
