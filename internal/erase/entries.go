@@ -3,10 +3,8 @@ package erase
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"deckhand/internal/manifest"
 	"deckhand/internal/receipt"
@@ -15,14 +13,10 @@ import (
 )
 
 const (
-	// saveEvery is the number of deletes and saveInterval the time after which
-	// what is done is saved.
-	saveEvery    = 1000
-	saveInterval = 10 * time.Second
-	// saveLastTimeout bounds the last save of a run that is being stopped.
-	saveLastTimeout = 5 * time.Second
 	// DefaultReaders manifests are read at once. Each costs well under a MiB.
 	DefaultReaders = 16
+	// MaxManifests is how many manifests [Entries] takes: each costs some bytes.
+	MaxManifests = 1 << 22
 )
 
 // Judge decides about the files that manifests name, and hears what became of
@@ -30,10 +24,13 @@ const (
 // An error stops the work.
 type Judge interface {
 	// Entry says whether the file of an entry of manifest i is to be deleted. The
-	// entry's slices are valid during the call.
+	// entry's slices are valid during the call. Each entry is shown once in a run;
+	// what an earlier run has settled is shown last.
 	Entry(i int, e *manifest.Entry) (l storage.Location, erase bool, err error)
 	// End is called after the entries of manifest i, with what [table.Visitor] is
-	// told. A manifest that is not done is read again by the next run.
+	// told. A manifest that is not done is read again by the next run. Where it was
+	// read and then, to count what an earlier run has done of it, cannot be read
+	// again, End is called for that too.
 	End(i int, state table.State, err error) (done bool)
 	// Deleted is called for each file that is gone (in a dry run: would be, and
 	// when an earlier run has deleted it: was).
@@ -46,7 +43,12 @@ type Judge interface {
 // parallel, fills batches across them, and marks a manifest done when each file
 // that its judge gave up is gone.
 //
-// A resumed run first works on the manifests that are not done and afterwards
+// What is saved also tells, of manifests under way, which entries are settled. A
+// batch makes room for the next one only when what it has deleted is saved, or is
+// little (see [Entries.unsaved]): a run that is killed leaves no more to repeat than
+// its batches in flight and that.
+//
+// A resumed run first works on the entries that are not settled and afterwards
 // only counts the files of those that are, so that a file named by both is
 // deleted.
 type Entries struct {
@@ -59,8 +61,8 @@ type Entries struct {
 	Done   []byte
 	Stride int
 	Judge  Judge
-	// Save stores what is done, now and then and when the work is stopped. Its
-	// error ends the work. nil: nothing is stored.
+	// Save stores what is done, now and then and when the work is stopped: at most
+	// 5 KiB. Its error ends the work. nil: nothing is stored.
 	Save func(ctx context.Context, done []byte) error
 	// Readers is how many manifests are read at once. Default [DefaultReaders].
 	Readers int
@@ -69,34 +71,40 @@ type Entries struct {
 	Batches int
 	Logger  *slog.Logger
 
-	deleter  *storage.Deleter
-	stop     context.CancelCauseFunc
-	counting bool // the manifests were done by an earlier run
+	deleter *storage.Deleter
+	stop    context.CancelCauseFunc
+	// parts are what an earlier run has settled of manifests that were not done.
+	parts map[int]spans
 
 	mu sync.Mutex
-	// pending counts, for each manifest, the reader and the files on their way.
-	pending []int32
-	// bad manifests are those that cannot be done.
-	bad     []bool
-	done    *doneSet
-	deletes int // since the last save
-	savable chan struct{}
+	// unread are those of parts that this run could not read.
+	unread map[int]bool
+	done   *doneSet
+	// underway are the manifests that are not done. Each is made by its reader.
+	underway map[int]*underway
+	sent     sent
+	saving   saving
 }
 
 // Run does the work and returns what is done, whatever the error.
 func (d *Entries) Run(parent context.Context) ([]byte, error) {
 	ctx, stop := context.WithCancelCause(parent)
 	defer stop(nil)
-	d.stop, d.savable = stop, make(chan struct{}, 1)
-	d.pending, d.bad = make([]int32, len(d.Manifests)), make([]bool, len(d.Manifests))
+	d.stop = stop
 	d.done = newDoneSet(len(d.Manifests), d.Stride)
+	d.underway, d.unread = map[int]*underway{}, map[int]bool{}
 	for i := range d.Manifests {
-		if isDone(d.Done, d.Stride, i) {
+		if d.wasDone(i) {
 			d.done.mark(i)
 		}
 	}
+	d.resume()
+	batches := cmp.Or(d.Batches, storage.DefaultBatchesRunning)
+	d.saving = newSaving(d.unsaved(batches))
 	if d.With != nil {
-		d.deleter = d.With.NewDeleter(ctx, storage.DeleterConfig{OnResult: d.result, InFlight: d.Batches})
+		d.deleter = d.With.NewDeleter(ctx, storage.DeleterConfig{
+			OnResult: d.result, InFlight: batches, Settled: func() { d.waitSaved(ctx) },
+		})
 	}
 	saved := make(chan struct{})
 	go func() {
@@ -113,12 +121,33 @@ func (d *Entries) Run(parent context.Context) ([]byte, error) {
 	if err != nil {
 		d.saveLast(parent)
 	}
-	return d.done.bitmap(), Failure(parent, err)
+	return d.encode(), Failure(parent, err)
+}
+
+// wasDone says whether an earlier run had done with manifest i.
+func (d *Entries) wasDone(i int) bool { return isDone(d.Done, d.Stride, i) }
+
+// resume takes over what an earlier run has settled of manifests that it had not
+// done.
+func (d *Entries) resume() {
+	bitmap := (bitsOf(len(d.Manifests), d.Stride) + 7) / 8
+	if len(d.Done) <= bitmap {
+		return
+	}
+	d.parts = decodeParts(d.Done[bitmap:], len(d.Manifests))
+	for i, settled := range d.parts {
+		if d.wasDone(i) {
+			delete(d.parts, i)
+			continue
+		}
+		d.underway[i] = &underway{manifest: i, skip: settled, earlier: settled}
+	}
 }
 
 func (d *Entries) walks(ctx context.Context) error {
-	err := d.walk(ctx, func(i int) bool { return !isDone(d.Done, d.Stride, i) })
+	err := d.walk(ctx, &first{Entries: d, read: make([]*underway, len(d.Manifests))}, func(i int) bool { return !d.wasDone(i) })
 	if d.deleter != nil {
+		d.noneFollows()
 		if flushErr := d.deleter.Flush(ctx); err == nil {
 			err = flushErr
 		}
@@ -127,123 +156,52 @@ func (d *Entries) walks(ctx context.Context) error {
 		}
 	}
 	if err == nil && d.Done != nil {
-		d.counting = true
-		err = d.walk(ctx, func(i int) bool { return isDone(d.Done, d.Stride, i) })
+		err = d.walk(ctx, newCounting(d), func(i int) bool { return d.wasDone(i) || d.parts[i] != nil })
 	}
 	return err
 }
 
-func (d *Entries) walk(ctx context.Context, chosen func(i int) bool) error {
-	for i := range d.pending {
-		if chosen(i) {
-			d.pending[i] = 1
-		}
-	}
-	return table.Walk(ctx, d.From, d.Manifests, table.WalkConfig{Chosen: chosen, InFlight: cmp.Or(d.Readers, DefaultReaders)}, visitor{d})
-}
-
-// visitor keeps the methods of [table.Visitor] out of the package's face.
-type visitor struct{ *Entries }
-
-// Entry implements [table.Visitor].
-func (d visitor) Entry(i int, e *manifest.Entry) error {
-	location, erase, err := d.Judge.Entry(i, e)
-	if err != nil || !erase {
-		return err
-	}
-	kind := receipt.KindOfEntry(e)
-	d.mu.Lock()
-	if d.counting || d.deleter == nil {
-		d.Judge.Deleted(location, kind.Kind(), max(e.FileSize, 0))
-		d.mu.Unlock()
-		return nil
-	}
-	d.pending[i]++
-	d.mu.Unlock()
-	if err := d.deleter.Add(location, makeTag(i, kind, e.FileSize)); err != nil {
-		return fmt.Errorf("delete %s: %w", location, err)
-	}
-	return nil
-}
-
-// End implements [table.Visitor].
-func (d visitor) End(i int, state table.State, err error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.Judge.End(i, state, err) {
-		d.bad[i] = true
-	}
-	d.release(i)
-	return nil
+func (d *Entries) walk(ctx context.Context, visitor table.Visitor, chosen func(i int) bool) error {
+	return table.Walk(ctx, d.From, d.Manifests, table.WalkConfig{Chosen: chosen, InFlight: cmp.Or(d.Readers, DefaultReaders)}, visitor)
 }
 
 // result is called for each file that the deleter has tried.
 func (d *Entries) result(deletion storage.Deletion) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i, kind, size := splitTag(deletion.Tag)
+	f := d.sent.take(deletion.Tag)
 	switch err := deletion.Err; {
 	case err == nil:
-		d.Judge.Deleted(deletion.Location, kind.Kind(), size)
-		if d.deletes++; d.deletes >= saveEvery {
-			d.deletes = 0
-			select {
-			case d.savable <- struct{}{}:
-			default:
-			}
-		}
+		d.Judge.Deleted(deletion.Location, f.kind.Kind(), f.size)
+		f.of.open.remove(f.entry)
+		d.saving.deleted++
 	case temporary(err):
 		d.stop(err) // the run ends, and everything that is not done comes again
-		d.bad[i] = true
+		f.of.bad = true
 	default:
-		d.Judge.Refused(deletion.Location, kind.Kind(), size, err)
-		d.bad[i] = true
+		d.Judge.Refused(deletion.Location, f.kind.Kind(), f.size, err)
+		f.of.bad = true
 	}
-	d.release(i)
+	d.release(f.of)
 }
 
 // release lets go of one hold on a manifest and marks it done with the last.
-func (d *Entries) release(i int) {
-	if d.pending[i]--; d.pending[i] == 0 && !d.bad[i] && !d.counting {
-		d.done.mark(i)
+func (d *Entries) release(u *underway) {
+	if u.holds--; u.holds == 0 && !u.bad {
+		d.done.mark(u.manifest)
+		delete(d.underway, u.manifest)
 	}
 }
 
-// saveNowAndThen saves while the work goes on. What cannot be saved ends the run:
-// the job is no longer ours, or the queue is away and the work would be repeated.
-func (d *Entries) saveNowAndThen(ctx context.Context) {
-	ticker := time.NewTicker(saveInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		case <-d.savable:
-		}
-		if err := d.save(ctx); err != nil && ctx.Err() == nil {
-			d.stop(fmt.Errorf("save checkpoint: %w", err))
-			return
-		}
-	}
-}
-
-func (d *Entries) save(ctx context.Context) error {
-	if d.Save == nil {
-		return nil
-	}
+// encode is what is stored.
+func (d *Entries) encode() []byte {
 	d.mu.Lock()
-	done := d.done.bitmap()
-	d.mu.Unlock()
-	return d.Save(ctx, done)
-}
-
-// saveLast saves how far a run has got that is being stopped. If that fails the
-// next run repeats some deletes, which does no harm.
-func (d *Entries) saveLast(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveLastTimeout)
-	defer cancel()
-	if err := d.save(ctx); err != nil {
-		d.Logger.DebugContext(ctx, "last checkpoint not stored", slog.Any("error", err))
+	defer d.mu.Unlock()
+	var parts []part
+	for i, u := range d.underway {
+		if settled := u.settled(); len(settled) > 0 {
+			parts = append(parts, part{i, settled})
+		}
 	}
+	return append(d.done.bitmap(), encodeParts(parts)...)
 }

@@ -38,6 +38,10 @@ type DeleterConfig struct {
 	// goroutine at a time, in no particular order. It may call Add only from
 	// another goroutine. Required.
 	OnResult func(Deletion)
+	// Settled is called when the results of a batch are told, before there is room
+	// for the next one in its place, from several goroutines. It may wait, and add
+	// nothing. May be nil.
+	Settled func()
 }
 
 // Deleter collects locations into batches, one per bucket, and deletes batches
@@ -51,6 +55,7 @@ type Deleter struct {
 
 	results  sync.Mutex
 	onResult func(Deletion)
+	settled  func()
 
 	mu      sync.Mutex
 	open    map[storeID]*deleteBatch
@@ -75,7 +80,7 @@ func (s *Session) NewDeleter(ctx context.Context, cfg DeleterConfig) *Deleter {
 	return &Deleter{
 		session: s, ctx: ctx, size: max(cmp.Or(cfg.BatchSize, DefaultBatchSize), 1),
 		slots:    make(chan struct{}, max(cmp.Or(cfg.InFlight, DefaultBatchesRunning), 1)),
-		onResult: cfg.OnResult, open: map[storeID]*deleteBatch{},
+		onResult: cfg.OnResult, settled: cfg.Settled, open: map[storeID]*deleteBatch{},
 	}
 }
 
@@ -173,6 +178,9 @@ func (d *Deleter) send(batch *deleteBatch) error {
 		defer func() { <-d.slots }()
 		d.session.deleteAll(d.ctx, batch.target, batch.items)
 		d.report(batch.items)
+		if d.settled != nil {
+			d.settled()
+		}
 	}()
 	return nil
 }
