@@ -155,11 +155,11 @@ func shareOut(t *testing.T, shards *queue.Shards) {
 	}
 	queued, err := shards.Queued(t.Context(), finish)
 	require.NoError(t, err)
-	require.Equal(t, []int{1}, queued)
-	require.NoError(t, shards.Complete(t.Context(), shard, jobs.ShardDone{Plan: plan.Plan, Shard: 1}))
-	all, err := shards.AllCompleted(t.Context(), shard, plan)
+	require.Len(t, queued, 2)
+	require.NoError(t, shards.Complete(t.Context(), shard, &jobs.ShardDone{Plan: plan.Plan, Shard: 1}))
+	all, err := shards.AllDone(t.Context(), shard, plan)
 	require.NoError(t, err)
 	require.True(t, all)
-	require.NoError(t, shards.End(t.Context(), finish, plan.Job, &jobs.Result{Version: jobs.Version, Outcome: jobs.Completed}))
-	require.NoError(t, shards.Clear(t.Context(), finish))
+	require.NoError(t, shards.End(t.Context(), plan, finish, &jobs.Result{Version: jobs.Version, Outcome: jobs.Completed}))
+	require.NoError(t, shards.Remove(t.Context(), finish, plan.Plan))
 }

@@ -140,9 +140,10 @@ func wantedStreams(c AssetsConfig, atomic bool) []jetstream.StreamConfig {
 	progress.MaxAge, progress.MaxMsgSize = 30*day, maxProgressSize
 
 	// What a purge in shards has done must neither age nor give way, or its end
-	// would never come. What is removed leaves a marker that expires.
+	// would never come. What is removed leaves a marker that expires. Only the leader
+	// is asked: a shard must not miss a plan that a follower has not heard of.
 	shards := bucket(stream, shardsBucket, "Deckhand: plans and completed shards of big purges", c.ShardsMaxBytes)
-	shards.MaxMsgSize, shards.AllowMsgTTL = maxShardSize, true
+	shards.MaxMsgSize, shards.AllowMsgTTL, shards.AllowDirect = maxShardSize, true, false
 	return []jetstream.StreamConfig{queue, dead, results, locks, progress, shards}
 }
 

@@ -84,8 +84,8 @@ func (b bucketStore) remove(ctx context.Context, key string, revision uint64) er
 }
 
 // markerLife is how long a key that was removed with [bucketStore.expire] is
-// remembered.
-const markerLife = time.Minute
+// remembered: the shortest time that NATS keeps.
+const markerLife = time.Second
 
 // expire deletes a key if it still has the revision, and lets the marker of that
 // expire: for a bucket in which nothing else does. The bucket must allow it.

@@ -107,14 +107,25 @@ type runner struct {
 	seen *observations
 }
 
-// start runs a worker for all kinds until the test ends or it is stopped.
+// start runs a worker for purges of tables and views until the test ends or it is
+// stopped.
 func (b *bundle) start(q *Queue, name string, slots int, handler jobs.Handler) *runner {
 	b.t.Helper()
+	return b.startKinds(q, name, slots, map[jobs.Kind]jobs.Handler{jobs.Purge: handler, jobs.PurgeView: handler})
+}
+
+// startKinds is start for the kinds that have handlers.
+func (b *bundle) startKinds(q *Queue, name string, slots int, handlers map[jobs.Kind]jobs.Handler) *runner {
+	b.t.Helper()
+	counts := map[jobs.Kind]int{}
+	for kind := range handlers {
+		counts[kind] = slots
+	}
 	r := &runner{done: make(chan struct{}), log: &logBuffer{}, seen: &observations{}}
 	worker, err := NewWorker(q, WorkerConfig{
 		Name:     name,
-		Slots:    map[jobs.Kind]int{jobs.Purge: slots, jobs.PurgeView: slots},
-		Handlers: map[jobs.Kind]jobs.Handler{jobs.Purge: handler, jobs.PurgeView: handler},
+		Slots:    counts,
+		Handlers: handlers,
 		Logger:   slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Observer: r.seen,
 	})

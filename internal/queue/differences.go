@@ -150,7 +150,7 @@ func streamFields(found, want streamConfig, ackWait time.Duration) []field[strea
 		func(f *streamConfig, w streamConfig) { f.Sealed = w.Sealed })
 	compare("deny_delete", queue || letters, func(c streamConfig) string { return fmt.Sprint(c.DenyDelete) },
 		func(f *streamConfig, w streamConfig) { f.DenyDelete = w.DenyDelete })
-	compare("allow_direct", false, func(c streamConfig) string { return fmt.Sprint(c.AllowDirect) },
+	compare("allow_direct", shards, func(c streamConfig) string { return fmt.Sprint(c.AllowDirect) },
 		func(f *streamConfig, w streamConfig) { f.AllowDirect = w.AllowDirect })
 	compare("allow_msg_ttl", shards, func(c streamConfig) string { return fmt.Sprint(c.AllowMsgTTL) },
 		func(f *streamConfig, w streamConfig) { f.AllowMsgTTL = w.AllowMsgTTL })

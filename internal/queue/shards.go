@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,6 +24,9 @@ type Shards struct{ q *Queue }
 
 // Shards are the plans of purges that are shared out.
 func (q *Queue) Shards() *Shards { return &Shards{q: q} }
+
+// shardsGet is what a read of the bucket is published to: its leader answers.
+const shardsGet = "$JS.API.STREAM.MSG.GET." + shardsStream
 
 // planToken ends the key of a plan.
 const planToken = "plan"
@@ -51,7 +53,7 @@ func (s *Shards) Plan(ctx context.Context, job *jobs.Job) (*jobs.ShardPlan, uint
 	key := planKey(job.ShardBase())
 	entry, err := s.q.shards.get(ctx, key)
 	if err != nil {
-		return nil, 0, s.unavailable("read plan "+key, getLast(shardsStream, s.q.shards.prefix+key), err)
+		return nil, 0, s.unavailable("read plan "+key, shardsGet, err)
 	}
 	plan, err := readPlan(entry)
 	return plan, entry.revision, err
@@ -103,14 +105,14 @@ func (s *Shards) store(ctx context.Context, key string, value []byte, revision u
 	defer cancel()
 	entry, err := s.q.shards.get(call, key)
 	if err != nil {
-		return s.unavailable("read "+key, getLast(shardsStream, subject), err)
+		return s.unavailable("read "+key, shardsGet, err)
 	}
 	return taken(entry.value)
 }
 
 // Complete notes that a shard is completed. The first note of a shard holds;
 // another one is no error.
-func (s *Shards) Complete(ctx context.Context, job *jobs.Job, done jobs.ShardDone) error {
+func (s *Shards) Complete(ctx context.Context, job *jobs.Job, done *jobs.ShardDone) error {
 	key := doneKey(job.ShardBase(), done.Plan, done.Shard)
 	value, err := encode(done)
 	if err != nil {
@@ -120,7 +122,7 @@ func (s *Shards) Complete(ctx context.Context, job *jobs.Job, done jobs.ShardDon
 	defer cancel()
 	entry, err := s.q.shards.get(call, key)
 	if err != nil {
-		return s.unavailable("read "+key, getLast(shardsStream, s.q.shards.prefix+key), err)
+		return s.unavailable("read "+key, shardsGet, err)
 	}
 	if entry.value != nil {
 		return nil
@@ -133,33 +135,41 @@ func (s *Shards) Complete(ctx context.Context, job *jobs.Job, done jobs.ShardDon
 	})
 }
 
-// Completed are the notes of a plan's completed shards by their number.
-func (s *Shards) Completed(ctx context.Context, job *jobs.Job, plan string) (map[int]jobs.ShardDone, error) {
-	base := job.ShardBase()
-	keys, err := s.keys(ctx, base+"."+plan+".*")
+// CountDone is how many shards of a plan are completed. Notes that were removed
+// within the last second count too.
+func (s *Shards) CountDone(ctx context.Context, job *jobs.Job, plan string) (int, error) {
+	keys, err := s.keys(ctx, job.ShardBase()+"."+plan+".*")
+	return len(keys), err
+}
+
+// Done are the notes of a plan's completed shards, in the order of their numbers.
+func (s *Shards) Done(ctx context.Context, job *jobs.Job, plan string) ([]*jobs.ShardDone, error) {
+	keys, err := s.keys(ctx, job.ShardBase()+"."+plan+".*")
 	if err != nil {
 		return nil, err
 	}
-	found := make([]*jobs.ShardDone, len(keys))
+	notes, err := readAll(keys, func(key string) (*jobs.ShardDone, error) { return s.done(ctx, key) })
+	if err != nil {
+		return nil, err
+	}
+	notes = slices.DeleteFunc(notes, func(done *jobs.ShardDone) bool { return done == nil })
+	slices.SortFunc(notes, func(a, b *jobs.ShardDone) int { return a.Shard - b.Shard })
+	return notes, nil
+}
+
+// readAll reads what each name stands for, some at a time, and returns it in the
+// order of the names.
+func readAll[T any](names []string, read func(name string) (T, error)) ([]T, error) {
+	all := make([]T, len(names))
 	var group errgroup.Group
 	group.SetLimit(readsAtOnce)
-	for i, key := range keys {
-		group.Go(func() error {
-			done, err := s.done(ctx, key)
-			found[i] = done
+	for i, name := range names {
+		group.Go(func() (err error) {
+			all[i], err = read(name)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	all := map[int]jobs.ShardDone{}
-	for _, done := range found {
-		if done != nil && done.Plan == plan {
-			all[done.Shard] = *done
-		}
-	}
-	return all, nil
+	return all, group.Wait()
 }
 
 // readsAtOnce is how many entries are read at a time.
@@ -171,7 +181,7 @@ func (s *Shards) done(ctx context.Context, key string) (*jobs.ShardDone, error) 
 	defer cancel()
 	entry, err := s.q.shards.get(ctx, key)
 	if err != nil {
-		return nil, s.unavailable("read "+key, getLast(shardsStream, s.q.shards.prefix+key), err)
+		return nil, s.unavailable("read "+key, shardsGet, err)
 	}
 	if entry.value == nil {
 		return nil, nil
@@ -189,19 +199,19 @@ func baseOf(key string) string {
 	return strings.Join(tokens[:max(0, len(tokens)-2)], ".")
 }
 
-// AllCompleted reports whether each shard of a plan is completed. It reads the
-// notes only once there are enough.
-func (s *Shards) AllCompleted(ctx context.Context, job *jobs.Job, plan *jobs.ShardPlan) (bool, error) {
-	keys, err := s.keys(ctx, job.ShardBase()+"."+plan.Plan+".*")
-	if err != nil || len(keys) < plan.Shards {
+// AllDone reports whether each shard of a plan is completed. It reads the notes
+// only once there are enough.
+func (s *Shards) AllDone(ctx context.Context, job *jobs.Job, plan *jobs.ShardPlan) (bool, error) {
+	count, err := s.CountDone(ctx, job, plan.Plan)
+	if err != nil || count < plan.Shards {
 		return false, err
 	}
-	done, err := s.Completed(ctx, job, plan.Plan)
-	if err != nil {
+	done, err := s.Done(ctx, job, plan.Plan)
+	if err != nil || len(done) != plan.Shards {
 		return false, err
 	}
-	for shard := range plan.Shards {
-		if _, completed := done[shard+1]; !completed {
+	for i, note := range done {
+		if note.Shard != i+1 {
 			return false, nil
 		}
 	}
@@ -232,26 +242,43 @@ func (s *Shards) Publish(ctx context.Context, job *jobs.Job) (jobs.Publication, 
 	return publication, err
 }
 
-// Queued are the numbers of the purge's shards that wait or run, of whatever
-// plan, in order.
-func (s *Shards) Queued(ctx context.Context, job *jobs.Job) ([]int, error) {
-	info, err := s.q.streamInfo(ctx, s.q.jobs, jetstream.WithSubjectFilter(shardSubjects(job.ShardBase())))
+// Queued are the shards and the finish of the purge that wait or run, of whatever
+// plan. Of a message that is no such job only the kind is told.
+func (s *Shards) Queued(ctx context.Context, job *jobs.Job) ([]*jobs.Job, error) {
+	base, subjects := job.ShardBase(), []string(nil)
+	for _, filter := range []string{shardSubjects(base), finishSubject(base)} {
+		info, err := s.q.streamInfo(ctx, s.q.jobs, jetstream.WithSubjectFilter(filter))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+		}
+		subjects = append(subjects, slices.Sorted(maps.Keys(info.State.Subjects))...)
+	}
+	queued, err := readAll(subjects, func(subject string) (*jobs.Job, error) { return s.part(ctx, subject) })
+	return slices.DeleteFunc(queued, func(job *jobs.Job) bool { return job == nil }), err
+}
+
+// part is the job of a subject, nil if it has left the queue.
+func (s *Shards) part(ctx context.Context, subject string) (*jobs.Job, error) {
+	msg, err := s.q.queued(ctx, subject)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
 	}
-	shards := []int{}
-	for subject := range info.State.Subjects {
-		number, err := strconv.Atoi(subject[strings.LastIndexByte(subject, '.')+1:])
-		if err != nil {
-			number = 0 // not one of ours, and in the way all the same
-		}
-		shards = append(shards, number)
+	if msg == nil {
+		return nil, nil
 	}
-	slices.Sort(shards)
-	return shards, nil
+	job, err := jobs.Decode(msg.Data)
+	if err != nil || job.CheckSubject(subject) != nil {
+		kind, _, _ := strings.Cut(strings.TrimPrefix(subject, jobs.SubjectPrefix), ".")
+		return &jobs.Job{Kind: jobs.Kind(kind)}, nil
+	}
+	return job, nil
 }
 
 // shardSubjects matches all shards of a purge in JOBS.
 func shardSubjects(base string) string {
 	return jobs.SubjectPrefix + string(jobs.PurgeShard) + "." + base + ".*"
+}
+
+func finishSubject(base string) string {
+	return jobs.SubjectPrefix + string(jobs.PurgeFinish) + "." + base
 }

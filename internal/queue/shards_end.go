@@ -15,10 +15,10 @@ import (
 // End records how a purge ended whose work its shards and its finish did. result
 // is the finish's; it is recorded for the purge itself, and for each other job of
 // its subject that was planned and has no end yet. Repeating it is harmless.
-func (s *Shards) End(ctx context.Context, job *jobs.Job, purge string, result *jobs.Result) error {
-	tail := string(jobs.Purge) + "." + job.ShardBase()
+func (s *Shards) End(ctx context.Context, plan *jobs.ShardPlan, finish *jobs.Job, result *jobs.Result) error {
+	tail := string(jobs.Purge) + "." + finish.ShardBase()
 	for range 8 {
-		open, last, err := s.unended(ctx, tail, purge)
+		open, last, err := s.unended(ctx, tail, plan.Job)
 		if err != nil {
 			return err
 		}
@@ -83,36 +83,31 @@ func (s *Shards) record(ctx context.Context, from uint64, tail string) (*jetstre
 	return s.q.results.GetMsg(ctx, from, jetstream.WithGetMsgSubject(jobs.ResultSubjectPrefix+tail))
 }
 
-// Clear removes what the bucket has of the job's purge: the notes of all plans,
-// then the plan, so that a clearing that was cut off is known of.
-func (s *Shards) Clear(ctx context.Context, job *jobs.Job) error {
-	if err := s.ClearOthers(ctx, job, ""); err != nil {
-		return err
-	}
-	return s.clear(ctx, planKey(job.ShardBase()))
-}
-
-// ClearOthers removes the notes of all plans of the purge but one.
-func (s *Shards) ClearOthers(ctx context.Context, job *jobs.Job, plan string) error {
-	base := job.ShardBase()
-	keys, err := s.keys(ctx, base+".*.*")
+// Remove forgets a plan. If it is the recorded one, the notes of all plans of the
+// purge go first and then the plan, so that a removal that was cut off is known
+// of; otherwise only what that plan's shards left.
+func (s *Shards) Remove(ctx context.Context, job *jobs.Job, plan string) error {
+	recorded, _, err := s.Plan(ctx, job)
 	if err != nil {
 		return err
 	}
+	base, filter := job.ShardBase(), ".*.*"
+	if recorded != nil && recorded.Plan != plan {
+		filter = "." + plan + ".*"
+	}
+	keys, err := s.keys(ctx, base+filter)
+	if err != nil {
+		return err
+	}
+	if recorded != nil && recorded.Plan == plan {
+		keys = append(keys, planKey(base))
+	}
 	for _, key := range keys {
-		if plan != "" && len(key) > len(base)+1 && hasToken(key[len(base)+1:], plan) {
-			continue
-		}
 		if err := s.clear(ctx, key); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// hasToken reports whether a key begins with a token.
-func hasToken(key, token string) bool {
-	return len(key) > len(token) && key[:len(token)] == token && key[len(token)] == '.'
 }
 
 // clear removes a key, whatever it holds.
