@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"deckhand/internal/secret"
 	"deckhand/internal/storage"
 )
 
@@ -38,31 +37,15 @@ type Catalog struct {
 	Key string `yaml:"-"`
 }
 
-// S3 is how s3:// locations are reached.
-type S3 struct {
-	// Endpoint of an S3-compatible store, http://host:port. Default: AWS.
-	Endpoint string `yaml:"endpoint,omitempty"`
-	// Region. Default: AWS_REGION or the shared AWS files, else us-east-1.
-	Region string `yaml:"region,omitempty"`
-	// PathStyle puts the bucket into the path, as most stores but AWS want it.
-	PathStyle bool `yaml:"path_style,omitempty"`
-	// AccessKeyID and SecretAccessKey. Default: the credential chain of AWS.
-	AccessKeyID     string        `yaml:"access_key_id,omitempty"`
-	SecretAccessKey secret.String `yaml:"secret_access_key,omitempty"`
-	// SecretAccessKeyFile holds the secret access key.
-	SecretAccessKeyFile string `yaml:"secret_access_key_file,omitempty"`
-	// SessionToken of temporary credentials.
-	SessionToken secret.String `yaml:"session_token,omitempty"`
-	// SessionTokenFile holds the session token.
-	SessionTokenFile string `yaml:"session_token_file,omitempty"`
-}
-
 // Values of [Purge].
 const (
 	ScopeTable    = "table"
 	ScopeCatalog  = "catalog"
 	OutsideKeep   = "keep"
 	OutsideForget = "forget"
+
+	VersionsKeep   = "keep"
+	VersionsDelete = "delete"
 )
 
 // Values of [Purge].Verify and [Orphans].Neighbours: how far the catalog is asked.
@@ -86,6 +69,10 @@ type Purge struct {
 	// dropped table lives on: namespace (its own), catalog (every namespace), or off.
 	// All but off need the rest section. Default namespace.
 	Verify string `yaml:"verify"`
+	// Versions says what becomes of the versions that a bucket keeps of purged
+	// files: keep (a delete only hides a file behind a marker) or delete (all of
+	// them, by their ids). Default keep.
+	Versions string `yaml:"versions"`
 }
 
 // Orphans is whom a removal of orphans asks, besides the listing, which others keep
@@ -100,11 +87,7 @@ type Orphans struct {
 func (c *Catalog) StorageConfig() storage.Config {
 	return storage.Config{
 		Name: c.Name, Locations: c.Locations,
-		S3: storage.S3Config{
-			Endpoint: c.S3.Endpoint, Region: c.S3.Region, PathStyle: c.S3.PathStyle,
-			AccessKeyID: c.S3.AccessKeyID, SecretAccessKey: c.S3.SecretAccessKey.Reveal(),
-			SessionToken: c.S3.SessionToken.Reveal(),
-		},
+		S3: c.S3.config(),
 	}.WithDefaults()
 }
 
@@ -149,6 +132,7 @@ func (c *Config) fillCatalogs() {
 		catalog.Purge.Scope = cmp.Or(catalog.Purge.Scope, ScopeTable)
 		catalog.Purge.Outside = cmp.Or(catalog.Purge.Outside, OutsideKeep)
 		catalog.Purge.Verify = cmp.Or(catalog.Purge.Verify, AskNamespace)
+		catalog.Purge.Versions = cmp.Or(catalog.Purge.Versions, VersionsKeep)
 		catalog.Orphans.Neighbours = cmp.Or(catalog.Orphans.Neighbours, AskNamespace)
 	}
 }
@@ -193,6 +177,9 @@ func (p Purge) validate() error {
 	}
 	if p.Outside != OutsideKeep && p.Outside != OutsideForget {
 		errs = append(errs, fmt.Errorf("outside: %q is neither %s nor %s", p.Outside, OutsideKeep, OutsideForget))
+	}
+	if p.Versions != VersionsKeep && p.Versions != VersionsDelete {
+		errs = append(errs, fmt.Errorf("versions: %q is neither %s nor %s", p.Versions, VersionsKeep, VersionsDelete))
 	}
 	return errors.Join(append(errs, checkAsk("verify", p.Verify))...)
 }

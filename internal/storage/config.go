@@ -131,6 +131,8 @@ type S3Config struct {
 	SessionToken string
 	// Role is assumed with these credentials. Not with Renew. Default: none.
 	Role S3Role
+	// FromJob lets a job say what is not set here; see [Stores.ForJob].
+	FromJob bool
 	// Renew is asked for the credentials of each request, in place of the static
 	// ones: it knows when to get others. May be nil.
 	Renew func(ctx context.Context) (S3Credentials, error)
@@ -147,6 +149,9 @@ func (c S3Config) Validate() error {
 	}
 	if c.SessionToken != "" && c.AccessKeyID == "" {
 		errs = append(errs, errors.New("session token: it needs an access key id and a secret access key"))
+	}
+	if c.FromJob && c.Role.ARN == "" {
+		c.Role.ARN = "arn:aws:iam::000000000000:role/of-the-job" // the rest may be for the job's
 	}
 	if err := c.Role.Validate(); err != nil {
 		errs = append(errs, err)

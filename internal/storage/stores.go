@@ -20,6 +20,7 @@ type Stores struct {
 	mu      sync.Mutex
 	closed  bool
 	clients map[storeID]client
+	ofJobs  map[S3Job]*Stores
 }
 
 // NewStores checks the configuration. Buckets are opened when they are first
@@ -56,6 +57,10 @@ func (s *Stores) Close() error {
 		errs = append(errs, c.close())
 	}
 	clear(s.clients)
+	for _, derived := range s.ofJobs {
+		errs = append(errs, derived.Close())
+	}
+	clear(s.ofJobs)
 	if s.roles != nil {
 		s.roles.close()
 	}

@@ -34,6 +34,7 @@ type run struct {
 	scope    *storage.Guard
 	reader   *storage.Session
 	eraser   *storage.Session
+	stores   *storage.Stores
 	sessions []*storage.Session
 
 	// ck is what is stored next.
@@ -90,7 +91,12 @@ func (r *run) do(ctx context.Context, known catalogs, work func(context.Context)
 		if r.catalog, err = known.find(r.job); err != nil {
 			return err
 		}
-		r.reader = r.catalog.Stores.Session(storage.SessionConfig{OnSuccess: r.progress.Alive, Logger: r.cfg.Logger})
+		if r.stores, err = r.catalog.Stores.ForJob(storeOf(r.job)); err != nil {
+			return jobs.Permanent(fmt.Errorf("open the job's storage: %w", err))
+		}
+		// Where the table lies is known only once its metadata was read: what reads may
+		// read all of the catalog's locations, and is no more than that allowed.
+		r.reader = r.stores.Session(storage.SessionConfig{OnSuccess: r.progress.Alive, Logger: r.cfg.Logger})
 		r.sessions = append(r.sessions, r.reader)
 		return work(ctx)
 	}()
@@ -102,12 +108,12 @@ func (r *run) do(ctx context.Context, known catalogs, work func(context.Context)
 
 func (r *run) openEraser(scope *storage.Guard, locations []string) {
 	r.scope = scope
-	cfg := storage.SessionConfig{OnSuccess: r.progress.Alive, Logger: r.cfg.Logger}
+	cfg := storage.SessionConfig{ReadGuard: scope, OnSuccess: r.progress.Alive, Logger: r.cfg.Logger}
 	if !r.dryRun {
 		cfg.Guard = scope
 		cfg.FolderRoots = erase.FolderRoots(locations)
 	}
-	r.eraser = r.catalog.Stores.Session(cfg)
+	r.eraser = r.stores.Session(cfg)
 	r.sessions = append(r.sessions, r.eraser)
 }
 
