@@ -1,0 +1,20 @@
+// Command chaos runs a fleet of real worker processes over a real NATS process and
+// breaks everything at random for a while: processes are killed, stopped and stalled,
+// the store and the catalog throttle, fail, hang and reset. Purges of many sizes and
+// maintenance of living tables go on meanwhile. Afterwards it calms down, waits until
+// the queue is empty, and judges: see package verdict.
+//
+// The seed is printed, and gives the same plan again. When something was violated, each
+// violation is printed, and the history and the logs are kept.
+//
+//	make chaos                                   # 60 s on one server, 60 s on three
+//	make chaos SEED=7 DURATION=10m PROFILE=single
+//
+// With -without lease or -without watchdog it builds a worker that lacks that part of
+// the protocol, by changing the source on its way to the compiler, and fails unless
+// overlapping runs are found: that the judgement can fail is shown that way.
+//
+// It is no benchmark, and proves nothing about power loss: that what the system had
+// not written is gone cannot be played by a process. What comes near it is NATS killed
+// within 100 ms of an acknowledgement.
+package main

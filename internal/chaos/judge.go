@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"deckhand/internal/chaos/history"
+	"deckhand/internal/chaos/verdict"
+	"deckhand/jobs"
+)
+
+// calmDown waits until the queue is empty.
+func (r *round) calmDown(ctx context.Context) error {
+	t := &traffic{js: r.js}
+	began := time.Now()
+	for {
+		queued, err := t.queued(ctx)
+		if err == nil && queued == 0 {
+			break
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if time.Since(began) > calm {
+			break // what is left is a violation, see judge
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for range 20 {
+		if r.results.read(ctx) {
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return errors.New("read results: the stream does not answer")
+}
+
+// judge collects every violation.
+func (r *round) judge(ctx context.Context) []string {
+	events := r.record.Events()
+	found := verdict.Overlaps(events)
+	found = append(found, verdict.Ends(events)...)
+	found = append(found, verdict.Exits(events)...)
+	found = append(found, r.queued(ctx)...)
+	found = append(found, r.warehouse.Violations(ctx)...)
+	found = append(found, r.work.Violations()...)
+	r.summary(events)
+	return found
+}
+
+// queued are the jobs that are left.
+func (r *round) queued(ctx context.Context) []string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	stream, err := r.js.Stream(ctx, jobs.StreamName)
+	if err != nil {
+		return []string{fmt.Sprintf("look at %s: %v", jobs.StreamName, err)}
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return []string{fmt.Sprintf("look at %s: %v", jobs.StreamName, err)}
+	}
+	var found []string
+	for subject := range info.State.Subjects {
+		found = append(found, fmt.Sprintf("%s is still queued %s after the storms", subject, calm))
+	}
+	return found
+}
+
+// summary says how much happened.
+func (r *round) summary(events []history.Event) {
+	counts := map[history.What]int{}
+	for _, e := range events {
+		counts[e.What]++
+	}
+	fmt.Printf("  %d jobs accepted, %d ended, %d runs begun, %d requests, %d storms, %d commits; %.1f %% of the deletes repeated\n",
+		counts[history.Published], counts[history.Ended], counts[history.Begins], counts[history.Asked], counts[history.Storm], counts[history.Committed], r.work.Extra())
+}

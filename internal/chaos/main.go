@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// options of the command.
+type options struct {
+	seed     uint64
+	duration time.Duration
+	profile  string
+	without  string
+	folder   string
+}
+
+func main() {
+	var o options
+	flag.Uint64Var(&o.seed, "seed", 0, "seed of the plan (default: another one each time)")
+	flag.DurationVar(&o.duration, "duration", time.Minute, "how long it storms, in each profile")
+	flag.StringVar(&o.profile, "profile", "both", "single: one NATS server; cluster: three; both: one after the other")
+	flag.StringVar(&o.without, "without", "", "leave out a part of the protocol, lease or watchdog, and fail unless that is noticed")
+	flag.StringVar(&o.folder, "folder", filepath.Join("build", "chaos"), "folder for programs, histories and logs")
+	flag.Parse()
+	if o.seed == 0 {
+		o.seed = uint64(time.Now().UnixNano()) //nolint:gosec // a seed may be any number
+	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // iceberg-go's remarks about what writers do
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := o.run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "\nchaos failed: %v\nagain: go run ./internal/chaos -seed %d -duration %s -profile %s%s\n", err, o.seed, o.duration, o.profile, o.leftOut())
+		os.Exit(1)
+	}
+}
+
+func (o options) leftOut() string {
+	if o.without == "" {
+		return ""
+	}
+	return " -without " + o.without
+}
+
+func (o options) run(ctx context.Context) error {
+	nodes := map[string][]int{"single": {1}, "cluster": {3}, "both": {1, 3}}[o.profile]
+	if nodes == nil {
+		return fmt.Errorf("there is no profile %q; there are single, cluster and both", o.profile)
+	}
+	bin := filepath.Join(o.folder, "bin")
+	if err := os.MkdirAll(bin, 0o750); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	if o.without != "" {
+		bin = filepath.Join(bin, o.without)
+		if err := os.MkdirAll(bin, 0o750); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+	}
+	fmt.Printf("chaos: seed %d, %s%s\n", o.seed, o.duration, o.leftOut())
+	built, err := build(ctx, bin, o.without)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, n := range nodes {
+		failures = append(failures, o.round(ctx, built, n))
+	}
+	return errors.Join(failures...)
+}

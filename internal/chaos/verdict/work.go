@@ -1,0 +1,46 @@
+package verdict
+
+import (
+	"fmt"
+	"sync"
+)
+
+// MostExtra is how many deletes may be repeated, in percent of the files.
+const MostExtra = 15
+
+// Work counts deletes of dropped tables' files. Its methods are safe for many
+// goroutines.
+type Work struct {
+	mu       sync.Mutex
+	files    int
+	repeated int
+}
+
+// Files adds a table of so many.
+func (w *Work) Files(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.files += n
+}
+
+// Repeated adds deletes of what was gone before.
+func (w *Work) Repeated(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.repeated += n
+}
+
+// Extra are the repeated deletes in percent of all files.
+func (w *Work) Extra() float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return 100 * float64(w.repeated) / float64(max(w.files, 1))
+}
+
+// Violations says so when it was too much.
+func (w *Work) Violations() []string {
+	if extra := w.Extra(); extra >= MostExtra {
+		return []string{fmt.Sprintf("%.1f %% of the deletes were repeated, %d of %d files; under %d %% are allowed", extra, w.repeated, w.files, MostExtra)}
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+package warehouse
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/iceberg-go"
+	icebergio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+
+	"deckhand/internal/chaos/history"
+	"deckhand/internal/maintenance/maintenancetest"
+	"deckhand/internal/standin"
+	"deckhand/internal/tabletest/icebergtable"
+	"deckhand/jobs"
+)
+
+// mainBranch is where most commits go.
+const mainBranch = "main"
+
+// Living is a table with a writer, who knows what rows each of its refs has.
+type Living struct {
+	*Warehouse
+	name   string
+	lock   string
+	random *rand.Rand
+	// rows are the ids of each ref's rows, as far as the catalog took the commits.
+	rows map[string]map[int64]bool
+	next int64
+}
+
+var _ table.CatalogIO = (*Living)(nil)
+
+func (w *Warehouse) newLiving(ctx context.Context, name string, random *rand.Rand) (*Living, error) {
+	l := &Living{Warehouse: w, name: name, random: random, rows: map[string]map[int64]bool{}, next: 1_000_000}
+	l.lock = l.Job(jobs.Expire).LockKey()
+	written, err := icebergtable.Write(ctx, icebergtable.Options{
+		Location: "s3://" + bucket + "/" + livingNamespace + "/" + name, Files: 4, Snapshots: 4, RowsPerFile: 4, PositionDeletes: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write living table: %w", err)
+	}
+	if err := written.Objects.Load(w.Store); err != nil {
+		return nil, fmt.Errorf("store living table: %w", err)
+	}
+	if err := w.Catalog.Register(ctx, l.id(), written.MetadataLocation); err != nil {
+		return nil, fmt.Errorf("register living table: %w", err)
+	}
+	l.rows, err = l.Read(ctx)
+	return l, err
+}
+
+func (l *Living) id() standin.Table {
+	return standin.Table{Catalog: catalog, Namespace: []string{livingNamespace}, Name: l.name}
+}
+
+// Job of a kind of maintenance for the table. Each call makes another.
+func (l *Living) Job(kind jobs.Kind) *jobs.Job {
+	params := map[jobs.Kind]string{
+		jobs.Expire:    `{"max-snapshot-age":"0s","min-snapshots-to-keep":2}`,
+		jobs.Orphans:   `{"older-than":"7d"}`,
+		jobs.Manifests: `{}`,
+	}[kind]
+	return &jobs.Job{
+		Version: jobs.Version, ID: jobs.NewID(), Kind: kind, Realm: realm, Catalog: catalog,
+		Namespace: []string{livingNamespace}, Table: l.name, Params: json.RawMessage(params),
+	}
+}
+
+// Litter leaves a file in the table's folder that nobody names.
+func (l *Living) Litter() {
+	l.Store.Put(bucket, fmt.Sprintf("%s/%s/data/%s%d.parquet", livingNamespace, l.name, OldPrefix, l.random.Uint32()), []byte("left over"))
+}
+
+// LoadTable implements [table.CatalogIO].
+func (l *Living) LoadTable(ctx context.Context, name table.Identifier) (*table.Table, error) {
+	files := func(context.Context) (icebergio.IO, error) { return maintenancetest.Shelves{Server: l.Store}, nil }
+	return table.NewFromLocation(ctx, name, l.Catalog.MetadataLocation(ctx, l.id()), files, l)
+}
+
+// CommitTable implements [table.CatalogIO].
+func (l *Living) CommitTable(ctx context.Context, name table.Identifier, requirements []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
+	if err := l.Catalog.Commit(ctx, l.id(), requirements, updates); err != nil {
+		return nil, "", fmt.Errorf("commit: %w", err)
+	}
+	t, err := l.LoadTable(ctx, name)
+	if err != nil {
+		return nil, "", err
+	}
+	return t.Metadata(), t.MetadataLocation(), nil
+}
+
+func (l *Living) load(ctx context.Context) (*table.Table, error) {
+	return l.LoadTable(ctx, table.Identifier{livingNamespace, l.name})
+}
+
+// Write commits now and then until ctx ends. Commits that lose against others are not
+// repeated.
+func (l *Living) Write(ctx context.Context, pause time.Duration) {
+	for ctx.Err() == nil {
+		// The commit itself is not cut off: whether it happened would not be known.
+		what, err := l.step(context.WithoutCancel(ctx))
+		text := what
+		if err != nil {
+			text += " was refused: " + err.Error()
+		}
+		l.record.Add(history.Event{What: history.Committed, Lock: l.lock, Text: text})
+		if l.random.IntN(4) == 0 {
+			l.Litter()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause/2 + time.Duration(l.random.Int64N(int64(pause)))):
+		}
+	}
+}
+
+// step does one thing that writers do, and notes the rows if it was taken.
+func (l *Living) step(ctx context.Context) (what string, err error) {
+	t, err := l.load(ctx)
+	if err != nil {
+		return "load", err
+	}
+	branch := mainBranch
+	if l.random.IntN(5) == 0 {
+		branch = fmt.Sprintf("branch%d", l.random.IntN(2))
+	}
+	if t.SnapshotByName(branch) == nil || l.random.IntN(8) == 0 {
+		return l.setRef(ctx, t, branch)
+	}
+	after := maps.Clone(l.rows[branch])
+	ids := []int64{l.next, l.next + 1, l.next + 2}
+	l.next += int64(len(ids))
+	below := l.next - l.random.Int64N(60)
+	filter := iceberg.LessThan(iceberg.Reference("id"), below)
+	tx := t.NewTransaction()
+	if branch != mainBranch {
+		if tx, err = t.NewTransactionOnBranchWithError(branch); err != nil {
+			return "open branch", err
+		}
+	}
+	what, forget, add := "append", false, true
+	switch l.random.IntN(4) {
+	case 0:
+		what, forget, add = "delete", true, false
+	case 1:
+		what, forget = "overwrite", true
+	}
+	if forget {
+		maps.DeleteFunc(after, func(id int64, _ bool) bool { return id < below })
+	}
+	rows, err := maintenancetest.Records(t, ids...)
+	if err != nil {
+		return what, err
+	}
+	defer rows.Release()
+	switch what {
+	case "append":
+		err = tx.Append(ctx, rows, nil)
+	case "overwrite":
+		err = tx.Overwrite(ctx, rows, nil, table.WithOverwriteFilter(filter))
+	default:
+		err = tx.Delete(ctx, filter, nil)
+	}
+	what = fmt.Sprintf("%s %v below %d in %s", what, ids, below, branch)
+	if err == nil {
+		_, err = tx.Commit(ctx)
+	}
+	if err != nil {
+		return what, err
+	}
+	if add {
+		for _, id := range ids {
+			after[id] = true
+		}
+	}
+	l.rows[branch] = after
+	return what, nil
+}
+
+// setRef makes a branch, or a tag on the newest snapshot of main.
+func (l *Living) setRef(ctx context.Context, t *table.Table, branch string) (what string, err error) {
+	head := t.SnapshotByName(mainBranch)
+	name, kind := branch, table.BranchRef
+	if t.SnapshotByName(branch) != nil {
+		name, kind = fmt.Sprintf("tag%d", l.random.IntN(3)), table.TagRef
+	}
+	what = fmt.Sprintf("%s %s", kind, name)
+	requirement := table.AssertRefSnapshotID(mainBranch, &head.SnapshotID)
+	_, _, err = l.CommitTable(ctx, t.Identifier(), []table.Requirement{requirement},
+		[]table.Update{table.NewSetSnapshotRefUpdate(name, head.SnapshotID, kind, 0, 0, 0)})
+	if err == nil {
+		l.rows[name] = maps.Clone(l.rows[mainBranch])
+	}
+	return what, err
+}
+
+// Read gives the ids of the rows of each ref, as iceberg-go reads them.
+func (l *Living) Read(ctx context.Context) (map[string]map[int64]bool, error) {
+	t, err := l.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]map[int64]bool{}
+	for name, ref := range t.Metadata().Refs() {
+		ids, err := readIDs(ctx, t, ref.SnapshotID)
+		if err != nil {
+			return nil, fmt.Errorf("read ref %s (snapshot %d, metadata %s): %w", name, ref.SnapshotID, t.MetadataLocation(), err)
+		}
+		all[name] = ids
+	}
+	return all, nil
+}
+
+func readIDs(ctx context.Context, t *table.Table, snapshot int64) (map[int64]bool, error) {
+	_, batches, err := t.Scan(table.WithSnapshotID(snapshot), table.WithSelectedFields("id")).ToArrowRecords(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := map[int64]bool{}
+	for batch, err := range batches {
+		if err != nil {
+			return nil, err
+		}
+		column, ok := batch.Column(0).(*array.Int64)
+		if !ok {
+			return nil, fmt.Errorf("column id is %s", batch.Column(0).DataType())
+		}
+		for _, id := range column.Int64Values() {
+			ids[id] = true
+		}
+		batch.Release()
+	}
+	return ids, nil
+}
+
+// Differences says, for each ref, which rows it should have and has not, or has and
+// should not.
+func (l *Living) Differences(ctx context.Context) []string {
+	read, err := l.Read(ctx)
+	if err != nil {
+		return []string{fmt.Sprintf("table %s.%s cannot be read: %v", livingNamespace, l.name, err)}
+	}
+	var found []string
+	for _, name := range slices.Sorted(maps.Keys(l.rows)) {
+		want, have := l.rows[name], read[name]
+		if have == nil {
+			found = append(found, fmt.Sprintf("table %s.%s has lost its ref %s", livingNamespace, l.name, name))
+			continue
+		}
+		if missing := minus(want, have); len(missing) > 0 {
+			found = append(found, fmt.Sprintf("table %s.%s lacks %d committed rows in %s: ids %v", livingNamespace, l.name, len(missing), name, few(missing)))
+		}
+		if more := minus(have, want); len(more) > 0 {
+			found = append(found, fmt.Sprintf("table %s.%s has %d rows in %s that were deleted or never committed: ids %v", livingNamespace, l.name, len(more), name, few(more)))
+		}
+	}
+	return found
+}
+
+func minus(a, b map[int64]bool) []int64 {
+	var rest []int64
+	for id := range a {
+		if !b[id] {
+			rest = append(rest, id)
+		}
+	}
+	slices.Sort(rest)
+	return rest
+}
+
+func few(ids []int64) []int64 { return ids[:min(len(ids), 10)] }
