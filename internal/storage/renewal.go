@@ -15,6 +15,9 @@ const (
 	// refusalRest is how long a refusal is taken for the answer to further requests,
 	// so that not each of many asks for it again.
 	refusalRest = 5 * time.Second
+	// dropAfter is how old keys must be to be dropped: a request that used others may
+	// say only now that these had expired.
+	dropAfter = 10 * time.Second
 )
 
 // renewal keeps temporary credentials that several requests use, and gets others
@@ -28,6 +31,7 @@ type renewal struct {
 
 	mu    sync.Mutex
 	keys  S3Credentials
+	got   time.Time
 	renew time.Time // when others are asked for
 	// refusal is the last answer, if it was a refusal, and when it was given.
 	refusal error
@@ -93,7 +97,7 @@ func (r *renewal) take(keys S3Credentials) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	r.keys, r.refusal = keys, nil
+	r.keys, r.got, r.refusal = keys, now, nil
 	r.renew = keys.Expires.Add(-min(renewEarly, keys.Expires.Sub(now)/5))
 }
 
@@ -117,5 +121,7 @@ func (r *renewal) failed(err error) (S3Credentials, error) {
 func (r *renewal) drop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.keys, r.renew = S3Credentials{}, time.Time{}
+	if r.now().Sub(r.got) >= dropAfter {
+		r.keys, r.renew = S3Credentials{}, time.Time{}
+	}
 }

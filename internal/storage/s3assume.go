@@ -41,7 +41,7 @@ var stsHints = map[string]string{
 }
 
 const (
-	hintAssume = "the worker's identity must be allowed to assume the role (sts:AssumeRole), and the role's trust policy must name it; " +
+	hintAssume = "the worker's own keys must be right and be allowed to assume the role (sts:AssumeRole), and the role's trust policy must name it; " +
 		"check s3.role_arn and s3.external_id"
 	hintSTSKeys = "the token service refuses the worker's own keys, check those of the catalog's s3 section or of the environment"
 )
