@@ -91,7 +91,7 @@ const (
 func rights() []right {
 	const nobody = "deckhand-doctor"
 	var list []right
-	for _, stream := range []string{"JOBS", "DEAD", "RESULTS", "KV_locks", "KV_progress"} {
+	for _, stream := range []string{"JOBS", "DEAD", "RESULTS", "KV_locks", "KV_progress", "KV_shards"} {
 		subject := "$JS.API.STREAM.INFO." + stream
 		list = append(list, right{grant: subject, subject: subject, message: probeInfo})
 	}
@@ -112,6 +112,9 @@ func rights() []right {
 			right{grant: "$JS.API.DIRECT.GET.KV_" + bucket + ".>", subject: "$JS.API.DIRECT.GET.KV_" + bucket + "." + key, message: probeInfo},
 			right{grant: "$KV." + bucket + ".>", subject: key, message: probeStored})
 	}
+	list = append(list,
+		right{grant: "$JS.API.STREAM.MSG.GET.KV_shards", subject: "$JS.API.STREAM.MSG.GET.KV_shards", message: probeBroken},
+		right{grant: "$KV.shards.>", subject: "$KV.shards." + nobody, message: probeStored})
 	for _, stream := range []string{"KV_locks", "KV_progress", "RESULTS"} {
 		subject := "$JS.API.DIRECT.GET." + stream
 		list = append(list, right{grant: subject, subject: subject, message: probeBroken, without: `"status" and the metrics of the queue fail`})
@@ -120,8 +123,8 @@ func rights() []right {
 		right{grant: "$JS.API.DIRECT.GET.DEAD", subject: "$JS.API.DIRECT.GET.DEAD", message: probeBroken, without: `"status", "dead ls" and the metrics of the queue fail`},
 		right{grant: "$JS.API.DIRECT.GET.DEAD.>", subject: "$JS.API.DIRECT.GET.DEAD.dead." + nobody, message: probeInfo, without: `"dead" fails`},
 		right{grant: "$JS.API.DIRECT.GET.JOBS.>", subject: "$JS.API.DIRECT.GET.JOBS.jobs." + nobody, message: probeInfo, without: `"cancel" fails`},
-		right{grant: "jobs.>", subject: "jobs." + nobody, message: probeStored, without: `"dead requeue" fails`},
-		right{grant: "$JS.API.STREAM.MSG.DELETE.JOBS", subject: "$JS.API.STREAM.MSG.DELETE.JOBS", message: probeBroken, without: `"cancel" fails`},
+		right{grant: "jobs.>", subject: "jobs." + nobody, message: probeStored, without: `"dead requeue" fails, and so do purges in shards`},
+		right{grant: "$JS.API.STREAM.MSG.DELETE.JOBS", subject: "$JS.API.STREAM.MSG.DELETE.JOBS", message: probeBroken, without: `"cancel" fails, and sweeps remove nothing`},
 		right{grant: "$JS.API.STREAM.MSG.DELETE.DEAD", subject: "$JS.API.STREAM.MSG.DELETE.DEAD", message: probeBroken, without: `"dead requeue" and "dead drop" fail`},
 	)
 }

@@ -107,7 +107,7 @@ func TestDoctorNamesTheRightThatIsMissingAndStoresNothing(t *testing.T) {
 		"":            "ok  +nats +rights +[0-9]+ of",
 		"results.>":   `FAIL +nats +rights +publishing to results\.deckhand-doctor is denied; allow this user to publish to results\.>`,
 		"$KV.locks.>": `FAIL +nats +rights +publishing to \$KV\.locks\.deckhand-doctor is denied`,
-		"jobs.>":      `warn +nats +rights +publishing to jobs\.deckhand-doctor is denied, so "dead requeue" fails`,
+		"jobs.>":      `warn +nats +rights +publishing to jobs\.deckhand-doctor is denied, so "dead requeue" fails, and so do purges in shards`,
 	} {
 		server := natstest.Start(t, natstest.Config{Conf: grants(without)})
 		env := []string{"NATS_URL=" + server.URL(), "NATS_PASSWORD=p"}
@@ -126,7 +126,7 @@ func TestDoctorNamesTheRightThatIsMissingAndStoresNothing(t *testing.T) {
 		} else {
 			require.Equal(t, 0, got.Code, got.Stdout)
 		}
-		for name, messages := range map[string]uint64{"JOBS": 1, "DEAD": 0, "RESULTS": 0, "KV_locks": 0, "KV_progress": 0} {
+		for name, messages := range map[string]uint64{"JOBS": 1, "DEAD": 0, "RESULTS": 0, "KV_locks": 0, "KV_progress": 0, "KV_shards": 0} {
 			stream, err := js.Stream(t.Context(), name)
 			require.NoError(t, err)
 			require.Equal(t, messages, stream.CachedInfo().State.Msgs, name)
@@ -236,6 +236,13 @@ func TestStatusIsATableForPeople(t *testing.T) {
 			{Kind: jobs.Purge, Waiting: 12, OldestWaiting: 90 * time.Second, Running: 1, Delayed: 2, Dead: 1, NewestDead: "purge.R.c.n.t.u"},
 			{Kind: jobs.PurgeView, PausedUntil: at(-time.Hour)},
 		},
+		Purges: []queue.SharedPurge{
+			{Tail: "purge.R.c.n.huge.u", Shards: 100, Done: 12, Ongoing: 2, Waiting: 85, Dead: 1, Files: 10_000_000, FilesDone: 1_234_567, Created: at(time.Hour),
+				FilesPerSecond: 3456, Left: 42 * time.Minute, DeadShards: []string{"purge-shard.R.c.n.huge.u.0007"}, Running: []queue.RunningJob{{Tail: "purge-shard.R.c.n.huge.u.0008"}}},
+			{Tail: "purge.R.c.n.vast.u", Shards: 3, Done: 1, Missing: 2, Files: 300_000, FilesDone: 100_000, Created: at(time.Minute), Planning: true},
+			{Tail: "purge.R.c.n.lost.u", Shards: 3, Done: 1, Missing: 2, Files: 300_000, FilesDone: 100_000, Created: at(time.Minute), FilesPerSecond: 0.4},
+			{Tail: "purge.R.c.n.last.u", Shards: 3, Done: 3, Finish: "dead", Files: 300_000, FilesDone: 310_000, Created: at(time.Minute)},
+		},
 		Running: []queue.RunningJob{{
 			Tail: "purge.R.c.n.big.u", Holder: queue.Holder{Worker: "w-1", Since: at(2 * time.Hour)}, Attempts: 3,
 			Counters: jobs.Counters{Files: 1234567, Total: 2000000, Bytes: 5 << 30, Step: "data"}, Updated: at(4 * time.Second),
@@ -253,6 +260,14 @@ newest dead letter: purge.R.c.n.t.u (see "worker dead ls")
 
 1 job of a kind that no worker knows waits for ever:
   jobs.purgee.R.c.n.t
+
+BIG PURGE           FOR   SHARDS     RUNNING  WAITING  DEAD  FILES                     SPEED          LEFT
+purge.R.c.n.huge.u  1h0m  12 of 100  2        85       1     1,234,567 of ~10,000,000  3,456 files/s  about 42m0s
+purge.R.c.n.vast.u  1m0s  1 of 3     0        0        0     100,000 of ~300,000       -              is being planned
+purge.R.c.n.lost.u  1m0s  1 of 3     0        0        0     100,000 of ~300,000       0.4 files/s    -
+purge.R.c.n.last.u  1m0s  3 of 3     0        0        0     310,000                   -              its last job is dead
+  dead: purge-shard.R.c.n.huge.u.0007 (see "worker dead show")
+  2 shards of purge.R.c.n.lost.u neither queued nor completed nor dead, as after a cancel: publish the purge again, and it goes on with what is missing
 
 RUNNING            FOR   WORKER  STEP  FILES                   BYTES    SPEED          ALIVE   ATTEMPT
 purge.R.c.n.big.u  2h0m  w-1     data  1,234,567 of 2,000,000  5.0 GiB  3,456 files/s  4s ago  3
@@ -274,6 +289,7 @@ func TestNothingThatOthersNamedReachesTheTerminalRaw(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, printStatus(&out, &queue.Status{
 		Kinds:   []queue.KindStatus{{Kind: evil, Dead: 1, NewestDead: evil}},
+		Purges:  []queue.SharedPurge{{Tail: evil, Finish: evil, DeadShards: []string{evil}}},
 		Running: []queue.RunningJob{{Tail: evil, Holder: queue.Holder{Worker: evil}, Counters: jobs.Counters{Step: evil}, LastError: evil}},
 		Results: []queue.ResultStatus{{Tail: evil, Result: jobs.Result{Outcome: evil, Reason: evil}}},
 		Unknown: []string{evil}, UnknownCount: 1,

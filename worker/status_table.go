@@ -18,6 +18,7 @@ import (
 func printStatus(out io.Writer, status *queue.Status) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	printKinds(table, status)
+	printPurges(table, status)
 	printRunning(table, status)
 	printResults(table, status)
 	return flushTable(table)

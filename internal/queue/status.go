@@ -10,8 +10,10 @@ import (
 type Status struct {
 	Time  jobs.Timestamp `json:"time"`
 	Kinds []KindStatus   `json:"kinds"`
-	// Running jobs, oldest first, at most 1,000.
+	// Running jobs, oldest first, at most 1,000, but for those of Purges.
 	Running []RunningJob `json:"running"`
+	// Purges that are shared out, oldest first, at most 100.
+	Purges []SharedPurge `json:"purges,omitempty"`
 	// Results are the last ten, newest first.
 	Results []ResultStatus `json:"results"`
 	// Unknown are subjects in JOBS whose kind has no consumer: they wait for ever.
@@ -72,18 +74,34 @@ func (s *Status) RatesSince(earlier *Status) {
 	if earlier == nil {
 		return
 	}
+	seconds := s.Time.Sub(earlier.Time.Time).Seconds()
+	if seconds <= 0 {
+		return
+	}
 	before := map[string]RunningJob{}
-	for _, job := range earlier.Running {
-		before[job.Key+job.Holder.Since.String()] = job
+	for _, job := range earlier.allRunning() {
+		before[job.Key+job.Holder.Since.String()] = *job
 	}
-	for i := range s.Running {
-		now := &s.Running[i]
-		then, found := before[now.Key+now.Holder.Since.String()]
-		seconds := s.Time.Sub(earlier.Time.Time).Seconds()
-		if !found || seconds <= 0 {
-			continue
+	for _, now := range s.allRunning() {
+		if then, found := before[now.Key+now.Holder.Since.String()]; found {
+			now.FilesPerSecond = float64(now.Counters.Files-then.Counters.Files) / seconds
+			now.BytesPerSecond = float64(now.Counters.Bytes-then.Counters.Bytes) / seconds
 		}
-		now.FilesPerSecond = float64(now.Counters.Files-then.Counters.Files) / seconds
-		now.BytesPerSecond = float64(now.Counters.Bytes-then.Counters.Bytes) / seconds
 	}
+	for i := range s.Purges {
+		s.Purges[i].rateSince(earlier, seconds)
+	}
+}
+
+// allRunning are the running jobs, those of shared purges too.
+func (s *Status) allRunning() (all []*RunningJob) {
+	for i := range s.Running {
+		all = append(all, &s.Running[i])
+	}
+	for p := range s.Purges {
+		for i := range s.Purges[p].Running {
+			all = append(all, &s.Purges[p].Running[i])
+		}
+	}
+	return all
 }

@@ -35,7 +35,11 @@ func (q *Queue) Status(ctx context.Context) (*Status, error) {
 	if err := q.kindStatus(ctx, s, info); err != nil {
 		return nil, err
 	}
-	if err := q.deadStatus(ctx, s); err != nil {
+	dead, err := q.deadStatus(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.sharedPurges(ctx, s, dead); err != nil {
 		return nil, err
 	}
 	s.Results, err = q.recentResults(ctx)
@@ -136,10 +140,11 @@ func (q *Queue) runningJobs(ctx context.Context) ([]RunningJob, error) {
 	return running, nil
 }
 
-func (q *Queue) deadStatus(ctx context.Context, s *Status) error {
+// deadStatus counts the dead letters, and returns their number by subject.
+func (q *Queue) deadStatus(ctx context.Context, s *Status) (map[string]uint64, error) {
 	info, err := q.streamInfo(ctx, q.dead, jetstream.WithSubjectFilter(jobs.DeadSubjectPrefix+">"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for subject, count := range info.State.Subjects {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(subject, jobs.DeadSubjectPrefix), ".")
@@ -159,7 +164,7 @@ func (q *Queue) deadStatus(ctx context.Context, s *Status) error {
 			s.Kinds[i].NewestDead = readDeadLetter(newest).Tail
 		}
 	}
-	return nil
+	return info.State.Subjects, nil
 }
 
 // recentResults walks RESULTS from its end.
@@ -179,9 +184,14 @@ func (q *Queue) recentResults(ctx context.Context) ([]ResultStatus, error) {
 			return nil, explain(q.js.Conn(), "read results", getAt(resultsStream), err)
 		}
 		status := ResultStatus{Tail: strings.TrimPrefix(msg.Subject, jobs.ResultSubjectPrefix), Sequence: msg.Sequence, Time: jobs.At(msg.Time)}
-		if json.Unmarshal(msg.Data, &status.Result) == nil {
+		if json.Unmarshal(msg.Data, &status.Result) == nil && !isOneOfMany(&status.Result) {
 			recent = append(recent, status)
 		}
 	}
 	return recent, nil
+}
+
+// isOneOfMany reports the good end of a shard, which would hide all others.
+func isOneOfMany(result *jobs.Result) bool {
+	return result.Kind == jobs.PurgeShard && result.Outcome == jobs.Completed
 }
