@@ -7,18 +7,20 @@ import (
 )
 
 // What is done of a list of manifests is stored as a bitmap, a bit for each stride
-// of them, and behind it, for manifests under way, which of their entries are
-// settled. The second part is a sequence of varints: for each such manifest the
+// of them, and behind it, after a byte for the format, which entries are settled of
+// manifests under way. That is a sequence of varints: for each such manifest the
 // distance from the one before, the number of spans, and for each of these the
 // distance from the end of the one before and its length.
 //
-// Whoever knows only the bitmap reads it all the same and repeats more.
+// Before, workers stored only the bitmap; they read that of today too, and repeat more.
 
 const (
 	maxDoneBits = 1 << 15
 	// maxParts bounds the second part in bytes. What has no room is repeated by the
 	// next run; under way are usually fewer than twenty manifests of few spans.
 	maxParts = 1 << 10
+	// formatOfParts also says that whatever is settled is gone, or was not to go.
+	formatOfParts = 1
 )
 
 // doneSet counts down the manifests of each bit; a bit is set when all of its

@@ -24,13 +24,11 @@ const (
 // An error stops the work.
 type Judge interface {
 	// Entry says whether the file of an entry of manifest i is to be deleted. The
-	// entry's slices are valid during the call. Each entry is shown once in a run;
-	// what an earlier run has settled is shown last.
+	// entry's slices are valid during the call. Each entry is shown once in a run. Of
+	// those that name the same file, it has to let the first one go and no other.
 	Entry(i int, e *manifest.Entry) (l storage.Location, erase bool, err error)
 	// End is called after the entries of manifest i, with what [table.Visitor] is
-	// told. A manifest that is not done is read again by the next run. Where it was
-	// read and then, to count what an earlier run has done of it, cannot be read
-	// again, End is called for that too.
+	// told. A manifest that is not done is read again by the next run.
 	End(i int, state table.State, err error) (done bool)
 	// Deleted is called for each file that is gone (in a dry run: would be, and
 	// when an earlier run has deleted it: was).
@@ -48,9 +46,8 @@ type Judge interface {
 // little (see [Entries.unsaved]): a run that is killed leaves no more to repeat than
 // its batches in flight and that.
 //
-// A resumed run first works on the entries that are not settled and afterwards
-// only counts the files of those that are, so that a file named by both is
-// deleted.
+// A resumed run first counts the files of settled entries, which are gone, and then
+// works on the others, so that it does not delete again what both name.
 type Entries struct {
 	// From reads the manifests.
 	From table.Opener
@@ -71,15 +68,19 @@ type Entries struct {
 	Batches int
 	Logger  *slog.Logger
 
-	deleter *storage.Deleter
-	stop    context.CancelCauseFunc
+	batchSize int // smaller in tests
+	deleter   *storage.Deleter
+	stop      context.CancelCauseFunc
 	// parts are what an earlier run has settled of manifests that were not done.
 	parts map[int]spans
+	// onlyManifests: what was saved, and is saved by this run, tells nothing of
+	// entries, and a manifest may be done whose files another one has to delete.
+	onlyManifests bool
+	// deciding is held, to read, between the judge's word and the note of it.
+	deciding sync.RWMutex
 
-	mu sync.Mutex
-	// unread are those of parts that this run could not read.
-	unread map[int]bool
-	done   *doneSet
+	mu   sync.Mutex
+	done *doneSet
 	// underway are the manifests that are not done. Each is made by its reader.
 	underway map[int]*underway
 	sent     sent
@@ -92,7 +93,7 @@ func (d *Entries) Run(parent context.Context) ([]byte, error) {
 	defer stop(nil)
 	d.stop = stop
 	d.done = newDoneSet(len(d.Manifests), d.Stride)
-	d.underway, d.unread = map[int]*underway{}, map[int]bool{}
+	d.underway, d.sent = map[int]*underway{}, newSent()
 	for i := range d.Manifests {
 		if d.wasDone(i) {
 			d.done.mark(i)
@@ -100,10 +101,11 @@ func (d *Entries) Run(parent context.Context) ([]byte, error) {
 	}
 	d.resume()
 	batches := cmp.Or(d.Batches, storage.DefaultBatchesRunning)
-	d.saving = newSaving(d.unsaved(batches))
+	unsaved := d.unsaved(batches)
+	d.saving = newSaving(unsaved, unsaved+int64(batches*cmp.Or(d.batchSize, storage.DefaultBatchSize)))
 	if d.With != nil {
 		d.deleter = d.With.NewDeleter(ctx, storage.DeleterConfig{
-			OnResult: d.result, InFlight: batches, Settled: func() { d.waitSaved(ctx) },
+			OnResult: d.result, BatchSize: d.batchSize, InFlight: batches, Settled: func() { d.waitSaved(ctx) },
 		})
 	}
 	saved := make(chan struct{})
@@ -131,10 +133,13 @@ func (d *Entries) wasDone(i int) bool { return isDone(d.Done, d.Stride, i) }
 // done.
 func (d *Entries) resume() {
 	bitmap := (bitsOf(len(d.Manifests), d.Stride) + 7) / 8
-	if len(d.Done) <= bitmap {
+	if d.Done == nil {
 		return
 	}
-	d.parts = decodeParts(d.Done[bitmap:], len(d.Manifests))
+	if d.onlyManifests = len(d.Done) <= bitmap || d.Done[bitmap] != formatOfParts; d.onlyManifests {
+		return
+	}
+	d.parts = decodeParts(d.Done[bitmap+1:], len(d.Manifests))
 	for i, settled := range d.parts {
 		if d.wasDone(i) {
 			delete(d.parts, i)
@@ -145,18 +150,38 @@ func (d *Entries) resume() {
 }
 
 func (d *Entries) walks(ctx context.Context) error {
-	err := d.walk(ctx, &first{Entries: d, read: make([]*underway, len(d.Manifests))}, func(i int) bool { return !d.wasDone(i) })
-	if d.deleter != nil {
-		d.noneFollows()
-		if flushErr := d.deleter.Flush(ctx); err == nil {
-			err = flushErr
+	if d.onlyManifests {
+		if err := d.erase(ctx); err != nil {
+			return err
 		}
-		if closeErr := d.deleter.Close(); err == nil {
-			err = closeErr
-		}
+		return d.count(ctx)
 	}
-	if err == nil && d.Done != nil {
-		err = d.walk(ctx, newCounting(d), func(i int) bool { return d.wasDone(i) || d.parts[i] != nil })
+	if err := d.count(ctx); err != nil {
+		return err
+	}
+	return d.erase(ctx)
+}
+
+// count shows what an earlier run has settled.
+func (d *Entries) count(ctx context.Context) error {
+	if d.Done == nil {
+		return nil
+	}
+	return d.walk(ctx, newCounting(d), func(i int) bool { return d.wasDone(i) || d.parts[i] != nil })
+}
+
+// erase works on the rest.
+func (d *Entries) erase(ctx context.Context) error {
+	err := d.walk(ctx, &deleting{Entries: d, read: make([]*underway, len(d.Manifests))}, func(i int) bool { return !d.wasDone(i) })
+	if d.deleter == nil {
+		return err
+	}
+	d.noneFollows()
+	if flushErr := d.deleter.Flush(ctx); err == nil {
+		err = flushErr
+	}
+	if closeErr := d.deleter.Close(); err == nil {
+		err = closeErr
 	}
 	return err
 }
@@ -169,20 +194,31 @@ func (d *Entries) walk(ctx context.Context, visitor table.Visitor, chosen func(i
 func (d *Entries) result(deletion storage.Deletion) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	f := d.sent.take(deletion.Tag)
+	gone := deletion.Err == nil
+	f := d.sent.take(deletion.Location, deletion.Tag, gone)
 	switch err := deletion.Err; {
-	case err == nil:
+	case gone:
 		d.Judge.Deleted(deletion.Location, f.kind.Kind(), f.size)
-		f.of.open.remove(f.entry)
 		d.saving.deleted++
 	case temporary(err):
 		d.stop(err) // the run ends, and everything that is not done comes again
-		f.of.bad = true
 	default:
 		d.Judge.Refused(deletion.Location, f.kind.Kind(), f.size, err)
-		f.of.bad = true
 	}
-	d.release(f.of)
+	d.settle(f.of, f.entry, gone)
+	for _, other := range f.also {
+		d.settle(other.of, other.entry, gone)
+	}
+}
+
+// settle ends the waiting of an entry. One whose file is not gone stays open.
+func (d *Entries) settle(u *underway, entry int64, gone bool) {
+	if gone {
+		u.open.remove(entry)
+	} else {
+		u.bad = true
+	}
+	d.release(u)
 }
 
 // release lets go of one hold on a manifest and marks it done with the last.
@@ -203,5 +239,8 @@ func (d *Entries) encode() []byte {
 			parts = append(parts, part{i, settled})
 		}
 	}
-	return append(d.done.bitmap(), encodeParts(parts)...)
+	if d.onlyManifests {
+		return d.done.bitmap()
+	}
+	return append(append(d.done.bitmap(), formatOfParts), encodeParts(parts)...)
 }

@@ -11,6 +11,9 @@ import (
 )
 
 const (
+	// saveEvery is the number of deletes after which what is done is saved, where not
+	// more may be unsaved.
+	saveEvery = 1000
 	// saveInterval is the time after which what is done is saved in any case.
 	saveInterval = 10 * time.Second
 	// saveLastTimeout bounds the last save of a run that is being stopped.
@@ -27,15 +30,17 @@ type saving struct {
 	unsaved int64
 	// deleted files in this run, and how many of them what is saved tells of.
 	deleted, saved int64
-	// over: no batch follows for which one would have to wait.
+	// most files may be unsaved or on their way, whatever happens.
+	most int64
+	// over: all that is to be deleted is known to the deleter.
 	over bool
 	// wanted wakes the goroutine that saves, changed is closed by it when it has.
 	wanted  chan struct{}
 	changed chan struct{}
 }
 
-func newSaving(unsaved int64) saving {
-	return saving{unsaved: unsaved, wanted: make(chan struct{}, 1), changed: make(chan struct{})}
+func newSaving(unsaved, most int64) saving {
+	return saving{unsaved: unsaved, most: most, wanted: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
 // unsaved is how many files may be gone that no checkpoint tells of, beside those of
@@ -58,14 +63,16 @@ func (d *Entries) waitSaved(ctx context.Context) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for mine := d.saving.deleted; !d.saving.over; {
-		if d.saving.deleted-d.saving.saved > d.saving.unsaved/2 {
-			d.wantSave()
-		}
-		if mine-d.saving.saved <= d.saving.unsaved {
+	s := &d.saving
+	if s.deleted-s.saved >= max(saveEvery, s.unsaved/2) {
+		d.wantSave()
+	}
+	for mine := s.deleted; mine-s.saved > s.unsaved; {
+		if s.over && s.deleted-s.saved+d.sent.onTheWay() <= s.most {
 			return
 		}
-		changed := d.saving.changed
+		d.wantSave()
+		changed := s.changed
 		d.mu.Unlock()
 		select {
 		case <-changed:
@@ -85,7 +92,7 @@ func (d *Entries) wantSave() {
 	}
 }
 
-// noneFollows lets those go that wait: what is on its way is all there is.
+// noneFollows lets those go that wait for nothing: what is on its way is all there is.
 func (d *Entries) noneFollows() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -17,10 +17,17 @@ type underway struct {
 	// read entries are settled or among the open ones.
 	read int64
 	open openEntries
-	// holds are the reader and the files on their way.
+	// holds are the reader and the entries that wait for their files.
 	holds int
 	// bad: it cannot be done by this run.
 	bad bool
+}
+
+// hold notes that an entry was read and waits for its file.
+func (u *underway) hold(n int64) {
+	u.read = n + 1
+	u.open.add(n)
+	u.holds++
 }
 
 // settled are the entries of which nothing is left to do: those that were read

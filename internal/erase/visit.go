@@ -5,11 +5,12 @@ import (
 
 	"deckhand/internal/manifest"
 	"deckhand/internal/receipt"
+	"deckhand/internal/storage"
 	"deckhand/internal/table"
 )
 
-// first is the walk over what is not settled. It is a [table.Visitor].
-type first struct {
+// deleting is the walk over what is not settled. It is a [table.Visitor].
+type deleting struct {
 	*Entries
 	// read are the manifests that are being read; each place belongs to the reader
 	// of its manifest.
@@ -17,7 +18,7 @@ type first struct {
 }
 
 // begin is called by the manifest's reader before it does anything for it.
-func (d *first) begin(i int) *underway {
+func (d *deleting) begin(i int) *underway {
 	if u := d.read[i]; u != nil {
 		return u
 	}
@@ -34,47 +35,78 @@ func (d *first) begin(i int) *underway {
 }
 
 // Entry implements [table.Visitor].
-func (d *first) Entry(i int, e *manifest.Entry) error {
+func (d *deleting) Entry(i int, e *manifest.Entry) error {
 	u := d.begin(i)
 	n, settled := u.next, false
 	u.next++
 	if u.skip, settled = u.skip.from(n); settled {
 		return nil
 	}
-	location, erase, err := d.Judge.Entry(i, e)
-	if err != nil || !erase {
+	location, tag, err := d.decide(u, n, e)
+	switch {
+	case err != nil:
 		return err
-	}
-	kind := receipt.KindOfEntry(e)
-	if d.deleter == nil {
-		d.tellDeleted(location, kind, e.FileSize)
+	case tag < 0:
 		return nil
 	}
-	d.mu.Lock()
-	// Only now: as long as it is not read, others that name the same file, and were
-	// told that it is seen, do not count for the next run as if it were gone.
-	u.read = n + 1
-	u.open.add(n)
-	u.holds++
-	tag := d.sent.add(sentFile{of: u, entry: n, kind: kind, size: max(e.FileSize, 0)})
-	d.mu.Unlock()
 	if err := d.deleter.Add(location, tag); err != nil {
 		return fmt.Errorf("delete %s: %w", location, err)
 	}
 	return nil
 }
 
+// decide asks the judge, and gives the tag of the delete; a negative one where there
+// is none.
+func (d *deleting) decide(u *underway, n int64, e *manifest.Entry) (storage.Location, int64, error) {
+	d.deciding.RLock()
+	location, erase, err := d.Judge.Entry(u.manifest, e)
+	if err == nil && erase {
+		defer d.deciding.RUnlock()
+		kind := receipt.KindOfEntry(e)
+		if d.deleter == nil {
+			d.tellDeleted(location, kind, e.FileSize)
+			return location, -1, nil
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		u.hold(n)
+		return location, d.sent.add(location, sentFile{of: u, entry: n, kind: kind, size: max(e.FileSize, 0)}), nil
+	}
+	d.deciding.RUnlock()
+	if err == nil && d.deleter != nil {
+		d.notErased(u, n, location)
+	}
+	return location, -1, err
+}
+
+// notErased notes an entry that does not go. If it is because another one has named
+// the same file before, it is settled when that file is gone: then all that is settled
+// is gone or was not to go, and a later run may take it for seen.
+func (d *deleting) notErased(u *underway, n int64, l storage.Location) {
+	// Whoever was told before us that it has a file has noted it by now.
+	d.deciding.Lock()
+	defer d.deciding.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch d.sent.join(l, u, n) {
+	case joined:
+		u.hold(n)
+	case lost:
+		u.hold(n)
+		u.bad = true
+		u.holds--
+	case notSent:
+	}
+}
+
 // End implements [table.Visitor].
-func (d *first) End(i int, state table.State, err error) error {
+func (d *deleting) End(i int, state table.State, err error) error {
 	u := d.begin(i)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	u.read = u.next
 	if !d.Judge.End(i, state, err) {
 		u.bad = true
-	}
-	if state != table.Read && d.parts[i] != nil {
-		d.unread[i] = true
 	}
 	d.read[i] = nil
 	d.release(u)
@@ -85,32 +117,31 @@ func (d *first) End(i int, state table.State, err error) error {
 // has settled. It is a [table.Visitor].
 type counting struct {
 	*Entries
-	// next is, for manifests of which a part is counted, the number of the entry that
-	// is shown next and the part from there on.
-	next map[int]*counted
+	// parts are, for manifests of which a part is settled, where they are read.
+	parts map[int]*counted
 }
 
 type counted struct {
-	entry int64
-	part  spans
-	// told: the judge knows that the manifest cannot be read.
-	told bool
+	// next is the number of the entry that is shown next, settled what is from there
+	// on.
+	next    int64
+	settled spans
 }
 
 func newCounting(d *Entries) *counting {
-	c := &counting{Entries: d, next: map[int]*counted{}}
+	c := &counting{Entries: d, parts: map[int]*counted{}}
 	for i, settled := range d.parts {
-		c.next[i] = &counted{part: settled, told: d.unread[i]}
+		c.parts[i] = &counted{settled: settled}
 	}
 	return c
 }
 
 // Entry implements [table.Visitor].
 func (d *counting) Entry(i int, e *manifest.Entry) error {
-	if c := d.next[i]; c != nil {
+	if c := d.parts[i]; c != nil {
 		settled := false
-		c.part, settled = c.part.from(c.entry)
-		c.entry++
+		c.settled, settled = c.settled.from(c.next)
+		c.next++
 		if !settled {
 			return nil
 		}
@@ -124,8 +155,8 @@ func (d *counting) Entry(i int, e *manifest.Entry) error {
 
 // End implements [table.Visitor].
 func (d *counting) End(i int, state table.State, err error) error {
-	if c := d.next[i]; c != nil && (c.told || state == table.Read) {
-		return nil // the judge was told when the rest was read
+	if d.parts[i] != nil {
+		return nil // the judge is told when the rest is read
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
