@@ -50,6 +50,9 @@ type checkpoint struct {
 	Again     bool     `json:"again,omitempty"`
 	Before    []uint64 `json:"before,omitempty"`
 	BeforeAll bool     `json:"before_all,omitempty"`
+	// Alone: what the shards of this purge did is not taken over, and this job goes
+	// through the entries itself.
+	Alone bool `json:"alone,omitempty"`
 	// Deleted in the levels before Level; Kept and Absent likewise.
 	Deleted     Counts            `json:"deleted,omitempty"`
 	Kept        receipt.KeptFiles `json:"kept,omitempty"`

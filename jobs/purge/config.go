@@ -99,6 +99,12 @@ type Config struct {
 	Worker string
 	// DryRun makes every job a dry run.
 	DryRun bool
+	// Fleet shares large purges out; nil: each is one job.
+	Fleet Fleet
+	// ShardAbove is the estimated number of files above which a purge is shared out,
+	// and ShardFiles how many a shard has. Default [DefaultShardAbove] and
+	// [DefaultShardFiles].
+	ShardAbove, ShardFiles int64
 	// Logger defaults to slog.Default().
 	Logger *slog.Logger
 	// List is told of every path and what was done with it; nil: nobody is. It is

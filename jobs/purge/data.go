@@ -16,28 +16,39 @@ import (
 // [erase.Judge].
 type dataLevel struct {
 	*run
-	deletedEntries bool
-	tree           *table.Tree
-	seen           *erase.Seen
-	tombs          tombstones
+	tree  *table.Tree
+	seen  *erase.Seen
+	tombs tombstones
 
 	mu sync.Mutex
 	// held manifests name files that were kept outside.
 	held []bool
-	// above are the files of the levels that come later, whatever names them here.
-	above map[storage.Location]bool
+	// above says what belongs to the levels that come later, whatever names it here.
+	above func(storage.Location) (bool, error)
+	// names are noted for the sum of several shards; nil: there is no sum.
+	names *names
 }
 
 // deleteData is the data level. The error is permanent when something was refused
 // or could not be read, here or among the lists: the next level must not begin.
-func (r *run) deleteData(ctx context.Context, tree *table.Tree, deletedEntries bool) error {
-	plan, stride := erase.Plan(tree.Manifests, r.settings(deletedEntries)...)
+func (r *run) deleteData(ctx context.Context, tree *table.Tree) error {
+	above := r.filesAbove(tree)
+	d := r.newDataLevel(tree, func(l storage.Location) (bool, error) { return above[l], nil })
+	return d.delete(ctx)
+}
+
+func (r *run) newDataLevel(tree *table.Tree, above func(storage.Location) (bool, error)) *dataLevel {
+	return &dataLevel{
+		run: r, tree: tree, seen: erase.NewSeen(),
+		held: make([]bool, len(tree.Manifests)), above: above,
+	}
+}
+
+func (d *dataLevel) delete(ctx context.Context) error {
+	r, tree := d.run, d.tree
+	plan, stride := erase.Plan(tree.Manifests, r.settings()...)
 	if r.ck.Plan != plan || r.ck.Stride != stride {
 		r.ck.Plan, r.ck.Stride, r.ck.Done = plan, stride, nil
-	}
-	d := &dataLevel{
-		run: r, deletedEntries: deletedEntries, tree: tree, seen: erase.NewSeen(),
-		held: make([]bool, len(tree.Manifests)), above: r.filesAbove(tree),
 	}
 	r.gone = make([]bool, len(tree.Manifests))
 	entries := erase.Entries{
@@ -66,8 +77,8 @@ func (d *dataLevel) saveDone(ctx context.Context, done []byte) error {
 }
 
 // settings are what decides, beside its entries, when a manifest is done.
-func (r *run) settings(deletedEntries bool) []string {
-	settings := []string{fmt.Sprint(deletedEntries, r.receipt.GCEnabled), string(r.catalog.Policy.Outside)}
+func (r *run) settings() []string {
+	settings := []string{fmt.Sprint(r.deletedEntries, r.receipt.GCEnabled), string(r.catalog.Policy.Outside)}
 	for _, location := range r.scope.Locations() {
 		settings = append(settings, location.String())
 	}
@@ -118,8 +129,10 @@ func (d *dataLevel) Entry(i int, e *manifest.Entry) (storage.Location, bool, err
 		}
 		return location, false, nil
 	}
-	if err == nil && d.above[location] {
-		return location, false, nil
+	if err == nil {
+		if above, lookErr := d.above(location); above || lookErr != nil {
+			return location, false, lookErr
+		}
 	}
 	kind := receipt.KindOfEntry(e)
 	outside := err != nil || d.scope.Check(location) != nil
@@ -129,15 +142,21 @@ func (d *dataLevel) Entry(i int, e *manifest.Entry) (storage.Location, bool, err
 	if err == nil && d.seen.Before(location) {
 		return location, false, nil
 	}
+	var reason Reason
 	switch {
 	case !d.receipt.GCEnabled:
-		d.keep(GCDisabled, kind, e.FileSize, path)
+		reason = GCDisabled
 	case outside:
-		d.keep(OutsideScope, kind, e.FileSize, path)
-	default:
-		return location, true, nil
+		reason = OutsideScope
 	}
-	return location, false, nil
+	if d.names != nil && err == nil {
+		d.names.note(location, kind, e.FileSize, reason, e.Status == manifest.StatusExisting)
+	}
+	if reason != "" {
+		d.keep(reason, kind, e.FileSize, path)
+		return location, false, nil
+	}
+	return location, true, nil
 }
 
 // End implements [erase.Judge].
@@ -187,7 +206,10 @@ func (d *dataLevel) keep(reason Reason, kind receipt.EntryKind, size int64, path
 // finish leaves in the run what the next levels need.
 func (d *dataLevel) finish() {
 	for _, tomb := range d.tombs.unclaimed(d.seen) {
-		d.book.Keep(DeletedEntry, tomb.kind, tomb.size, tomb.path, "")
+		d.book.Keep(DeletedEntry, tomb.kind.Kind(), tomb.size, tomb.path, "")
+		if d.names != nil {
+			d.names.noteTomb(tomb)
+		}
 	}
 	if d.tombs.overflowed {
 		d.book.Note("more files than could be remembered are named by deleted entries; their number is not exact")

@@ -63,8 +63,10 @@ func (r *run) blockedAt(ctx context.Context, at level) error {
 	if blocked == nil {
 		return nil
 	}
-	if err := r.listLeft(ctx); err != nil {
-		return err
+	if !r.isPart { // what is left is for the end of the whole purge to say
+		if err := r.listLeft(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.save(ctx); err != nil {
 		return err

@@ -102,7 +102,7 @@ func (r *run) filesScope() (*storage.Guard, error) {
 // deleteNamed goes from the level of the checkpoint to the listed files.
 func (r *run) deleteNamed(ctx context.Context, tree *table.Tree) error {
 	if r.ck.Level == levelData {
-		if err := r.deleteData(ctx, tree, false); err != nil {
+		if err := r.deleteData(ctx, tree); err != nil {
 			return err
 		}
 	}

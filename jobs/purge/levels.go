@@ -14,17 +14,11 @@ import (
 	"deckhand/jobs"
 )
 
-// deleteLevels goes from the level of the checkpoint to the root.
-func (r *run) deleteLevels(ctx context.Context, params Params) error {
-	var tree *table.Tree
-	if r.ck.Level <= levelManifests {
-		var err error
-		if tree, err = r.readTree(ctx); err != nil {
-			return err
-		}
-	}
-	if r.ck.Level == levelData {
-		if err := r.deleteData(ctx, tree, params.DeletedEntries); err != nil {
+// deleteLevels goes from the level of the checkpoint to the root. tree is that of
+// [run.readTree].
+func (r *run) deleteLevels(ctx context.Context, tree *table.Tree) error {
+	if r.ck.Level == levelData && !r.adopted {
+		if err := r.deleteData(ctx, tree); err != nil {
 			return err
 		}
 	}
@@ -143,7 +137,12 @@ func (r *run) enter(ctx context.Context, at level, next Counts, kept receipt.Kep
 // shelf holds the lists that the run reads.
 func (r *run) shelf() *table.Shelf { return table.NewShelf(r.reader, listsInFlight) }
 
+// readTree is what the table names above the entries; nil where the levels that are
+// left do not need it.
 func (r *run) readTree(ctx context.Context) (*table.Tree, error) {
+	if r.ck.Level > levelManifests {
+		return nil, nil
+	}
 	tree, err := r.shelf().Read(ctx, r.metadata.Names(nil))
 	if err != nil {
 		return nil, erase.Failure(ctx, err)

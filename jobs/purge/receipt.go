@@ -68,6 +68,12 @@ type Receipt struct {
 	GCEnabled        bool     `json:"gc_enabled"`
 	Snapshots        int      `json:"snapshots"`
 	Manifests        int      `json:"manifests"`
+	// Plan and Shards of a purge that was shared out; the finish says what all of them
+	// did.
+	Plan   string `json:"plan,omitempty"`
+	Shards int    `json:"shards,omitempty"`
+	// Shard is what a shard leaves for the finish.
+	Shard *ShardReport `json:"shard,omitempty"`
 	// Deleted in all runs of the job (in a dry run: would be).
 	Deleted Counts `json:"deleted"`
 	// AtMost: some of Deleted may have been counted twice.
@@ -90,6 +96,9 @@ type Receipt struct {
 	Attempt    int      `json:"attempt"`
 	Worker     string   `json:"worker"`
 	DurationMS int64    `json:"duration_ms"`
+
+	// total number of files, where it is estimated.
+	total int64
 }
 
 // fit cuts lists of paths until the receipt fits into a result.
@@ -124,6 +133,9 @@ func (r *Receipt) WriteText(w io.Writer) error {
 	if r.Left != nil {
 		text.Paths(receipt.CutPaths(r.Left.Paths, 10))
 	}
+	if r.Shards > 0 {
+		text.Line("shards\t%d\tof plan %s", r.Shards, r.Plan)
+	}
 	text.Notes(r.Notes)
 	text.Requests(r.Requests)
 	r.Verified.writeText(text, r.VerifiedAt)
@@ -134,5 +146,5 @@ func (r *Receipt) WriteText(w io.Writer) error {
 // counters are what people see while the job runs.
 func (r *Receipt) counters(step level) jobs.Counters {
 	total := r.Deleted.Total()
-	return jobs.Counters{Files: total.Files, Bytes: total.Bytes, Step: step.String()}
+	return jobs.Counters{Files: total.Files, Bytes: total.Bytes, Total: r.total, Step: step.String()}
 }

@@ -1,6 +1,7 @@
 package purge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,15 @@ type run struct {
 	// gone marks the manifests that the data level found absent.
 	gone    []bool
 	blocked erase.Blocked
+	// deletedEntries as in [Params].
+	deletedEntries bool
+
+	// plan is that of a purge that is shared out; isPart is true for its shards.
+	plan   *jobs.ShardPlan
+	isPart bool
+	// sums are what all shards did, adopted that this run goes on from there.
+	sums    *sums
+	adopted bool
 }
 
 // earlierRun is a run that ended at files outside its scope: everything but the
@@ -78,6 +88,8 @@ func newRun(cfg Config, job *jobs.Job, progress jobs.Progress) *run {
 }
 
 func (c Config) withDefaults() Config {
+	c.ShardAbove = cmp.Or(c.ShardAbove, DefaultShardAbove)
+	c.ShardFiles = cmp.Or(c.ShardFiles, DefaultShardFiles)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -51,6 +51,7 @@ func (r *run) purgeTable(ctx context.Context) error {
 	if err := parseParams(r.job.Params, &params, "deleted_entries"); err != nil {
 		return err
 	}
+	r.deletedEntries = params.DeletedEntries
 	var err error
 	if r.root, err = r.catalog.target(r.job); err != nil {
 		return err
@@ -75,7 +76,14 @@ func (r *run) purgeTable(ctx context.Context) error {
 	if err := r.begin(ctx, earlier); err != nil {
 		return err
 	}
-	return r.deleteLevels(ctx, params)
+	tree, err := r.readTree(ctx)
+	if err != nil {
+		return err
+	}
+	if shared, err := r.share(ctx, tree); shared || err != nil {
+		return err
+	}
+	return r.deleteLevels(ctx, tree)
 }
 
 // begin resolves what may be deleted and stores the checkpoint that makes the

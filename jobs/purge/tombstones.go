@@ -23,9 +23,11 @@ type tombstones struct {
 }
 
 type tombstone struct {
-	path string
-	kind Kind
-	size int64
+	// path and location are set for those that are reported.
+	path     string
+	location storage.Location
+	kind     receipt.EntryKind
+	size     int64
 }
 
 func (t *tombstones) add(l storage.Location, kind receipt.EntryKind, size int64) {
@@ -41,7 +43,7 @@ func (t *tombstones) add(l storage.Location, kind receipt.EntryKind, size int64)
 	if t.files == nil {
 		t.files = map[storage.Location]tombstone{}
 	}
-	t.files[l] = tombstone{kind: kind.Kind(), size: size}
+	t.files[l] = tombstone{kind: kind, size: size}
 }
 
 // unclaimed are those that no live entry names, by path.
@@ -51,7 +53,7 @@ func (t *tombstones) unclaimed(live *erase.Seen) []tombstone {
 		if live.Has(l) {
 			continue
 		}
-		tomb.path = l.String()
+		tomb.path, tomb.location = l.String(), l
 		unclaimed = append(unclaimed, tomb)
 	}
 	slices.SortFunc(unclaimed, func(a, b tombstone) int { return strings.Compare(a.path, b.path) })

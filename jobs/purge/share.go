@@ -1,0 +1,177 @@
+package purge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"deckhand/internal/receipt"
+	"deckhand/internal/table"
+	"deckhand/jobs"
+)
+
+const (
+	// othersPause is how long a purge waits for parts of another plan to leave the
+	// queue, which they do as soon as a slot takes them.
+	othersPause = 10 * time.Second
+	// maxSharedJob is how large a job may be, in bytes, that is shared out: each part
+	// carries what it says.
+	maxSharedJob = 32 << 10
+)
+
+// share hands a purge that is too large for one job to shards. It must be called
+// when everything has agreed that the table may be purged, and before anything is
+// deleted. Repeating it publishes what is missing: shards that are neither completed
+// nor queued, or the finish.
+//
+// shared is false for a purge that is to go on by itself: a small one, or one that
+// has begun so. With shared the error is never nil.
+func (r *run) share(ctx context.Context, tree *table.Tree) (shared bool, err error) {
+	if r.cfg.Fleet == nil || r.dryRun || r.ck.Level != levelData || r.ck.Again || r.ck.Done != nil {
+		return false, nil
+	}
+	recorded, revision, err := r.cfg.Fleet.Plan(ctx, r.job)
+	if err != nil {
+		return true, err
+	}
+	// The recorded plan goes on as it was made, whatever the settings are now.
+	mine := recorded != nil && recorded.Root == r.job.MetadataLocation
+	files := r.cfg.ShardFiles
+	if mine {
+		files = recorded.ShardFiles
+	}
+	estimate := estimateAll(tree.Manifests, r.deletedEntries)
+	if !mine && estimate <= r.cfg.ShardAbove || !r.divisible(tree) {
+		return false, nil
+	}
+	parts := partition(tree.Manifests, files, r.deletedEntries)
+	if len(parts) > jobs.MaxShards {
+		return false, nil
+	}
+	// A list that cannot be read hides manifests: better nobody begins.
+	if err := r.blockedAt(ctx, levelData); err != nil {
+		return true, err
+	}
+	if r.plan, err = r.makePlan(tree, parts, files, estimate); err != nil {
+		return true, err
+	}
+	if err := r.record(ctx, recorded, revision); err != nil {
+		return true, err
+	}
+	if err := r.publishParts(ctx, parts, foldersOf(tree.Manifests)); err != nil {
+		return true, err
+	}
+	r.receipt.Shards, r.receipt.Plan = r.plan.Shards, r.plan.Plan
+	r.book.Note("the table names about %d files in %d manifests: %d shards delete them, and a purge-finish what is above them",
+		estimate, len(tree.Manifests), len(parts))
+	return true, jobs.PlannedOut()
+}
+
+// divisible says whether parts of this purge fit into jobs at all.
+func (r *run) divisible(tree *table.Tree) bool {
+	encoded, err := r.job.Encode()
+	return err == nil && len(encoded) <= maxSharedJob &&
+		!slices.ContainsFunc(tree.Manifests, func(m *table.Manifest) bool { return len(m.Path) > maxPath })
+}
+
+func (r *run) makePlan(tree *table.Tree, parts []part, files, estimate int64) (*jobs.ShardPlan, error) {
+	plan := &jobs.ShardPlan{
+		Plan: planOf(r.job, tree.Manifests, files, r.deletedEntries), Job: r.job.ID, Shards: len(parts),
+		Files: estimate, ShardFiles: files, Root: r.job.MetadataLocation, Created: jobs.At(time.Now()),
+	}
+	finish, err := partJob(r.job, jobs.PurgeFinish, plan.Plan+".finish", finishParams{
+		Plan: plan.Plan, Shards: plan.Shards, DeletedEntries: r.deletedEntries,
+		UUID: r.metadata.UUID, Locations: receipt.FewPaths(r.metadata.Locations(), maxListed),
+	})
+	plan.Finish = finish
+	return plan, err
+}
+
+// record stores the plan before anything of it is published. One of another root
+// whose parts are in the queue is let end; one of this root is replaced at once, so
+// that its parts end without a delete.
+func (r *run) record(ctx context.Context, recorded *jobs.ShardPlan, revision uint64) error {
+	switch {
+	case recorded == nil:
+	case recorded.Plan == r.plan.Plan:
+		r.plan.Created = recorded.Created
+		if recorded.Job == r.job.ID {
+			return nil
+		}
+	case recorded.Root != r.job.MetadataLocation:
+		queued, err := r.cfg.Fleet.Queued(ctx, r.job)
+		if err != nil {
+			return err
+		}
+		if len(queued) > 0 {
+			return jobs.Snooze(othersPause, fmt.Errorf("the same table is being purged from %s; that ends first", recorded.Root))
+		}
+	}
+	err := r.cfg.Fleet.SavePlan(ctx, r.job, r.plan, revision)
+	if errors.Is(err, jobs.ErrPlanConflict) {
+		return jobs.Snooze(othersPause, err)
+	}
+	return err
+}
+
+// publishParts publishes what is missing. Where a part of another plan holds a
+// subject, the one of this plan could not be told from it, so those are let leave.
+func (r *run) publishParts(ctx context.Context, parts []part, folders []string) error {
+	if err := r.noOthers(ctx); err != nil {
+		return err
+	}
+	done, err := r.cfg.Fleet.Done(ctx, r.job, r.plan.Plan)
+	if err != nil {
+		return err
+	}
+	completed := map[int]bool{}
+	for _, d := range done {
+		completed[d.Shard] = true
+	}
+	taken := false
+	publish := func(part *jobs.Job, err error) error {
+		if err != nil {
+			return err
+		}
+		publication, err := r.cfg.Fleet.Publish(ctx, part)
+		taken = taken || publication.State == jobs.AlreadyQueued
+		r.progress.Alive()
+		return err
+	}
+	missing := 0
+	for i, p := range parts {
+		if completed[i+1] {
+			continue
+		}
+		missing++
+		if err := publish(shardJob(r.job, r.plan.Plan, i+1, p, folders, r.deletedEntries)); err != nil {
+			return err
+		}
+	}
+	if missing == 0 {
+		if err := publish(r.plan.Finish, nil); err != nil {
+			return err
+		}
+	}
+	if taken {
+		return r.noOthers(ctx)
+	}
+	return nil
+}
+
+// noOthers makes the purge come back while the queue has parts of other plans.
+func (r *run) noOthers(ctx context.Context) error {
+	queued, err := r.cfg.Fleet.Queued(ctx, r.job)
+	if err != nil {
+		return err
+	}
+	for _, part := range queued {
+		if id := planIn(part); id != r.plan.Plan {
+			return jobs.Snooze(othersPause, fmt.Errorf("a %s of plan %s is still in the queue", part.Kind, cmp.Or(id, "unknown")))
+		}
+	}
+	return nil
+}
