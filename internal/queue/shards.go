@@ -135,6 +135,11 @@ func (s *Shards) Complete(ctx context.Context, job *jobs.Job, done *jobs.ShardDo
 	})
 }
 
+// DoneBy is the note of one shard of a plan; nil if it is not completed.
+func (s *Shards) DoneBy(ctx context.Context, job *jobs.Job, plan string, shard int) (*jobs.ShardDone, error) {
+	return s.done(ctx, doneKey(job.ShardBase(), plan, shard))
+}
+
 // CountDone is how many shards of a plan are completed. Notes that were removed
 // within the last second count too.
 func (s *Shards) CountDone(ctx context.Context, job *jobs.Job, plan string) (int, error) {
