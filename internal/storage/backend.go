@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"iter"
@@ -87,6 +88,23 @@ var backends = map[string]opening{
 				return openS3(ctx, all, l.Bucket)
 			})
 			return s.bucketTarget(b, l, cfg.Endpoint), err
+		},
+	},
+	gcsScheme: {
+		name: func(s *Stores, l Location) (storeName, error) {
+			name, _, err := s.gcsFor(l)
+			return name, err
+		},
+		open: func(_ context.Context, s *Session, l Location, _ *Guard) (target, error) {
+			name, cfg, err := s.stores.gcsFor(l)
+			if err != nil {
+				return target{}, err
+			}
+			b, err := s.stores.client(storeID{gcsScheme, name}, func(all Config) (client, error) {
+				all.GCS = cfg
+				return openGCS(all, l.Bucket), nil
+			})
+			return s.bucketTarget(b, l, cmp.Or(cfg.Endpoint, DefaultGCSEndpoint)), err
 		},
 	},
 	"file": {

@@ -32,6 +32,8 @@ type Config struct {
 	Locations []string
 	// S3 applies to all s3:// locations of the catalog, unless Vended is set.
 	S3 S3Config
+	// GCS applies to all gs:// locations of the catalog, unless Vended is a VendedGCS.
+	GCS GCSConfig
 	// Vended says how each s3:// location is reached with what a catalog vends. May
 	// be nil.
 	Vended Vended
@@ -108,6 +110,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.S3.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("s3: %w", err))
+	}
+	if err := c.GCS.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("gcs: %w", err))
 	}
 	return errors.Join(errs...)
 }

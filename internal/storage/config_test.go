@@ -15,7 +15,7 @@ func TestAConfigurationIsCheckedAsAWhole(t *testing.T) {
 	t.Parallel()
 	require.ErrorContains(t, storage.Config{}.Validate(), "at least one allowed location")
 	bad := storage.Config{
-		Locations: []string{"gs://b"}, MaxInFlight: -1, RequestTimeout: -1,
+		Locations: []string{"oss://b"}, MaxInFlight: -1, RequestTimeout: -1,
 		S3: storage.S3Config{Endpoint: "localhost:9000", SecretAccessKey: "hush"},
 	}.Validate()
 	for _, part := range []string{"unsupported scheme", "max in flight", "request timeout", "endpoint", "give both or none"} {

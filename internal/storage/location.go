@@ -14,7 +14,7 @@ var (
 	ErrInvalidLocation = errors.New("invalid location")
 )
 
-const supportedSchemes = "supported are s3://bucket/key (also s3a:// and s3n://) and file:///path"
+const supportedSchemes = "supported are s3://bucket/key (also s3a:// and s3n://), gs://bucket/key and file:///path"
 
 // LocationError says why a text is not a location. It wraps
 // [ErrUnsupportedScheme] or [ErrInvalidLocation].
@@ -37,7 +37,7 @@ func (e *LocationError) Unwrap() error { return e.Reason }
 // cleaned; only in paths of files, where a slash more changes nothing, [Parse]
 // writes repeated slashes as one. The zero Location is not valid.
 type Location struct {
-	// Scheme is "s3" (also for s3a and s3n) or "file".
+	// Scheme is "s3" (also for s3a and s3n), "gs" or "file".
 	Scheme string
 	// Bucket is the bucket's name, "" for files.
 	Bucket string
@@ -47,6 +47,7 @@ type Location struct {
 }
 
 // Parse reads s3://bucket/key, s3a:// and s3n:// (which mean the same store),
+// gs://bucket/key,
 // file:///path, file:/path (the same) and plain absolute paths. Nothing is
 // decoded: a percent sign, a question mark or a hash is part of the key, as
 // Iceberg's Java and Python writers treat it.
@@ -69,18 +70,9 @@ func Parse(uri string) (Location, error) {
 	}
 	switch strings.ToLower(scheme) {
 	case "s3", "s3a", "s3n":
-		authority, ok := strings.CutPrefix(rest, "//")
-		if !ok {
-			return invalid("a bucket must follow s3://")
-		}
-		bucket, key, _ := strings.Cut(authority, "/")
-		if bucket == "" {
-			return invalid("the bucket is missing")
-		}
-		if !isBucket(bucket) {
-			return invalid("the bucket's name may hold only letters, digits, dots, hyphens and underscores")
-		}
-		return Location{Scheme: "s3", Bucket: bucket, Key: key}, nil
+		return parseBucket(uri, "s3", rest)
+	case gcsScheme:
+		return parseBucket(uri, gcsScheme, rest)
 	case "file":
 		path := rest
 		if authority, ok := strings.CutPrefix(rest, "//"); ok {
@@ -94,6 +86,25 @@ func Parse(uri string) (Location, error) {
 	return Location{}, &LocationError{
 		URI: uri, Detail: fmt.Sprintf("no store is known for %q", scheme), Reason: ErrUnsupportedScheme,
 	}
+}
+
+// parseBucket reads what follows s3: or gs:.
+func parseBucket(uri, scheme, rest string) (Location, error) {
+	invalid := func(detail string) (Location, error) {
+		return Location{}, &LocationError{URI: uri, Detail: detail, Reason: ErrInvalidLocation}
+	}
+	authority, ok := strings.CutPrefix(rest, "//")
+	if !ok {
+		return invalid("a bucket must follow " + scheme + "://")
+	}
+	bucket, key, _ := strings.Cut(authority, "/")
+	if bucket == "" {
+		return invalid("the bucket is missing")
+	}
+	if !isBucket(bucket) {
+		return invalid("the bucket's name may hold only letters, digits, dots, hyphens and underscores")
+	}
+	return Location{Scheme: scheme, Bucket: bucket, Key: key}, nil
 }
 
 func parseFile(uri, path string) (Location, error) {
@@ -138,7 +149,7 @@ func isBucket(s string) bool {
 	return strings.Trim(s, ".") != ""
 }
 
-// String gives the normalised address: s3://bucket/key or file:///path.
+// String gives the normalised address: s3://bucket/key, gs://bucket/key or file:///path.
 func (l Location) String() string {
 	if l.Scheme == "file" {
 		return "file://" + l.Key

@@ -29,6 +29,7 @@ func TestLocationsAreParsedWithoutDecodingAnything(t *testing.T) {
 		"s3://b/p=%C3%BC%2520/a b+c":     {Scheme: "s3", Bucket: "b", Key: "p=%C3%BC%2520/a b+c"},
 		"s3://b/q?x=1#frag":              {Scheme: "s3", Bucket: "b", Key: "q?x=1#frag"},
 		"s3://b/a__0x2f__b":              {Scheme: "s3", Bucket: "b", Key: "a__0x2f__b"},
+		"gs://b/p=%20//k#":               {Scheme: "gs", Bucket: "b", Key: "p=%20//k#"},
 		"file:///wh/t/p=%20":             {Scheme: "file", Key: "/wh/t/p=%20"},
 		"file:/wh/t":                     {Scheme: "file", Key: "/wh/t"},
 		"/wh/t":                          {Scheme: "file", Key: "/wh/t"},
@@ -60,7 +61,9 @@ func TestALocationErrorNamesTheURIAndWhatIsSupported(t *testing.T) {
 		"file:relative":     storage.ErrInvalidLocation,
 		"file://":           storage.ErrInvalidLocation,
 		"/wh/zero\x00byte":  storage.ErrInvalidLocation,
-		"gs://b/k":          storage.ErrUnsupportedScheme,
+		"gs:/b/k":           storage.ErrInvalidLocation,
+		"gs:///k":           storage.ErrInvalidLocation,
+		"oss://b/k":         storage.ErrUnsupportedScheme,
 		"abfss://c@a/k":     storage.ErrUnsupportedScheme,
 		"hdfs://nn:8020/wh": storage.ErrUnsupportedScheme,
 	} {
@@ -215,7 +218,7 @@ func TestAGuardNamesTheLocationAndWhatIsAllowed(t *testing.T) {
 	var none *storage.Guard
 	require.ErrorIs(t, none.Check(parse(t, "s3://w/t/f")), storage.ErrOutside)
 	require.ErrorContains(t, none.Check(parse(t, "s3://w/t/f")), "none is allowed")
-	for _, bad := range []string{"file:///", "/", "s3://w/../t", "gs://b/k", ""} {
+	for _, bad := range []string{"file:///", "/", "s3://w/../t", "oss://b/k", ""} {
 		_, err := storage.NewGuard(bad)
 		require.Error(t, err, bad)
 	}
@@ -242,7 +245,7 @@ func TestANarrowedGuardAllowsOnlyWhatBothAllow(t *testing.T) {
 	require.Empty(t, narrow("s3://w/db2/t"))
 	require.Empty(t, narrow("s3://w/dbx", "file:///whx"))
 	require.Empty(t, narrow())
-	_, err = wide.Narrow("gs://x/y")
+	_, err = wide.Narrow("oss://x/y")
 	require.ErrorIs(t, err, storage.ErrUnsupportedScheme)
 }
 

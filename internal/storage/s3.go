@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -58,18 +56,7 @@ var (
 // openS3 makes the client; it makes no request to the store, but the
 // environment's configuration is read where it is needed.
 func openS3(ctx context.Context, cfg Config, name string) (*s3Bucket, error) {
-	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          cfg.MaxInFlight,
-		MaxIdleConnsPerHost:   cfg.MaxInFlight,
-		IdleConnTimeout:       90 * time.Second,
-		// An object is read as it is stored, gzip-compressed metadata too.
-		DisableCompression: true,
-	}
+	transport := newTransport(cfg.MaxInFlight)
 	client, err := newS3Client(ctx, cfg.S3, name, transport)
 	if err != nil {
 		return nil, &Error{Reason: ErrUnavailable, Err: err}
@@ -156,19 +143,10 @@ func (b *s3Bucket) write(ctx context.Context, key string, data []byte) error {
 	return s3Error(ctx, err)
 }
 
-// deletable excludes what the XML of a DeleteObjects cannot carry: see Char and
-// the end-of-line handling in XML 1.0, sections 2.2 and 2.11. A key that cannot
+// deletable excludes what the XML of a DeleteObjects cannot carry. A key that cannot
 // exist is left to deleteOne too, so that it does not spoil a batch.
 func (b *s3Bucket) deletable(key string) bool {
-	if b.noBatch.Load() || !utf8.ValidString(key) || len(key) > s3KeyLimit {
-		return false
-	}
-	for _, r := range key {
-		if r < 0x20 || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0xfffe || r == 0xffff {
-			return false
-		}
-	}
-	return true
+	return !b.noBatch.Load() && len(key) <= s3KeyLimit && inXML(key)
 }
 
 func (b *s3Bucket) batchLimit() int { return s3BatchLimit }

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,8 +11,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// clock reads the Date header, see RFC 9110, section 6.6.1. An answer with an Age
-// comes from a cache, and its Date is as old as that says, or older.
+// clock reads the Date header of the answer to a listing.
 func (b *s3Bucket) clock(ctx context.Context, prefix string) (time.Time, error) {
 	out, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
 		Bucket: &b.name, Prefix: &prefix, MaxKeys: aws.Int32(1), EncodingType: types.EncodingTypeUrl,
@@ -22,12 +20,8 @@ func (b *s3Bucket) clock(ctx context.Context, prefix string) (time.Time, error) 
 		return time.Time{}, s3Error(ctx, err)
 	}
 	raw, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response)
-	if !ok || raw.Header.Get("Age") != "" {
+	if !ok {
 		return time.Time{}, nil
 	}
-	now, err := http.ParseTime(raw.Header.Get("Date"))
-	if err != nil {
-		return time.Time{}, nil //nolint:nilerr // a time that cannot be read is not known
-	}
-	return now, nil
+	return dateOf(raw.Header), nil
 }

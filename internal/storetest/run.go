@@ -29,6 +29,18 @@ var cases = []struct {
 	run  func(t *testing.T, store Store)
 }{
 	{"WhatIsWrittenIsReadAndListed", writtenIsRead},
+	{"PartsOfAnObjectAreRead", partsAreRead},
+	{"ManyObjectsAreListedAndDeleted", manyAreListedAndDeleted},
+	{"EachKeyOfABatchHasItsOwnResult", keysHaveResults},
+	{"NothingOutsideOfTheGuardIsTouched", nothingOutside},
+	{"AnObjectIsMoved", objectIsMoved},
+	{"AMoveWritesNothingOverAndLosesNoChange", moveIsConditional},
+	{"TheStoreTellsTheTime", storeTellsTime},
+	{"ABucketThatIsNotThereIsNamed", noBucket},
+	{"AStoreThatAsksToSlowDownIsObeyed", throttled},
+	{"WrongCredentialsAreDeniedWithoutASecret", wrongCredentials},
+	{"OddKeysAreWhatTheyAre", oddKeys},
+	{"OddKeysAreDeletedAndNothingBesideThem", oddKeysAreDeleted},
 }
 
 // Lab is a session whose guard is a folder of the store.
@@ -37,6 +49,8 @@ type Lab struct {
 	// Root is the folder that the guard allows to write, Beside one next to it that
 	// may only be read.
 	Root, Beside storage.Location
+	// Limiters hold the bucket's limiter.
+	Limiters *storage.Limiters
 
 	store  Store
 	stores *storage.Stores
@@ -64,7 +78,8 @@ func open(t testing.TB, store Store, cfg storage.Config, change func(*storage.Co
 	require.NoError(t, err)
 	guard, err = guard.Narrow(l.Root.String())
 	require.NoError(t, err)
-	l.stores, err = storage.NewStores(cfg, storage.NewLimiters())
+	l.Limiters = storage.NewLimiters()
+	l.stores, err = storage.NewStores(cfg, l.Limiters)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.stores.Close()) })
 	l.Session = l.stores.Session(storage.SessionConfig{Guard: guard, Logger: slog.New(slog.DiscardHandler)})
@@ -75,12 +90,18 @@ func open(t testing.TB, store Store, cfg storage.Config, change func(*storage.Co
 func (l *Lab) Put(t testing.TB, name, content string) storage.Location {
 	t.Helper()
 	at := l.Root.Join(name)
+	l.PutAt(t, at, content)
+	return at
+}
+
+// PutAt makes an object at a location that the guard allows.
+func (l *Lab) PutAt(t testing.TB, at storage.Location, content string) {
+	t.Helper()
 	if l.store.Put != nil {
 		require.NoError(t, l.store.Put(at.Key, []byte(content)))
-		return at
+		return
 	}
 	require.NoError(t, l.Write(t.Context(), at, []byte(content)), "%q", at.Key)
-	return at
 }
 
 // Content reads an object.
@@ -97,24 +118,17 @@ func (l *Lab) Content(t testing.TB, at storage.Location) string {
 	return string(data)
 }
 
+// name is that below the lab's folder.
+func (l *Lab) name(at storage.Location) string { return strings.TrimPrefix(at.Key, l.Root.Key+"/") }
+
 // Names lists what lies in the lab's folder, by the names below it, sorted.
 func (l *Lab) Names(t testing.TB) []string {
 	t.Helper()
 	names := []string{}
 	for o, err := range l.List(t.Context(), l.Root) {
 		require.NoError(t, err)
-		names = append(names, strings.TrimPrefix(o.Location.Key, l.Root.Key+"/"))
+		names = append(names, l.name(o.Location))
 	}
 	slices.Sort(names)
 	return names
-}
-
-func writtenIsRead(t *testing.T, store Store) {
-	l := Open(t, store, store.Endpoint, nil)
-	require.Empty(t, l.Names(t))
-	at := l.Put(t, "data/a.parquet", "abc")
-	require.Equal(t, "abc", l.Content(t, at))
-	require.Equal(t, []string{"data/a.parquet"}, l.Names(t))
-	require.NoError(t, l.Write(t.Context(), at, []byte("other")))
-	require.Equal(t, "other", l.Content(t, at))
 }

@@ -23,17 +23,20 @@ type Store struct {
 	// Throttled are the answers by which the store asks to slow down; none for a
 	// store without an endpoint.
 	Throttled []Answer
-	// Fate says what becomes of an odd key; nil: the store holds every one.
-	Fate func(key string) Fate
+	// Fate says what becomes of a key that ends with an odd name, which may hold
+	// slashes and be of any length; nil: the store holds every one.
+	Fate func(name string) Fate
 	// Put makes an object as another program would; nil: by [storage.Session.Write].
 	Put func(key string, data []byte) error
 	// Objects are so many that a listing of them takes more than two answers.
 	// Default: 2,100.
 	Objects int
-	// Batch is how many keys one request deletes, 1 without batches.
-	Batch int
-	// Unconditional says that the server does not look at the conditions of a move.
-	Unconditional bool
+	// Batch is how many keys one request deletes, 1 without batches; Odd how many
+	// requests more it may take to find that out.
+	Batch, Odd int
+	// NoBucket is the address of a bucket that does not exist, "" for a store that
+	// has none or cannot tell.
+	NoBucket string
 }
 
 // Fate is what becomes of a key.

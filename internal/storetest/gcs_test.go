@@ -1,0 +1,60 @@
+package storetest_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"deckhand/internal/storage"
+	"deckhand/internal/storetest"
+)
+
+// slowDownGCS is how Google Cloud Storage asks to.
+var slowDownGCS = []storetest.Answer{
+	{Status: 429, Body: `{"error":{"code":429,"message":"slow down","errors":[{"reason":"rateLimitExceeded"}]}}`},
+	{Status: 403, Body: `{"error":{"code":403,"message":"slow down","errors":[{"reason":"userRateLimitExceeded"}]}}`},
+	{Status: 503},
+}
+
+// fateInGCS is what Google's documentation says.
+func fateInGCS(name string) storetest.Fate {
+	if strings.ContainsAny(name, "\r\n") {
+		return storetest.Refused
+	}
+	return storetest.Held
+}
+
+// fake-gcs-server does not look at the conditions of rewrites and deletes, has no
+// deletes of the XML API, and takes any token.
+func TestFakeGCSServer(t *testing.T) {
+	t.Parallel()
+	endpoint := storetest.Start(t, storetest.Process{
+		Name: "fake-gcs-server",
+		Args: func(port int, folder string) []string {
+			return []string{
+				"-scheme", "http", "-host", "127.0.0.1", "-port", strconv.Itoa(port), "-backend", "memory",
+				"-filesystem-root", filepath.Join(folder, "store"), "-log-level", "warn",
+			}
+		},
+		Ready: "/_internal/healthcheck",
+	})
+	response, err := http.Post(endpoint+"/storage/v1/b?project=test", "application/json", strings.NewReader(`{"name":"warehouse"}`))
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	storetest.Run(t, storetest.Store{
+		Root:     "gs://warehouse/",
+		Endpoint: endpoint,
+		Config: func(endpoint string) storage.Config {
+			return storage.Config{GCS: storage.GCSConfig{Endpoint: endpoint, Anonymous: true}}
+		},
+		Throttled: slowDownGCS,
+		Fate:      fateInGCS,
+		Batch:     100, Odd: 20,
+		NoBucket: "gs://no-such-bucket/",
+	})
+}
