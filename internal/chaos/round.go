@@ -215,15 +215,18 @@ func (r *round) storm(parent context.Context) error {
 	all.Go(func() error { r.results.follow(reading); return nil })
 	size := warehouse.RandomSize
 	kinds, interval, weather := storms.All, 1200*time.Millisecond, storms.Rough
+	most := uint64(14)
 	if r.without != "" {
+		// Long runs, and slots that are free for what is delivered once more.
+		most = 4
 		kinds, interval, weather = []storms.Kind{storms.StallWorker}, 300*time.Millisecond, storms.Weather{}
-		size = func(*rand.Rand) warehouse.Size { return warehouse.Size{Files: 2_000, Manifests: 160, Slow: 700} }
+		size = func(*rand.Rand) warehouse.Size { return warehouse.Size{Files: 4_000, Manifests: 400, Slow: 700} }
 		all.Go(func() error { r.stopWhenNoticed(ctx, stop); return nil })
 	}
 	if r.nodes > 1 {
 		kinds = append([]storms.Kind{storms.KillNATS, storms.KillNATS}, kinds...)
 	}
-	t := &traffic{js: r.js, warehouse: r.warehouse, record: r.record, work: &r.work, random: r.random(3), size: size}
+	t := &traffic{js: r.js, warehouse: r.warehouse, record: r.record, work: &r.work, random: r.random(3), size: size, most: most}
 	all.Go(func() error { defer stop(); return t.drop(ctx) })
 	if r.without == "" {
 		all.Go(func() error { return t.maintain(ctx, 700*time.Millisecond, r.random(4)) })

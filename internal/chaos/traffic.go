@@ -15,9 +15,6 @@ import (
 	"deckhand/jobs"
 )
 
-// mostQueued purges wait or run before the next table is dropped.
-const mostQueued = 14
-
 // traffic is what is asked of the queue.
 type traffic struct {
 	js        jetstream.JetStream
@@ -27,6 +24,8 @@ type traffic struct {
 	random    *rand.Rand
 	// size picks the next dropped table's.
 	size func(*rand.Rand) warehouse.Size
+	// most jobs wait or run before the next table is dropped.
+	most uint64
 }
 
 // drop makes tables and publishes their purges until ctx ends. An accepted job is one
@@ -56,7 +55,7 @@ func (t *traffic) drop(ctx context.Context) error {
 // room waits until few enough jobs are queued; it is false when ctx has ended.
 func (t *traffic) room(ctx context.Context) bool {
 	for {
-		if queued, err := t.queued(ctx); err == nil && queued < mostQueued {
+		if queued, err := t.queued(ctx); err == nil && queued < t.most {
 			return true
 		}
 		select {
