@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/xml"
 	"net/http"
+
+	"github.com/johannesboyne/gofakes3"
 )
 
 type deleteRequest struct {
 	Quiet   bool `xml:"Quiet"`
 	Objects []struct {
-		Key string `xml:"Key"`
+		Key       string `xml:"Key"`
+		VersionID string `xml:"VersionId"`
 	} `xml:"Object"`
 }
 
@@ -23,20 +26,24 @@ func (s *Server) deleteObjects(w http.ResponseWriter, r *http.Request, fault *Fa
 			"The XML you provided was not well-formed or did not validate against our published schema")
 		return
 	}
-	type refusal struct{ key, code string }
+	type refusal struct {
+		gofakes3.ObjectID
+		code string
+	}
 	var refused []refusal
-	deleted := make([]string, 0, len(request.Objects))
-	for _, o := range request.Objects {
+	deleted := make([]gofakes3.ObjectID, 0, len(request.Objects))
+	for _, named := range request.Objects {
+		o := gofakes3.ObjectID{Key: named.Key, VersionID: named.VersionID}
 		if fault != nil && fault.Key != nil {
 			if code := fault.Key(o.Key); code != "" {
-				refused = append(refused, refusal{o.Key, code})
+				refused = append(refused, refusal{o, code})
 				continue
 			}
 		}
-		deleted = append(deleted, o.Key)
+		deleted = append(deleted, o)
 	}
 	if !s.opts.DeleteAlwaysOK {
-		if _, err := s.store.Load().backend.DeleteMulti(bucket, deleted...); err != nil {
+		if _, err := s.store.Load().backend.DeleteMultiVersions(bucket, deleted...); err != nil {
 			writeError(w, r, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
 			return
 		}
@@ -44,20 +51,29 @@ func (s *Server) deleteObjects(w http.ResponseWriter, r *http.Request, fault *Fa
 	var b bytes.Buffer
 	b.WriteString(xml.Header + `<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
 	if !request.Quiet || s.opts.IgnoreQuiet {
-		for _, key := range deleted {
-			b.WriteString("<Deleted><Key>")
-			escape(&b, key)
-			b.WriteString("</Key></Deleted>")
+		for _, o := range deleted {
+			b.WriteString("<Deleted>")
+			writeObject(&b, o)
+			b.WriteString("</Deleted>")
 		}
 	}
 	for _, e := range refused {
-		b.WriteString("<Error><Key>")
-		escape(&b, e.key)
-		b.WriteString("</Key><Code>")
+		b.WriteString("<Error>")
+		writeObject(&b, e.ObjectID)
+		b.WriteString("<Code>")
 		escape(&b, e.code)
 		b.WriteString("</Code><Message>a fault of the test</Message></Error>")
 	}
 	b.WriteString("</DeleteResult>")
 	w.Header().Set("Content-Type", "application/xml")
 	_, _ = w.Write(b.Bytes())
+}
+
+func writeObject(b *bytes.Buffer, o gofakes3.ObjectID) {
+	b.WriteString("<Key>")
+	escape(b, o.Key)
+	b.WriteString("</Key>")
+	if o.VersionID != "" {
+		b.WriteString("<VersionId>" + o.VersionID + "</VersionId>")
+	}
 }

@@ -6,13 +6,13 @@
 // the same store, because there gofakes3 differs from S3 in what a deleter
 // depends on: at most 1,000 keys a request, EncodingType=url, common prefixes
 // that do not repeat from page to page, and truncation that looks at the prefix.
-// Copies, in one request and in parts, and the conditions of copies and deletes are
-// answered here too.
+// Copies, in one request and in parts, the conditions of copies and deletes, and
+// listings of versions are answered here too.
 //
 // Around both sit latency, counters by operation, a check of the access key,
 // and faults: wrong answers, broken and hanging connections, single keys of a
 // DeleteObjects refused.
 //
 // What it does not do: signatures are not verified (only the access key's
-// name), there are no policies, no versions, no storage classes.
+// name), there are no policies, no locks, no storage classes.
 package s3test

@@ -57,6 +57,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, fault *Fault) {
 		s.complete(w, r)
 	case "DeleteObject":
 		s.deleteObject(w, r)
+	case "ListObjectVersions":
+		s.listVersions(w, r)
 	default:
 		s.store.Load().handler.ServeHTTP(w, r)
 	}
@@ -99,6 +101,10 @@ func operation(r *http.Request) string {
 		}
 	case query.Has("delete") && r.Method == http.MethodPost:
 		return "DeleteObjects"
+	case query.Has("versioning") && r.Method == http.MethodGet:
+		return "GetBucketVersioning"
+	case query.Has("versions") && r.Method == http.MethodGet:
+		return "ListObjectVersions"
 	case query.Get("list-type") == "2" && r.Method == http.MethodGet:
 		return "ListObjectsV2"
 	case r.Method == http.MethodGet && len(query) == 0:

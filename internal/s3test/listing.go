@@ -52,7 +52,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	encode := func(key string) string { return key }
 	encoding := query.Get("encoding-type")
 	if encoding == "url" {
-		encode = func(key string) string { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") }
+		encode = encodeKey
 	}
 	var b bytes.Buffer
 	field := func(name, value string) {
@@ -94,6 +94,9 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	_, _ = w.Write(b.Bytes())
 }
+
+// encodeKey is what encoding-type=url makes of a key.
+func encodeKey(key string) string { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") }
 
 // page is one answer to a listing; next is empty on the last one.
 type page struct {

@@ -11,6 +11,10 @@ import (
 // deleteAll deletes the items of one bucket and writes each one's error into
 // it. What the store refuses for a passing reason is sent again, alone.
 func (s *Session) deleteAll(ctx context.Context, t target, items []Deletion) {
+	if v, ok := t.backend.(versioned); ok && s.versions && s.keeps(ctx, t, v) {
+		s.deleteVersions(ctx, t, v, items)
+		return
+	}
 	var batch, single []int
 	for i, item := range items {
 		if t.deletable(item.Location.Key) {

@@ -19,6 +19,9 @@ type Usage struct {
 	Throttled int64
 	// BytesRead counts the bytes of objects that were read.
 	BytesRead int64
+	// Versions and VersionBytes count the versions that were deleted by their ids,
+	// Markers the markers that hid them.
+	Versions, VersionBytes, Markers int64
 }
 
 // meter counts for one session and tells whoever wants to know.
@@ -27,7 +30,8 @@ type meter struct {
 	onRequest  func(op, code string)
 	onThrottle func(bucket string)
 
-	retries, throttled, bytesRead atomic.Int64
+	retries, throttled, bytesRead   atomic.Int64
+	versions, versionBytes, markers atomic.Int64
 
 	mu       sync.Mutex
 	requests map[string]int64
@@ -68,12 +72,22 @@ func (m *meter) throttle(bucket string) {
 	}
 }
 
+func (m *meter) version(v objectVersion) {
+	if v.marker {
+		m.markers.Add(1)
+		return
+	}
+	m.versions.Add(1)
+	m.versionBytes.Add(v.size)
+}
+
 func (m *meter) usage() Usage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	u := Usage{
 		Requests: maps.Clone(m.requests),
 		Retries:  m.retries.Load(), Throttled: m.throttled.Load(), BytesRead: m.bytesRead.Load(),
+		Versions: m.versions.Load(), VersionBytes: m.versionBytes.Load(), Markers: m.markers.Load(),
 	}
 	if u.Requests == nil {
 		u.Requests = map[string]int64{}

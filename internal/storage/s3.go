@@ -45,6 +45,7 @@ type s3Bucket struct {
 	// unordered is set once the store has shown that it lists in another order than
 	// that of the keys.
 	unordered     atomic.Bool
+	versions      versionState
 	unconditional unconditional
 }
 
@@ -156,6 +157,11 @@ func (b *s3Bucket) deleteBatch(ctx context.Context, keys []string) ([]error, err
 	for i := range keys {
 		objects[i].Key = &keys[i]
 	}
+	return b.deleteObjects(ctx, objects)
+}
+
+// deleteObjects gives one error per object, or one for the request as a whole.
+func (b *s3Bucket) deleteObjects(ctx context.Context, objects []types.ObjectIdentifier) ([]error, error) {
 	out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
 		Bucket: &b.name, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)},
 	})
@@ -165,7 +171,7 @@ func (b *s3Bucket) deleteBatch(ctx context.Context, keys []string) ([]error, err
 		case refusedByStore:
 			b.noBatch.Store(true)
 		case refusedPerhapsByStore:
-			if !slices.ContainsFunc(keys, isOdd) {
+			if !slices.ContainsFunc(objects, func(o types.ObjectIdentifier) bool { return isOdd(*o.Key) }) {
 				b.noBatch.Store(true)
 			}
 		case refusedBatch:
@@ -174,17 +180,20 @@ func (b *s3Bucket) deleteBatch(ctx context.Context, keys []string) ([]error, err
 		}
 		return nil, fmt.Errorf("%w: %w", errBatchRefused, err)
 	}
-	results := make([]error, len(keys))
+	results := make([]error, len(objects))
 	if len(out.Errors) == 0 {
 		return results, nil
 	}
-	places := make(map[string][]int, len(keys))
-	for i, key := range keys {
-		places[key] = append(places[key], i)
+	places := make(map[string][]int, len(objects))
+	for i, o := range objects {
+		places[*o.Key] = append(places[*o.Key], i)
 	}
 	for _, e := range out.Errors {
-		at, ok := places[aws.ToString(e.Key)]
-		if !ok {
+		at := places[aws.ToString(e.Key)]
+		if id := aws.ToString(e.VersionId); id != "" && slices.ContainsFunc(at, func(i int) bool { return aws.ToString(objects[i].VersionId) == id }) {
+			at = slices.DeleteFunc(slices.Clone(at), func(i int) bool { return aws.ToString(objects[i].VersionId) != id })
+		}
+		if len(at) == 0 {
 			// Some key failed, and nobody can say which.
 			return nil, &Error{
 				Code: aws.ToString(e.Code), Reason: ErrRejected,

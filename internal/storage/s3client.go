@@ -112,10 +112,13 @@ func requestCode(err error) string {
 
 // answers names the root element of the answers in which nothing said means
 // something: an empty DeleteResult is "all deleted", an empty ListBucketResult
-// is "nothing there", an empty answer to a copy is "copied".
+// is "nothing there", an empty VersioningConfiguration is "no versions", an empty
+// answer to a copy is "copied".
 var answers = map[string]string{
 	"DeleteObjects":           "DeleteResult",
 	"ListObjectsV2":           "ListBucketResult",
+	"ListObjectVersions":      "ListVersionsResult",
+	"GetBucketVersioning":     "VersioningConfiguration",
 	"CopyObject":              "CopyObjectResult",
 	"CreateMultipartUpload":   "InitiateMultipartUploadResult",
 	"UploadPartCopy":          "CopyPartResult",

@@ -132,7 +132,8 @@ func s3Error(ctx context.Context, err error) error {
 			e.Err = errors.New(message)
 		}
 		e.Hint = s3Hints[e.Code]
-		if errors.Is(e, ErrDenied) && e.Status == http.StatusForbidden && operation != nil && operation.Operation() == "GetObject" {
+		e.lockedBy(api.ErrorMessage())
+		if e.Reason == ErrDenied && e.Status == http.StatusForbidden && operation != nil && operation.Operation() == "GetObject" {
 			e.Hint = hintMayBeMissing
 		}
 		switch {
@@ -175,6 +176,7 @@ func keyError(code, message string) error {
 		return nil
 	}
 	e := &Error{Code: code, Reason: reason, Hint: s3Hints[code]}
+	e.lockedBy(message)
 	if message != "" {
 		e.Err = errors.New(message)
 	}

@@ -82,7 +82,7 @@ func (g grant) policy() string {
 		allow([]string{"s3:ListBucketVersions"}, bucketsOf(erase, bucket), below(erase))
 	}
 	// It has no condition key for a prefix.
-	allow([]string{"s3:GetBucketVersioning"}, bucketsOf(erase, bucket), nil)
+	allow([]string{"s3:GetBucketVersioning"}, bucketsOf(slices.Concat(read, erase), bucket), nil)
 	if g.aws {
 		// The role's own rights decide which keys; without this, objects under a key
 		// of KMS could not be read at all.

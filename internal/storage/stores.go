@@ -99,6 +99,11 @@ type SessionConfig struct {
 	// Writes says that the session writes or moves too, and does not only delete.
 	// It concerns only what the keys of a role may do; see [S3Role].
 	Writes bool
+	// Versions deletes all versions of an object, and the markers that hide them, by
+	// their ids: also of one that was deleted before. It concerns S3 buckets that keep
+	// versions; a listing of them is asked for by each batch. A locked version stays,
+	// and its object gets [ErrLocked]. Default: a delete leaves versions.
+	Versions bool
 	// OnSuccess is called after every successful request and while a long
 	// object is being read. It must be safe for many goroutines. May be nil.
 	OnSuccess func()
@@ -126,7 +131,7 @@ type Session struct {
 // Session makes a view that cannot write or delete outside cfg.Guard.
 func (s *Stores) Session(cfg SessionConfig) *Session {
 	session := &Session{
-		stores: s, guard: cfg.Guard, readGuard: cfg.ReadGuard, folderRoots: cfg.FolderRoots, log: cfg.Logger, writes: cfg.Writes,
+		stores: s, guard: cfg.Guard, readGuard: cfg.ReadGuard, folderRoots: cfg.FolderRoots, log: cfg.Logger, writes: cfg.Writes, versions: cfg.Versions,
 		meter: &meter{onSuccess: cfg.OnSuccess, onRequest: s.cfg.OnRequest, onThrottle: s.cfg.OnThrottle},
 	}
 	if session.readGuard == nil {

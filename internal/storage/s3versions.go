@@ -1,0 +1,229 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+const (
+	// versioningFor is how long a bucket is taken to be set as it said last.
+	versioningFor = 5 * time.Minute
+	// versionsHeld is how many versions of one batch of keys are held.
+	versionsHeld = 100_000
+)
+
+// versionState is what a bucket has said of its versions.
+type versionState struct {
+	mu    sync.Mutex
+	found Versioning
+	err   error
+	until time.Time
+}
+
+// versioning implements [versioned]. What the store has answered is kept for a
+// while, a failure that passes is not.
+func (b *s3Bucket) versioning(ctx context.Context, try tryFunc) (Versioning, error) {
+	b.versions.mu.Lock()
+	defer b.versions.mu.Unlock()
+	if time.Now().Before(b.versions.until) {
+		return b.versions.found, b.versions.err
+	}
+	var out *s3.GetBucketVersioningOutput
+	err := try(ctx, func(ctx context.Context) error {
+		var err error
+		out, err = b.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &b.name})
+		return s3Error(ctx, err)
+	})
+	found := VersioningUnknown
+	switch e, _ := errors.AsType[*Error](err); {
+	case err == nil && out.Status == types.BucketVersioningStatusEnabled:
+		found = VersioningOn
+	case err == nil && out.Status == types.BucketVersioningStatusSuspended:
+		found = VersioningSuspended
+	case err == nil:
+		found = VersioningOff
+	case e != nil && (e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed):
+		found, err = VersioningOff, nil // a store that does not know versions
+	case ctx.Err() != nil || errors.Is(err, ErrUnavailable):
+		return VersioningUnknown, err
+	case errors.Is(err, ErrDenied):
+		e := *e
+		e.Hint = "grant s3:GetBucketVersioning"
+		err = &e
+	}
+	b.versions.found, b.versions.err, b.versions.until = found, err, time.Now().Add(versioningFor)
+	return found, err
+}
+
+// listVersions implements [versioned]. A listing by prefix gives longer keys too;
+// only those that are named count, byte by byte. Where many others lie between two
+// of them, the listing goes on behind these with a request of its own.
+func (b *s3Bucket) listVersions(ctx context.Context, try tryFunc, keys []string) (found []objectVersion, complete bool, err error) {
+	list := versionList{bucket: b, keys: keys, prefix: sharedPrefix(keys), tokens: newPageTokens()}
+	list.from(keys[0])
+	for {
+		var out *s3.ListObjectVersionsOutput
+		err := try(ctx, func(ctx context.Context) error {
+			var err error
+			out, err = b.client.ListObjectVersions(ctx, list.request())
+			return s3Error(ctx, err)
+		})
+		if err != nil {
+			if e, ok := errors.AsType[*Error](err); ok && errors.Is(e, ErrDenied) {
+				denied := *e
+				denied.Hint = "deleting versions takes s3:ListBucketVersions and s3:DeleteObjectVersion"
+				err = &denied
+			}
+			return nil, false, err
+		}
+		more, err := list.take(out)
+		switch {
+		case err != nil:
+			return nil, false, err
+		case !more:
+			return list.found, true, nil
+		case len(list.found) > versionsHeld:
+			return list.found, false, nil
+		}
+	}
+}
+
+// sharedPrefix is what all keys begin with, which are in order. It ends with a whole
+// character.
+func sharedPrefix(keys []string) string {
+	first := keys[0]
+	n := common(first, keys[len(keys)-1])
+	for n < len(first) && n > 0 && !utf8.RuneStart(first[n]) {
+		n--
+	}
+	return first[:n]
+}
+
+// versionList reads the versions of some keys page by page.
+type versionList struct {
+	bucket *s3Bucket
+	keys   []string // in order
+	prefix string
+	found  []objectVersion
+	// key and id are what the next page lies behind; "" for none.
+	key, id string
+	tokens  pageTokens
+}
+
+func (l *versionList) request() *s3.ListObjectVersionsInput {
+	in := &s3.ListObjectVersionsInput{Bucket: &l.bucket.name, Prefix: &l.prefix, EncodingType: types.EncodingTypeUrl}
+	if l.key != "" {
+		in.KeyMarker = &l.key
+	}
+	if l.id != "" {
+		in.VersionIdMarker = &l.id
+	}
+	return in
+}
+
+// from lets the next page begin just before the key: behind what the key is without
+// its last character. Stores take no marker that is not below the prefix.
+func (l *versionList) from(key string) {
+	_, last := utf8.DecodeLastRuneInString(key)
+	l.key, l.id = key[:len(key)-last], ""
+	if !strings.HasPrefix(l.key, l.prefix) {
+		l.key = ""
+	}
+}
+
+// take reads a page and says whether another one is needed.
+func (l *versionList) take(out *s3.ListObjectVersionsOutput) (more bool, err error) {
+	if out.Prefix != nil && *out.Prefix != l.prefix {
+		if decoded, err := url.QueryUnescape(*out.Prefix); err != nil || decoded != l.prefix {
+			return false, rejected("the store lists another prefix than was asked for")
+		}
+	}
+	last := ""
+	add := func(key, id *string, size int64, marker bool) error {
+		raw, err := listedKey(aws.ToString(key), out.EncodingType, l.prefix)
+		if err != nil {
+			return err
+		}
+		if raw < l.key {
+			return rejected("the store does not list versions in the order of their keys")
+		}
+		last = max(last, raw)
+		if _, wanted := slices.BinarySearch(l.keys, raw); wanted {
+			if aws.ToString(id) == "" {
+				return rejected("the store lists a version without an id")
+			}
+			l.found = append(l.found, objectVersion{key: raw, id: *id, size: size, marker: marker})
+		}
+		return nil
+	}
+	for _, v := range out.Versions {
+		if err := add(v.Key, v.VersionId, aws.ToInt64(v.Size), false); err != nil {
+			return false, err
+		}
+	}
+	for _, m := range out.DeleteMarkers {
+		if err := add(m.Key, m.VersionId, 0, true); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case out.IsTruncated == nil:
+		return false, rejected("the store does not say whether there is more to list")
+	case !*out.IsTruncated:
+		return false, nil
+	}
+	next, err := listedKey(aws.ToString(out.NextKeyMarker), out.EncodingType, l.prefix)
+	if err != nil || next == "" {
+		return false, rejected("the store says that there is more to list, but not where to go on")
+	}
+	if last > next {
+		return false, rejected("the store does not list versions in the order of their keys")
+	}
+	return l.goOn(next, aws.ToString(out.NextVersionIdMarker))
+}
+
+// goOn makes the next page the one behind a version, or further on where the keys
+// that are named lie further on.
+func (l *versionList) goOn(key, id string) (more bool, err error) {
+	at, _ := slices.BinarySearch(l.keys, key)
+	if at == len(l.keys) {
+		return false, nil
+	}
+	if err := l.tokens.take(key + "\x00" + id); err != nil {
+		return false, err
+	}
+	if l.from(l.keys[at]); l.key <= key {
+		l.key, l.id = key, id
+	}
+	return true, nil
+}
+
+// deleteVersions implements [versioned].
+func (b *s3Bucket) deleteVersions(ctx context.Context, list []objectVersion) ([]error, error) {
+	objects := make([]types.ObjectIdentifier, len(list))
+	for i := range list {
+		objects[i] = types.ObjectIdentifier{Key: &list[i].key, VersionId: &list[i].id}
+	}
+	return b.deleteObjects(ctx, objects)
+}
+
+// deleteVersion implements [versioned].
+func (b *s3Bucket) deleteVersion(ctx context.Context, v objectVersion) error {
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &v.key, VersionId: &v.id})
+	err = s3Error(ctx, err)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
