@@ -29,6 +29,8 @@ type Catalog struct {
 	REST *REST `yaml:"rest,omitempty"`
 	// S3 is how s3:// locations are reached.
 	S3 S3 `yaml:"s3"`
+	// GCS is how gs:// locations are reached.
+	GCS GCS `yaml:"gcs,omitempty"`
 	// Purge is how far a purge may reach, and whom it asks before.
 	Purge Purge `yaml:"purge"`
 	// Orphans is whom a removal of orphans asks.
@@ -87,7 +89,7 @@ type Orphans struct {
 func (c *Catalog) StorageConfig() storage.Config {
 	return storage.Config{
 		Name: c.Name, Locations: c.Locations,
-		S3: c.S3.config(),
+		S3: c.S3.config(), GCS: c.GCS.config(),
 	}.WithDefaults()
 }
 
@@ -165,7 +167,7 @@ func (c *Catalog) Purges() bool { return len(c.Locations) > 0 }
 func (c *Catalog) validateStorage() error {
 	stores := c.StorageConfig()
 	if !c.Purges() && c.REST != nil {
-		return prefix("s3", stores.S3.Validate())
+		return errors.Join(prefix("s3", stores.S3.Validate()), prefix("gcs", stores.GCS.Validate()))
 	}
 	return stores.Validate()
 }

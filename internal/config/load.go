@@ -135,6 +135,7 @@ func (c *Config) pathsRelativeTo(folder string) {
 	for _, catalog := range c.Catalogs {
 		if catalog != nil {
 			paths = append(paths, &catalog.S3.SecretAccessKeyFile, &catalog.S3.SessionTokenFile)
+			paths = append(paths, catalog.GCS.files()...)
 			if catalog.REST != nil {
 				paths = append(paths, &catalog.REST.CredentialFile)
 			}
@@ -152,7 +153,8 @@ func (c *Config) readSecrets() error {
 	for key, catalog := range c.Catalogs {
 		errs = append(errs, prefix("catalogs."+key+".s3", errors.Join(
 			secret.Fill("secret_access_key", &catalog.S3.SecretAccessKey, catalog.S3.SecretAccessKeyFile),
-			secret.Fill("session_token", &catalog.S3.SessionToken, catalog.S3.SessionTokenFile))))
+			secret.Fill("session_token", &catalog.S3.SessionToken, catalog.S3.SessionTokenFile))),
+			prefix("catalogs."+key+".gcs", catalog.GCS.readSecrets()))
 		if catalog.REST != nil {
 			errs = append(errs, prefix("catalogs."+key+".rest", catalog.REST.readSecret()))
 		}

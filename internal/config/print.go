@@ -24,6 +24,7 @@ func (c *Config) Print(w io.Writer) error {
 		copied := *catalog
 		hide(&copied.S3.SecretAccessKey, copied.S3.SecretAccessKeyFile)
 		hide(&copied.S3.SessionToken, copied.S3.SessionTokenFile)
+		copied.GCS.hideSecrets()
 		shown.Catalogs[key] = &copied
 	}
 	encoder := yaml.NewEncoder(w)
