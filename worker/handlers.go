@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 
 	"deckhand/internal/config"
 	"deckhand/internal/maintenance"
 	"deckhand/internal/ownership"
 	"deckhand/internal/polaris"
+	"deckhand/internal/queue"
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/telemetry"
@@ -129,7 +131,19 @@ type handlerConfig struct {
 	log    *slog.Logger
 	// list is told of every path; nil: nobody is.
 	list func(receipt.PathRecord)
+	// fleet shares large purges out; nil: each is one job.
+	fleet purge.Fleet
+	// sharing is how.
+	sharing config.Sharing
+	// slots of the worker.
+	slots config.Slots
 }
+
+// lateFleet is the queue's part in large purges. Handlers are made, and found to be
+// possible, before there is a connection to the queue.
+type lateFleet struct{ purge.Fleet }
+
+var _ purge.Fleet = (*queue.Shards)(nil)
 
 // handlers makes the handlers of the kinds that some catalog allows.
 func (b *toolbox) handlers(cfg handlerConfig) (map[jobs.Kind]jobs.Handler, error) {
@@ -148,7 +162,14 @@ func (b *toolbox) handlers(cfg handlerConfig) (map[jobs.Kind]jobs.Handler, error
 }
 
 func (b *toolbox) purgeHandlers(cfg handlerConfig, all map[jobs.Kind]jobs.Handler) error {
-	settings := purge.Config{Catalogs: b.purged, Worker: cfg.worker, DryRun: cfg.dryRun, Logger: cfg.log, List: cfg.list}
+	settings := purge.Config{
+		Catalogs: b.purged, Worker: cfg.worker, DryRun: cfg.dryRun, Logger: cfg.log, List: cfg.list,
+		Fleet: cfg.fleet, ShardAbove: cfg.sharing.ShardAbove, ShardFiles: cfg.sharing.ShardFiles,
+	}
+	if cfg.slots[jobs.PurgeShard] == 0 || cfg.slots[jobs.PurgeFinish] == 0 {
+		// What it would plan might wait for ever. Plans of others go on.
+		settings.ShardAbove = math.MaxInt64
+	}
 	tables, err := purge.New(settings)
 	if err != nil {
 		return fmt.Errorf("prepare purges: %w", err)
@@ -162,6 +183,18 @@ func (b *toolbox) purgeHandlers(cfg handlerConfig, all map[jobs.Kind]jobs.Handle
 		return fmt.Errorf("prepare purges of files: %w", err)
 	}
 	all[jobs.Purge], all[jobs.PurgeView], all[jobs.PurgeFiles] = tables, views, files
+	if cfg.fleet == nil {
+		return nil
+	}
+	shards, err := purge.NewShards(settings)
+	if err != nil {
+		return fmt.Errorf("prepare shards of purges: %w", err)
+	}
+	finish, err := purge.NewFinish(settings)
+	if err != nil {
+		return fmt.Errorf("prepare ends of purges: %w", err)
+	}
+	all[jobs.PurgeShard], all[jobs.PurgeFinish] = shards, finish
 	return nil
 }
 
@@ -170,6 +203,9 @@ func (b *toolbox) noHandler(kind jobs.Kind) error {
 	if kind.PurgesDropped() {
 		if b.unverified != nil {
 			return b.unverified
+		}
+		if len(b.purged) > 0 {
+			return fmt.Errorf("a %s is a part of a purge that the queue shares out; run the purge itself", kind)
 		}
 		return fmt.Errorf("no catalog has locations, so nothing may be deleted by a %s; name them under catalogs.….locations", kind)
 	}

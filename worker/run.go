@@ -61,8 +61,10 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 		return command.Exit(command.BadInput, err)
 	}
 	defer func() { err = errors.Join(err, box.close()) }()
+	fleet := &lateFleet{}
 	handlers, err := box.handlers(handlerConfig{
 		worker: name, dryRun: s.Config.Worker.DryRun, log: log, list: countFiles(metrics),
+		fleet: fleet, sharing: s.Config.Worker.Purge, slots: s.Config.Worker.Slots,
 	})
 	if err != nil {
 		return command.Exit(command.BadInput, err)
@@ -98,6 +100,7 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 	if err != nil {
 		return stopped(ctx, err)
 	}
+	fleet.Fleet = q.Shards()
 	worker, err := queue.NewWorker(q, queue.WorkerConfig{
 		Name: name, Slots: slots, Handlers: handlers, Logger: s.Log, Observer: metrics,
 	})

@@ -36,7 +36,7 @@ type Worker struct {
 	Name string `yaml:"name,omitempty"`
 	// Slots is how many jobs of a kind run at once; a kind that is not named, or
 	// has 0, is left to other workers. Default
-	// purge=4,purge-view=2,purge-files=2,expire=2,orphans=1,manifests=1.
+	// purge=4,purge-shard=4,purge-finish=2,purge-view=2,purge-files=2,expire=2,orphans=1,manifests=1.
 	Slots Slots `yaml:"slots"`
 	// Drain is how long running jobs may go on after SIGTERM before they are
 	// stopped; they resume elsewhere. Default 25s.
@@ -55,8 +55,32 @@ type Worker struct {
 	PProf bool `yaml:"pprof"`
 	// DryRun does everything but delete, for every job. Default false.
 	DryRun bool `yaml:"dry_run"`
+	// Purge is how purges of large tables are shared out.
+	Purge Sharing `yaml:"purge"`
 	// Embedded is the NATS server inside the worker.
 	Embedded Embedded `yaml:"embedded"`
+}
+
+// Sharing is how purges of large tables are shared out among the workers. A worker
+// without slots for purge-shard or purge-finish shares none out.
+type Sharing struct {
+	// ShardAbove is the number of files above which a purge is shared out, as far as
+	// the table's manifest lists tell it. Default 200000.
+	ShardAbove int64 `yaml:"shard_above"`
+	// ShardFiles is how many files a shard has at most, unless one manifest names
+	// more. A purge under way keeps what it began with. Default 100000.
+	ShardFiles int64 `yaml:"shard_files"`
+}
+
+func (s Sharing) validate() error {
+	var errs []error
+	if s.ShardAbove < 1 {
+		errs = append(errs, fmt.Errorf("purge.shard_above: %d is not a number of files; write 1 or more", s.ShardAbove))
+	}
+	if s.ShardFiles < 1 {
+		errs = append(errs, fmt.Errorf("purge.shard_files: %d is not a number of files; write 1 or more", s.ShardFiles))
+	}
+	return errors.Join(errs...)
 }
 
 // Embedded is the NATS server inside a worker, for one machine.
@@ -88,7 +112,11 @@ const HTTPOff = "off"
 func Default() *Config {
 	return &Config{
 		Worker: Worker{
-			Slots: Slots{jobs.Purge: 4, jobs.PurgeView: 2, jobs.PurgeFiles: 2, jobs.Expire: 2, jobs.Orphans: 1, jobs.Manifests: 1},
+			Slots: Slots{
+				jobs.Purge: 4, jobs.PurgeShard: 4, jobs.PurgeFinish: 2, jobs.PurgeView: 2, jobs.PurgeFiles: 2,
+				jobs.Expire: 2, jobs.Orphans: 1, jobs.Manifests: 1,
+			},
+			Purge: Sharing{ShardAbove: 200_000, ShardFiles: 100_000},
 			Drain: 25 * time.Second, StallTimeout: 15 * time.Minute,
 			Embedded: Embedded{StoreDir: "deckhand-nats", SyncAlways: true},
 		},
@@ -126,6 +154,7 @@ func (w Worker) validate() error {
 	if w.AckWait != 0 && w.AckWait < time.Second {
 		errs = append(errs, fmt.Errorf("ack_wait: %s is too short; write at least 1s, or 0 for what the streams have", w.AckWait))
 	}
+	errs = append(errs, w.Purge.validate())
 	host, err := checkHTTP(cmp.Or(w.HTTP, DefaultHTTP))
 	if err != nil {
 		errs = append(errs, err)
