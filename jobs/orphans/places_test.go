@@ -18,12 +18,12 @@ func roots(places []place) (texts []string) {
 
 func TestOnlyWhatLiesInTheTablesOwnLocationsIsLookedThrough(t *testing.T) {
 	t.Parallel()
-	own, others, err := ownLocations([]string{"s3://w/db/t/", "s3a://w/db/t/data", "s3://other/t", "gs://x/y", "s3://w/db/t", "s3://w/db"})
+	own, others, err := ownLocations([]string{"s3://w/db/t/", "s3a://w/db/t/data", "s3://other/t", "oss://x/y", "s3://w/db/t", "s3://w/db"})
 	require.NoError(t, err)
 	require.Equal(t, "[s3://other/t s3://w/db]", fmt.Sprint(outsideOf(own[0], own)))
 	own = own[:len(own)-1]
 	require.NoError(t, err)
-	require.Equal(t, []string{"gs://x/y"}, others)
+	require.Equal(t, []string{"oss://x/y"}, others)
 	all, skipped, err := chosen(nil, own)
 	require.NoError(t, err)
 	require.Empty(t, skipped)
