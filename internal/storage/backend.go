@@ -54,6 +54,8 @@ type target struct {
 	limiter *limiter
 	scheme  string
 	bucket  string
+	kind    requestKind
+	deletes int // keys that a request deletes
 }
 
 // client is a backend that keeps connections.

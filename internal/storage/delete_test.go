@@ -124,7 +124,7 @@ func TestKeysThatFailForAPassingReasonAreSentAgainAlone(t *testing.T) {
 		require.EqualValues(t, 2, l.Usage().Retries)
 		if code == "SlowDown" {
 			require.EqualValues(t, 2, l.Usage().Throttled)
-			require.Less(t, l.limiters.Limits()[0].Window, 32.0)
+			require.Positive(t, l.limiters.Limits()[0].Batches.Rate)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func (s *Session) deleteBatches(ctx context.Context, t target, items []Deletion,
 			keys[n] = items[i].Location.Key
 		}
 		var results []error
-		err := s.once(ctx, t, s.timed(func(ctx context.Context) error {
+		err := s.once(ctx, t.as(kindBatch, len(keys)), s.timed(func(ctx context.Context) error {
 			var err error
 			if results, err = t.deleteBatch(ctx, keys); err != nil {
 				return err
@@ -88,16 +88,26 @@ func (s *Session) deleteBatches(ctx context.Context, t target, items []Deletion,
 // passing gives the gravest passing error of single keys: "slow down" before
 // "unavailable", nil when there is none.
 func passing(results []error) error {
-	var found error
+	var found, refused error
+	throttled := 0
 	for _, err := range results {
 		switch {
 		case errors.Is(err, errThrottled):
-			return err
+			refused = err
+			throttled++
 		case errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrExpired):
 			found = err
 		}
 	}
-	return found
+	if refused == nil {
+		return found
+	}
+	if e, ok := errors.AsType[*Error](refused); ok {
+		part := *e
+		part.share = float64(throttled) / float64(len(results))
+		return &part
+	}
+	return refused
 }
 
 // deleteSingly sends one request per item, in parallel.
@@ -107,7 +117,7 @@ func (s *Session) deleteSingly(ctx context.Context, t target, items []Deletion, 
 	for _, i := range places {
 		group.Go(func() error {
 			l := items[i].Location
-			err := s.try(ctx, t, s.timed(func(ctx context.Context) error { return t.deleteOne(ctx, l.Key) }))
+			err := s.try(ctx, t.as(kindWrite, 1), s.timed(func(ctx context.Context) error { return t.deleteOne(ctx, l.Key) }))
 			items[i].Err = locate(err, "delete", l)
 			return nil
 		})

@@ -70,6 +70,9 @@ type Error struct {
 
 	// retryAfter is how long the store asked to wait, 0 when it did not say.
 	retryAfter time.Duration
+	// share is the part of a batch's keys that the error was said for, 0 when it is
+	// for the whole request.
+	share float64
 	// folder is the key of the folder that could not be listed, "" when it is the
 	// prefix.
 	folder string

@@ -3,20 +3,35 @@ package storage
 import (
 	"container/list"
 	"context"
-	"slices"
-	"strings"
 	"sync"
+	"time"
 )
 
 // Limiters holds one adaptive limiter per bucket, shared by all catalogs and
 // sessions of a process.
 //
-// A limiter is a window of requests in flight. It opens at the configured
-// largest size, grows by one for each window of successful answers (additive
-// increase) and halves when the store asks to slow down (multiplicative
-// decrease), at most once per round trip: a request that was sent before the
-// last decrease says nothing about the smaller window. It never falls below
-// one request; below that, the waiting of each refused request slows further.
+// A limiter bounds the requests in flight by a window, and the requests a second
+// by a pace for each kind of request and by the ceilings of the configuration.
+// Nothing is paced as long as the store does not ask to slow down, and again when
+// it has not asked for about two minutes (up to 15 where a worker's share is far
+// below three requests a second).
+//
+// The window opens at the configured largest size, grows by one for each window of
+// successful answers (additive increase) and halves when many requests are refused
+// (multiplicative decrease), at most once per round trip. It never falls below
+// one request.
+//
+// Kinds have paces of their own because stores limit them apart: S3 takes 5,500
+// reads and 3,500 writes a second and prefix, and a batch of deletes is to some
+// stores one request, to S3 as many writes as it has keys. Batches are paced by
+// requests: full ones, as of a large purge, come out at the same number of keys a
+// second either way.
+//
+// Many processes that work on one bucket share what it takes about equally,
+// though they know nothing of each other: in the simulation eight come within 2 %
+// of the limit, differ by less than a factor of two over ten minutes and have less
+// than 2 % of their requests refused, if each gets six requests a second or more.
+// With less, more of them are refused and shares differ more.
 type Limiters struct {
 	mu      sync.Mutex
 	buckets map[bucketID]*limiter
@@ -35,43 +50,11 @@ func (l *Limiters) get(id bucketID, most int) *limiter {
 	defer l.mu.Unlock()
 	found, ok := l.buckets[id]
 	if !ok {
-		found = newLimiter(most)
+		found = newLimiter(most, nil)
 		l.buckets[id] = found
 	}
 	found.bound(float64(most))
 	return found
-}
-
-// Limit is the state of one bucket's limiter.
-type Limit struct {
-	// Endpoint is empty for AWS and for files, Bucket is "file" for files.
-	Endpoint, Bucket string
-	// Window is the number of requests that may be in flight now.
-	Window float64
-	// InFlight and Waiting count requests.
-	InFlight, Waiting int
-}
-
-// Limits gives the state of all limiters, ordered by endpoint and bucket.
-func (l *Limiters) Limits() []Limit {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	limits := make([]Limit, 0, len(l.buckets))
-	for id, b := range l.buckets {
-		b.mu.Lock()
-		limits = append(limits, Limit{
-			Endpoint: id.endpoint, Bucket: id.bucket,
-			Window: b.window, InFlight: b.inFlight, Waiting: b.waiting.Len(),
-		})
-		b.mu.Unlock()
-	}
-	slices.SortFunc(limits, func(a, b Limit) int {
-		if c := strings.Compare(a.Endpoint, b.Endpoint); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Bucket, b.Bucket)
-	})
-	return limits
 }
 
 // outcome is what an answer says about the store's load.
@@ -83,17 +66,44 @@ const (
 	outcomeThrottled
 )
 
+// windowStorm is the part of requests that is accepted, below which the window
+// shrinks too.
+const windowStorm = 0.75
+
 type limiter struct {
+	ceilings ceilings
+
 	mu       sync.Mutex
 	most     float64
 	window   float64
 	inFlight int
-	round    uint64    // counts decreases
-	waiting  list.List // of chan uint64, first come first served
+	waiting  list.List // of chan struct{}, first come first served
+	lanes    [kinds]lane
 }
 
-func newLimiter(most int) *limiter {
-	return &limiter{most: float64(most), window: float64(most)}
+// lane is what requests of one kind have in common.
+type lane struct {
+	// turn is held by the one request whose turn it is to wait for the pace.
+	turn              chan struct{}
+	pace              pace
+	inFlight, waiting int
+	sent, refused     int64
+}
+
+// ticket is a request in flight.
+type ticket struct {
+	kind  requestKind
+	round uint64
+	sent  time.Time
+}
+
+// newLimiter gets its chance from random, in [0, 1); nil: from the process.
+func newLimiter(most int, random func() float64) *limiter {
+	l := &limiter{most: float64(most), window: float64(most)}
+	for kind := range l.lanes {
+		l.lanes[kind] = lane{turn: make(chan struct{}, 1), pace: newPace(random)}
+	}
+	return l
 }
 
 // bound lowers the largest window.
@@ -104,20 +114,104 @@ func (l *limiter) bound(most float64) {
 	l.window = min(l.window, l.most)
 }
 
-// acquire waits for room in the window. The ticket goes back with release.
-func (l *limiter) acquire(ctx context.Context) (ticket uint64, err error) {
+// acquire waits for a place among the requests of the kind, which is about so many
+// keys (1, but for batches). The ticket goes back with release. The error is why
+// ctx ended.
+func (l *limiter) acquire(ctx context.Context, kind requestKind, keys int) (ticket, error) {
+	if !l.ceilings.set() && l.delay(kind) == 0 {
+		if err := l.enter(ctx); err != nil {
+			return ticket{}, err
+		}
+		// Meanwhile the store may have asked to slow down.
+		if t, ok := l.start(kind); ok {
+			return t, nil
+		}
+		l.leave()
+	}
+	return l.acquireInTurn(ctx, kind, keys)
+}
+
+// acquireInTurn lets the requests of a kind wait for their moment one after the
+// other, so that a pace that changes holds for all that wait.
+func (l *limiter) acquireInTurn(ctx context.Context, kind requestKind, keys int) (ticket, error) {
+	lane := &l.lanes[kind]
+	l.count(kind, 1)
+	defer l.count(kind, -1)
+	select {
+	case lane.turn <- struct{}{}:
+		defer func() { <-lane.turn }()
+	case <-ctx.Done():
+		return ticket{}, context.Cause(ctx)
+	}
+	if err := l.ceilings.wait(ctx, keys); err != nil {
+		return ticket{}, err
+	}
+	for {
+		for d := l.delay(kind); d > 0; d = l.delay(kind) {
+			if err := sleep(ctx, d); err != nil {
+				return ticket{}, err
+			}
+		}
+		if err := l.enter(ctx); err != nil {
+			return ticket{}, err
+		}
+		if t, ok := l.start(kind); ok {
+			return t, nil
+		}
+		l.leave()
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l *limiter) count(kind requestKind, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lanes[kind].waiting += n
+}
+
+func (l *limiter) delay(kind requestKind) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lanes[kind].pace.wait(time.Now())
+}
+
+// start counts a request as sent, unless its pace wants it to wait.
+func (l *limiter) start(kind requestKind) (ticket, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lane, now := &l.lanes[kind], time.Now()
+	if lane.pace.wait(now) > 0 {
+		return ticket{}, false
+	}
+	lane.inFlight++
+	lane.sent++
+	return ticket{kind: kind, round: lane.pace.send(now), sent: now}, true
+}
+
+// enter waits for room in the window.
+func (l *limiter) enter(ctx context.Context) error {
 	l.mu.Lock()
 	if l.waiting.Len() == 0 && l.inFlight < int(l.window) {
 		defer l.mu.Unlock()
 		l.inFlight++
-		return l.round, nil
+		return nil
 	}
-	granted := make(chan uint64, 1)
+	granted := make(chan struct{}, 1)
 	place := l.waiting.PushBack(granted)
 	l.mu.Unlock()
 	select {
-	case ticket = <-granted:
-		return ticket, nil
+	case <-granted:
+		return nil
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
@@ -129,20 +223,35 @@ func (l *limiter) acquire(ctx context.Context) (ticket uint64, err error) {
 	default:
 		l.waiting.Remove(place)
 	}
-	return 0, context.Cause(ctx)
+	return context.Cause(ctx)
 }
 
-// release ends a request and adapts the window to its outcome.
-func (l *limiter) release(ticket uint64, o outcome) {
+// leave gives back room that was not used.
+func (l *limiter) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inFlight--
-	switch {
-	case o == outcomeOK:
+	l.grant()
+}
+
+// release ends a request and adapts window and pace to its outcome; share is the
+// part of the request that was refused when its outcome is "throttled".
+func (l *limiter) release(t ticket, o outcome, share float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lane, now := &l.lanes[t.kind], time.Now()
+	inFlight := lane.inFlight
+	l.inFlight--
+	lane.inFlight--
+	switch o {
+	case outcomeOK:
 		l.window = min(l.most, l.window+1/l.window)
-	case o == outcomeThrottled && ticket == l.round:
-		l.window = max(1, l.window/2)
-		l.round++
+		lane.pace.answered(now, t.round, 0, now.Sub(t.sent), inFlight)
+	case outcomeThrottled:
+		lane.refused++
+		if lane.pace.answered(now, t.round, share, now.Sub(t.sent), inFlight) && lane.pace.accepted < windowStorm {
+			l.window = max(1, l.window/2)
+		}
 	}
 	l.grant()
 }
@@ -153,6 +262,6 @@ func (l *limiter) grant() {
 		first := l.waiting.Front()
 		l.waiting.Remove(first)
 		l.inFlight++
-		first.Value.(chan uint64) <- l.round
+		first.Value.(chan struct{}) <- struct{}{}
 	}
 }

@@ -78,7 +78,7 @@ func (s *Session) mover(ctx context.Context, from, to Location) (mover, error) {
 		}
 	}
 	t, err := s.target(ctx, "move", from, s.guard)
-	return mover{session: s, target: t}, err
+	return mover{session: s, target: t.as(kindWrite, 0)}, err
 }
 
 // try makes a request that is answered soon.
@@ -95,7 +95,7 @@ func (m mover) tryCopy(ctx context.Context, size int64, request func(context.Con
 
 func (m mover) open(ctx context.Context, key string) (*stream, error) {
 	l := Location{Scheme: m.target.scheme, Bucket: m.target.bucket, Key: key}
-	r := &stream{session: m.session, ctx: ctx, target: m.target, location: l, length: -1}
+	r := &stream{session: m.session, ctx: ctx, target: m.target.as(kindRead, 0), location: l, length: -1}
 	err := r.connect()
 	return r, err
 }

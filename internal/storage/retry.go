@@ -114,14 +114,15 @@ func locate(err error, op string, l Location) error {
 	return err
 }
 
-// once makes one attempt within the bucket's window.
+// once makes one attempt, when the bucket's limiter lets it.
 func (s *Session) once(ctx context.Context, t target, request func(context.Context) error) error {
-	ticket, err := t.limiter.acquire(ctx)
+	ticket, err := t.limiter.acquire(ctx, t.kind, t.deletes)
 	if err != nil {
 		return canceled(ctx)
 	}
 	result := outcomeOther
-	defer func() { t.limiter.release(ticket, result) }()
+	refused := 1.0
+	defer func() { t.limiter.release(ticket, result, refused) }()
 	err = request(s.marked(ctx))
 	switch {
 	case err == nil:
@@ -130,6 +131,9 @@ func (s *Session) once(ctx context.Context, t target, request func(context.Conte
 		return canceled(ctx)
 	case errors.Is(err, errThrottled):
 		result = outcomeThrottled
+		if e, ok := errors.AsType[*Error](err); ok && e.share > 0 {
+			refused = e.share
+		}
 		s.meter.throttle(t.bucket)
 	case errors.Is(err, ErrExpired):
 		s.expired(t.bucket)

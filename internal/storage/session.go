@@ -93,7 +93,7 @@ func (s *Session) Write(ctx context.Context, l Location, data []byte) error {
 	if err != nil {
 		return err
 	}
-	err = s.try(ctx, t, s.timed(func(ctx context.Context) error { return t.write(ctx, l.Key, data) }))
+	err = s.try(ctx, t.as(kindWrite, 0), s.timed(func(ctx context.Context) error { return t.write(ctx, l.Key, data) }))
 	return locate(err, "write", l)
 }
 

@@ -41,8 +41,12 @@ func TestAThrottleStormSlowsTheLimiterAndDeletesEverything(t *testing.T) {
 	require.Empty(t, l.srv.Keys(bucket))
 	require.Positive(t, l.Usage().Throttled)
 	require.EqualValues(t, l.Usage().Throttled, throttles.get(bucket))
-	require.Less(t, l.limiters.Limits()[0].Window, 32.0)
-	require.Zero(t, l.limiters.Limits()[0].InFlight)
+	limit := l.limiters.Limits()[0]
+	require.Zero(t, limit.InFlight)
+	require.Positive(t, limit.Batches.Rate)
+	require.Zero(t, limit.Reads.Rate)
+	require.EqualValues(t, l.srv.Counts()["DeleteObjects"], limit.Batches.Sent)
+	require.EqualValues(t, l.Usage().Throttled, limit.Batches.Refused)
 }
 
 func TestAStoreThatNeverStopsThrottlingIsUnavailableInTheEnd(t *testing.T) {
