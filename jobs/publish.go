@@ -63,6 +63,10 @@ var (
 // three-node stream that loses its leader needs up to six seconds.
 const publishTimeout = 5 * time.Second
 
+// electionTime is how long nobody need answer for a stream of a cluster: while it has
+// no leader, a publish meets the same silence as where there is no stream.
+const electionTime = 10 * time.Second
+
 // PublishOptions are what a publisher may add to a job's message.
 type PublishOptions struct {
 	// TraceParent is a W3C traceparent; empty for none.
@@ -104,6 +108,7 @@ func publish(ctx context.Context, js jetstream.JetStream, msg *nats.Msg) (Public
 	publication := Publication{Subject: msg.Subject}
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval, retry.MaxElapsedTime = 100*time.Millisecond, 5*time.Second, 0
+	var silent time.Time // since when nobody answers for the stream
 	err := backoff.Retry(func() error {
 		attempt, cancel := context.WithTimeout(ctx, publishTimeout)
 		defer cancel()
@@ -113,12 +118,21 @@ func publish(ctx context.Context, js jetstream.JetStream, msg *nats.Msg) (Public
 			publication.State, publication.Sequence = Queued, ack.Sequence
 			return nil
 		}
+		nobody := isNobody(err)
 		if err = classifyPublish(err, js.Conn(), msg.Subject); err == nil {
 			publication.State = AlreadyQueued
 			return nil
 		}
 		if errors.Is(err, ErrPublishUnknown) {
 			return err
+		}
+		if nobody && js.Conn().ConnectedClusterName() != "" {
+			if silent.IsZero() {
+				silent = time.Now()
+			}
+			if time.Since(silent) < electionTime {
+				return err
+			}
 		}
 		return backoff.Permanent(err)
 	}, backoff.WithContext(retry, ctx))
@@ -170,7 +184,7 @@ func classifyPublish(err error, nc *nats.Conn, subject string) error {
 		return fmt.Errorf("stream refused the job: %w", err)
 	}
 	switch {
-	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
+	case isNobody(err):
 		return fmt.Errorf("%w: create the streams with \"worker setup\", or switch JetStream on", ErrNoStream)
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrMaxPayload):
 		return err
@@ -179,6 +193,11 @@ func classifyPublish(err error, nc *nats.Conn, subject string) error {
 		return fmt.Errorf("%w: %s", ErrPublishDenied, advice)
 	}
 	return fmt.Errorf("%w: %w", ErrPublishUnknown, err)
+}
+
+// isNobody reports that nobody takes the subject, or nobody at the moment.
+func isNobody(err error) bool {
+	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrNoResponders)
 }
 
 // deniedPublish looks for the server's answer to a forbidden publish, which
