@@ -109,6 +109,7 @@ var backends = map[string]opening{
 			return s.bucketTarget(b, l, cmp.Or(cfg.Endpoint, DefaultGCSEndpoint)), err
 		},
 	},
+	azureScheme: azureOpening,
 	"file": {
 		name: func(*Stores, Location) (storeName, error) { return storeName{}, nil },
 		open: func(_ context.Context, s *Session, _ Location, g *Guard) (target, error) {

@@ -34,6 +34,9 @@ type Config struct {
 	S3 S3Config
 	// GCS applies to all gs:// locations of the catalog, unless Vended is a VendedGCS.
 	GCS GCSConfig
+	// Azure applies to all abfss:// locations of the catalog, unless Vended is a
+	// VendedAzure.
+	Azure AzureConfig
 	// Vended says how each s3:// location is reached with what a catalog vends. May
 	// be nil.
 	Vended Vended
@@ -113,6 +116,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.GCS.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("gcs: %w", err))
+	}
+	if err := c.validateAzure(); err != nil {
+		errs = append(errs, fmt.Errorf("azure: %w", err))
 	}
 	return errors.Join(errs...)
 }

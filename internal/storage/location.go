@@ -14,7 +14,8 @@ var (
 	ErrInvalidLocation = errors.New("invalid location")
 )
 
-const supportedSchemes = "supported are s3://bucket/key (also s3a:// and s3n://), gs://bucket/key and file:///path"
+const supportedSchemes = "supported are s3://bucket/key (also s3a:// and s3n://), gs://bucket/key, " +
+	"abfss://container@account.dfs.core.windows.net/key (also abfs://, wasbs:// and wasb://) and file:///path"
 
 // LocationError says why a text is not a location. It wraps
 // [ErrUnsupportedScheme] or [ErrInvalidLocation].
@@ -28,7 +29,7 @@ type LocationError struct {
 }
 
 func (e *LocationError) Error() string {
-	return fmt.Sprintf("%v %q: %s; %s", e.Reason, e.URI, e.Detail, supportedSchemes)
+	return fmt.Sprintf("%v %q: %s; %s", e.Reason, withoutSignatures(e.URI), e.Detail, supportedSchemes)
 }
 
 func (e *LocationError) Unwrap() error { return e.Reason }
@@ -37,9 +38,11 @@ func (e *LocationError) Unwrap() error { return e.Reason }
 // cleaned; only in paths of files, where a slash more changes nothing, [Parse]
 // writes repeated slashes as one. The zero Location is not valid.
 type Location struct {
-	// Scheme is "s3" (also for s3a and s3n), "gs" or "file".
+	// Scheme is "s3" (also for s3a and s3n), "gs", "abfss" (also for abfs, wasbs and
+	// wasb) or "file".
 	Scheme string
-	// Bucket is the bucket's name, "" for files.
+	// Bucket is the bucket's name, for Azure container@account.dfs.core.windows.net,
+	// "" for files.
 	Bucket string
 	// Key is, for s3, everything after the first slash behind the bucket; for
 	// files the absolute path, with its leading slash and without repeated ones.
@@ -47,7 +50,9 @@ type Location struct {
 }
 
 // Parse reads s3://bucket/key, s3a:// and s3n:// (which mean the same store),
-// gs://bucket/key,
+// gs://bucket/key, abfss://container@account.dfs.core.windows.net/key, abfs://, and
+// wasbs:// and wasb:// with the host account.blob.core.windows.net (which mean the
+// same too),
 // file:///path, file:/path (the same) and plain absolute paths. Nothing is
 // decoded: a percent sign, a question mark or a hash is part of the key, as
 // Iceberg's Java and Python writers treat it.
@@ -73,6 +78,8 @@ func Parse(uri string) (Location, error) {
 		return parseBucket(uri, "s3", rest)
 	case gcsScheme:
 		return parseBucket(uri, gcsScheme, rest)
+	case "abfss", "abfs", "wasbs", "wasb":
+		return parseAzure(uri, rest)
 	case "file":
 		path := rest
 		if authority, ok := strings.CutPrefix(rest, "//"); ok {
@@ -149,7 +156,8 @@ func isBucket(s string) bool {
 	return strings.Trim(s, ".") != ""
 }
 
-// String gives the normalised address: s3://bucket/key, gs://bucket/key or file:///path.
+// String gives the normalised address: s3://bucket/key, gs://bucket/key,
+// abfss://container@account.dfs.core.windows.net/key or file:///path.
 func (l Location) String() string {
 	if l.Scheme == "file" {
 		return "file://" + l.Key

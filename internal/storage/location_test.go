@@ -64,7 +64,7 @@ func TestALocationErrorNamesTheURIAndWhatIsSupported(t *testing.T) {
 		"gs:/b/k":           storage.ErrInvalidLocation,
 		"gs:///k":           storage.ErrInvalidLocation,
 		"oss://b/k":         storage.ErrUnsupportedScheme,
-		"abfss://c@a/k":     storage.ErrUnsupportedScheme,
+		"abfss://c@a/k":     storage.ErrInvalidLocation,
 		"hdfs://nn:8020/wh": storage.ErrUnsupportedScheme,
 	} {
 		_, err := storage.Parse(uri)
