@@ -30,8 +30,7 @@ type Version struct {
 	latest bool
 }
 
-// Versions lists all versions of all objects of a bucket, in the order of the keys,
-// those of a key from the newest.
+// Versions lists all versions of all objects of a bucket, in the order of the keys.
 func (s *Server) Versions(bucket string) []Version {
 	all, _ := s.store.Load().versions(bucket)
 	return all

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -20,29 +18,16 @@ import (
 	"deckhand/internal/storetest"
 )
 
-const (
-	minioUser   = "testuser"
-	minioSecret = "testsecret-of-minio"
-)
-
 // startMinIO gives the address of a MinIO, which has a token service, and a client
 // with all rights.
 func startMinIO(t *testing.T) (endpoint string, root *s3.Client) {
 	t.Helper()
-	endpoint = storetest.Start(t, storetest.Process{
-		Name: "minio", Ready: "/minio/health/ready",
-		Args: func(port int, folder string) []string {
-			return []string{"server", "--quiet", "--address", "127.0.0.1:" + strconv.Itoa(port), folder}
-		},
-		Env: []string{"MINIO_ROOT_USER=" + minioUser, "MINIO_ROOT_PASSWORD=" + minioSecret, "MINIO_BROWSER=off", "MINIO_UPDATE=off"},
-	})
-	root = rawClient(endpoint, storage.S3Credentials{AccessKeyID: minioUser, SecretAccessKey: minioSecret})
-	// It says that it is ready before it can make buckets.
-	require.Eventually(t, func() bool {
-		_, err := root.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("ready")})
-		return err == nil
-	}, time.Minute, 20*time.Millisecond)
-	return endpoint, root
+	endpoint = storetest.StartMinIO(t)
+	return endpoint, rootClient(endpoint)
+}
+
+func rootClient(endpoint string) *s3.Client {
+	return rawClient(endpoint, storage.S3Credentials{AccessKeyID: storetest.AccessKeyID, SecretAccessKey: storetest.SecretAccessKey})
 }
 
 func rawClient(endpoint string, keys storage.S3Credentials) *s3.Client {
@@ -69,13 +54,9 @@ func putObject(t *testing.T, client *s3.Client, bucket, key string) {
 
 // minioRole is a configuration that assumes a role.
 func minioRole(endpoint string) storage.Config {
-	return storage.Config{
-		Name: "lake", Locations: []string{"s3://lake/"}, Retries: -1,
-		S3: storage.S3Config{
-			Endpoint: endpoint, Region: "us-east-1", PathStyle: true, AccessKeyID: minioUser, SecretAccessKey: minioSecret,
-			Role: storage.S3Role{ARN: "arn:aws:iam::123456789012:role/deckhand", ExternalID: "deckhand-test"},
-		},
-	}
+	cfg := storage.Config{Name: "lake", Locations: []string{"s3://lake/"}, Retries: -1, S3: storetest.S3At(endpoint)}
+	cfg.S3.Role = storage.S3Role{ARN: "arn:aws:iam::123456789012:role/deckhand", ExternalID: "deckhand-test"}
+	return cfg
 }
 
 func openStores(t *testing.T, cfg storage.Config) *storage.Stores {
