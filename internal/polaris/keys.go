@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,7 +33,7 @@ type vended struct {
 	id     Identifier
 	// config came with the load: endpoint, region and the like.
 	config map[string]string
-	base   storage.S3Config
+	base   storage.Config
 	turn   chan struct{} // holds one element while nobody renews
 
 	mu sync.Mutex
@@ -42,31 +41,36 @@ type vended struct {
 	places []place
 }
 
-var _ storage.Vended = (*vended)(nil)
+var (
+	_ storage.Vended    = (*vended)(nil)
+	_ storage.VendedGCS = (*vended)(nil)
+)
 
 // place is where a credential is for.
 type place struct {
 	prefix string
 	root   storage.Location // zero: for all of scheme, or for everything without a prefix
 	scheme string
-	cfg    storage.S3Config // without keys
-	keys   storage.S3Credentials
+	// kind is the scheme of the stores that the keys are for.
+	kind   string
+	merged map[string]string // what is told with the load, overlaid by what comes with the keys
+	keys   keys
 	// renew is when other keys are to be asked for; zero: never.
 	renew time.Time
 }
 
-func newVended(c *Client, id Identifier, loaded *Loaded, base storage.S3Config) *vended {
+func newVended(c *Client, id Identifier, loaded *Loaded, base storage.Config) *vended {
 	v := &vended{client: c, id: id, config: loaded.Config, base: base, turn: make(chan struct{}, 1)}
 	v.turn <- struct{}{}
 	v.take(everywhere(loaded))
 	return v
 }
 
-// everywhere are the credentials of a load that have keys of S3, with those of its
-// config, which have no prefix.
+// everywhere are the credentials of a load that have keys of a known store, with
+// those of its config, which have no prefix.
 func everywhere(loaded *Loaded) []Credential {
-	all := slices.DeleteFunc(slices.Clone(loaded.Credentials), func(c Credential) bool { return c.Config[keyAccessKey] == "" })
-	if loaded.Config[keyAccessKey] != "" {
+	all := slices.DeleteFunc(slices.Clone(loaded.Credentials), func(c Credential) bool { return len(kindsOf(c.Config)) == 0 })
+	if len(kindsOf(loaded.Config)) > 0 {
 		all = append(all, Credential{Config: loaded.Config})
 	}
 	return all
@@ -76,39 +80,25 @@ func (v *vended) take(credentials []Credential) {
 	now := v.client.cfg.Now()
 	places := make([]place, 0, len(credentials))
 	for _, c := range credentials {
-		p := place{prefix: c.Prefix, cfg: v.settings(c), keys: keysOf(c, now)}
-		if scheme, _, _ := strings.Cut(c.Prefix, ":"); scheme == "s3" || scheme == "s3a" || scheme == "s3n" {
+		for _, kind := range kindsOf(c.Config) {
+			p := place{prefix: c.Prefix, kind: kind, merged: map[string]string{}, keys: keysOf(kind, c.Config, now)}
+			maps.Copy(p.merged, v.config)
+			maps.Copy(p.merged, c.Config)
 			// It may be a scheme alone, as Iceberg's Java library has it.
-			if strings.Trim(c.Prefix[len(scheme):], ":/") == "" {
-				p.scheme = "s3"
+			if scheme, _, _ := strings.Cut(c.Prefix, ":"); strings.Trim(c.Prefix[len(scheme):], ":/") == "" {
+				p.scheme = schemes[scheme]
 			}
+			p.root, _ = storage.Parse(strings.TrimRight(c.Prefix, "/"))
+			if end := p.keys.expires; !end.IsZero() {
+				p.renew = end.Add(-min(renewEarly, end.Sub(now)/5))
+			}
+			places = append(places, p)
 		}
-		p.root, _ = storage.Parse(strings.TrimRight(c.Prefix, "/"))
-		if end := p.keys.Expires; !end.IsZero() {
-			p.renew = end.Add(-min(renewEarly, end.Sub(now)/5))
-		}
-		places = append(places, p)
 	}
 	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(len(b.prefix), len(a.prefix)) })
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.places = places
-}
-
-// settings are what is told with the load, overlaid by what comes with the keys,
-// and else those of the configuration.
-func (v *vended) settings(c Credential) storage.S3Config {
-	merged := map[string]string{}
-	maps.Copy(merged, v.config)
-	maps.Copy(merged, c.Config)
-	cfg := storage.S3Config{
-		Endpoint: cmp.Or(merged["s3.endpoint"], v.base.Endpoint), PathStyle: v.base.PathStyle,
-		Region: cmp.Or(merged["client.region"], merged["s3.region"], v.base.Region),
-	}
-	if text, set := merged["s3.path-style-access"]; set {
-		cfg.PathStyle = text == "true"
-	}
-	return cfg
 }
 
 // covers makes sure, before anything is done, that each location has credentials.
@@ -118,25 +108,25 @@ func (v *vended) covers(locations []string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := v.find(l); l.Scheme == "s3" && err != nil {
+		if _, err := v.find(l); err != nil && v.vends(l.Scheme) {
 			return err
 		}
 	}
 	return nil
 }
 
-// S3 implements [storage.Vended].
-func (v *vended) S3(l storage.Location) (string, storage.S3Config, error) {
-	found, err := v.find(l)
-	if err != nil {
-		return "", storage.S3Config{}, err
-	}
-	found.cfg.Renew = func(ctx context.Context) (storage.S3Credentials, error) { return v.keysFor(ctx, l) }
-	return found.prefix, found.cfg, nil
+// vends says whether there are keys for any store of the kind; the configured ones
+// serve for the others.
+func (v *vended) vends(kind string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.ContainsFunc(v.places, func(p place) bool { return p.kind == kind })
 }
 
 func (p place) covers(l storage.Location) bool {
 	switch {
+	case p.kind != l.Scheme:
+		return false
 	case p.prefix == "":
 		return true
 	case p.scheme != "":
@@ -162,11 +152,11 @@ func (v *vended) find(l storage.Location) (place, error) {
 }
 
 // keysFor a location that last for a while, renewed if need be.
-func (v *vended) keysFor(ctx context.Context, l storage.Location) (storage.S3Credentials, error) {
+func (v *vended) keysFor(ctx context.Context, l storage.Location) (keys, error) {
 	select {
 	case <-v.turn:
 	case <-ctx.Done():
-		return storage.S3Credentials{}, context.Cause(ctx)
+		return keys{}, context.Cause(ctx)
 	}
 	defer func() { v.turn <- struct{}{} }()
 	found, err := v.find(l)
@@ -174,7 +164,7 @@ func (v *vended) keysFor(ctx context.Context, l storage.Location) (storage.S3Cre
 	if err != nil || found.renew.IsZero() || now.Before(found.renew) {
 		return found.keys, err
 	}
-	serves := now.Before(found.keys.Expires)
+	serves := now.Before(found.keys.expires)
 	if serves {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, renewPatience)
@@ -187,7 +177,7 @@ func (v *vended) keysFor(ctx context.Context, l storage.Location) (storage.S3Cre
 			v.client.cfg.Logger.WarnContext(ctx, "the table's credentials were not renewed, the old ones still serve", slog.Any("error", err))
 			return found.keys, nil
 		}
-		return storage.S3Credentials{}, fmt.Errorf("renew credentials: %w", err)
+		return keys{}, fmt.Errorf("renew credentials: %w", err)
 	}
 	v.take(fresh)
 	found, err = v.find(l)
@@ -200,8 +190,8 @@ func (v *vended) postpone(now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for i := range v.places {
-		if p := &v.places[i]; !p.renew.IsZero() && now.Before(p.keys.Expires) {
-			p.renew = now.Add(p.keys.Expires.Sub(now) / 2)
+		if p := &v.places[i]; !p.renew.IsZero() && now.Before(p.keys.expires) {
+			p.renew = now.Add(p.keys.expires.Sub(now) / 2)
 		}
 	}
 }
@@ -239,24 +229,12 @@ func (v *vended) complete(fresh []Credential) ([]Credential, bool) {
 	}
 	for _, p := range v.places {
 		for _, c := range fresh {
-			if p.prefix == c.Prefix && p.keys.AccessKeyID == last.keys.AccessKeyID && p.keys.SessionToken == last.keys.SessionToken {
+			if p.prefix == c.Prefix && p.kind == last.kind && p.keys.same(last.keys) {
 				return append(slices.Clip(fresh), Credential{Config: c.Config}), true
 			}
 		}
 	}
 	return nil, false
-}
-
-func keysOf(c Credential, now time.Time) storage.S3Credentials {
-	keys := storage.S3Credentials{
-		AccessKeyID: c.Config[keyAccessKey], SecretAccessKey: c.Config[keySecretKey], SessionToken: c.Config[keyToken],
-	}
-	if ms, err := strconv.ParseInt(c.Config[keyExpires], 10, 64); err == nil {
-		keys.Expires = time.UnixMilli(ms)
-	} else if keys.SessionToken != "" {
-		keys.Expires = now.Add(untoldLife)
-	}
-	return keys
 }
 
 // coverError is ErrNotCovered, and ErrRejected.

@@ -192,7 +192,7 @@ func TestALocationWithoutKeysIsToldBeforeAnythingIsDone(t *testing.T) {
 
 func TestAStoreThatIsNotKnownYetIsNamed(t *testing.T) {
 	t.Parallel()
-	for _, scheme := range []string{"gs", "abfss"} {
+	for _, scheme := range []string{"oss", "hdfs"} {
 		l := &lake{lives: []time.Duration{time.Hour}, locations: map[string]string{"write.data.path": scheme + "://bucket/t"}}
 		_, err := l.open(t)
 		require.ErrorIs(t, err, storage.ErrUnsupportedScheme)

@@ -19,7 +19,7 @@ func (c *Client) Stores(_ context.Context, id Identifier, loaded *Loaded, base s
 		base.Locations = loaded.Metadata.Locations()
 	}
 	if len(everywhere(loaded)) > 0 {
-		vended := newVended(c, id.clone(), loaded, base.S3)
+		vended := newVended(c, id.clone(), loaded, base)
 		if err := vended.covers(loaded.Metadata.Locations()); err != nil {
 			return nil, fmt.Errorf("open storage of table %s: %w", id, err)
 		}
@@ -51,4 +51,7 @@ const (
 	keySecretKey = "s3.secret-access-key"
 	keyToken     = "s3.session-token"
 	keyExpires   = "s3.session-token-expires-at-ms"
+
+	keyGCSToken   = "gcs.oauth2.token"
+	keyGCSExpires = "gcs.oauth2.token-expires-at"
 )
