@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 
@@ -77,7 +76,7 @@ func (s *Session) removeVersions(ctx context.Context, t target, v versioned, lis
 		return !t.deletable(version.key)
 	})
 	for chunk := range slices.Chunk(list, t.batchLimit()) {
-		refused := s.sendBatch(ctx, t, len(chunk),
+		refused := s.sendBatch(ctx, t, firstPlaces(len(chunk)),
 			func(ctx context.Context, places []int) ([]error, error) {
 				part := make([]objectVersion, len(places))
 				for n, i := range places {
@@ -95,7 +94,7 @@ func (s *Session) removeVersions(ctx context.Context, t target, v versioned, lis
 	group.SetLimit(s.stores.cfg.MaxInFlight)
 	for i, version := range single {
 		group.Go(func() error {
-			errs[i] = s.try(ctx, t, s.timed(func(ctx context.Context) error { return v.deleteVersion(ctx, version) }))
+			errs[i] = s.try(ctx, t.as(kindWrite, 1), s.timed(func(ctx context.Context) error { return v.deleteVersion(ctx, version) }))
 			return nil
 		})
 	}
@@ -113,58 +112,6 @@ func (s *Session) versionGone(v objectVersion, err error, failed map[string]erro
 		s.meter.version(v)
 	case failed[v.key] == nil, errors.Is(err, ErrLocked):
 		failed[v.key] = err
-	}
-}
-
-// sendBatch sends the places from 0 to n-1 in one request, and those that fail for
-// a passing reason again, and settles each once. When the store refuses the batch
-// as a whole, it gives the places that must be sent one by one.
-func (s *Session) sendBatch(ctx context.Context, t target, n int, send func(ctx context.Context, places []int) ([]error, error), settle func(place int, err error)) (refused []int) {
-	places := make([]int, n)
-	for i := range places {
-		places[i] = i
-	}
-	for r := s.newRetry(); ; {
-		var results []error
-		err := s.once(ctx, t, s.timed(func(ctx context.Context) error {
-			var err error
-			if results, err = send(ctx, places); err != nil {
-				return err
-			}
-			// One key's "slow down" says as much as that of a whole request.
-			return passing(results)
-		}))
-		if errors.Is(err, errBatchRefused) {
-			s.log.WarnContext(ctx, "the store refuses a batch of deletes, deleting one by one",
-				slog.String("bucket", t.bucket), slog.Int("files", len(places)), slog.Any("error", err))
-			return places
-		}
-		if results != nil {
-			var again []int
-			for n, i := range places {
-				if results[n] != nil && passing(results[n:n+1]) != nil {
-					again = append(again, i)
-					continue
-				}
-				settle(i, results[n])
-			}
-			if len(again) < len(places) {
-				r.progressed()
-			}
-			places = again
-		}
-		if len(places) == 0 {
-			return nil
-		}
-		if ctx.Err() == nil {
-			if err = r.wait(ctx, err); err == nil {
-				continue
-			}
-		}
-		for _, i := range places {
-			settle(i, err)
-		}
-		return nil
 	}
 }
 

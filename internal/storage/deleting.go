@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -29,60 +28,18 @@ func (s *Session) deleteAll(ctx context.Context, t target, items []Deletion) {
 	s.deleteSingly(ctx, t, items, single)
 }
 
-// deleteBatches sends the items at the places in one request, and those that
-// fail for a passing reason again. When the store refuses the batch as a whole,
-// it gives the places that must be deleted one by one.
+// deleteBatches sends the items at the places in one request, and gives the places
+// that must be deleted one by one.
 func (s *Session) deleteBatches(ctx context.Context, t target, items []Deletion, places []int) (single []int) {
-	settle := func(places []int, err error) {
-		for _, i := range places {
-			items[i].Err = locate(err, "delete", items[i].Location)
-		}
-	}
-	for r := s.newRetry(); ; {
-		keys := make([]string, len(places))
-		for n, i := range places {
-			keys[n] = items[i].Location.Key
-		}
-		var results []error
-		err := s.once(ctx, t.as(kindBatch, len(keys)), s.timed(func(ctx context.Context) error {
-			var err error
-			if results, err = t.deleteBatch(ctx, keys); err != nil {
-				return err
-			}
-			// One key's "slow down" says as much as that of a whole request.
-			return passing(results)
-		}))
-		if errors.Is(err, errBatchRefused) {
-			s.log.WarnContext(ctx, "the store refuses a batch of deletes, deleting one by one",
-				slog.String("bucket", t.bucket), slog.Int("files", len(places)), slog.Any("error", err))
-			return places
-		}
-		if results != nil {
-			var again []int
+	return s.sendBatch(ctx, t, places,
+		func(ctx context.Context, places []int) ([]error, error) {
+			keys := make([]string, len(places))
 			for n, i := range places {
-				if results[n] != nil && passing(results[n:n+1]) != nil {
-					again = append(again, i)
-					continue
-				}
-				settle(places[n:n+1], results[n])
+				keys[n] = items[i].Location.Key
 			}
-			if len(again) < len(places) {
-				r.progressed()
-			}
-			places = again
-		}
-		if len(places) == 0 {
-			return nil
-		}
-		if ctx.Err() == nil {
-			err = r.wait(ctx, err)
-			if err == nil {
-				continue
-			}
-		}
-		settle(places, err)
-		return nil
-	}
+			return t.deleteBatch(ctx, keys)
+		},
+		func(i int, err error) { items[i].Err = locate(err, "delete", items[i].Location) })
 }
 
 // passing gives the gravest passing error of single keys: "slow down" before
