@@ -113,7 +113,7 @@ const (
 	// ackPatience is how long a finish looks again whether the last shard has left
 	// the queue, which published it a moment before that; shardPause is when it comes
 	// back if not.
-	ackPatience = 3 * time.Second
+	ackPatience = time.Second
 	ackLook     = 50 * time.Millisecond
 	shardPause  = 15 * time.Second
 )

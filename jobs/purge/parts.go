@@ -63,9 +63,9 @@ func estimateOf(m *table.Manifest, deletedEntries bool) int64 {
 	live := m.Live()
 	switch {
 	case live >= 0 && deletedEntries:
-		return live + max(m.DeletedFiles, 0)
+		return max(live+max(m.DeletedFiles, 0), 1)
 	case live >= 0:
-		return live
+		return max(live, 1) // it has to be read all the same
 	case m.Length >= 0:
 		return m.Length/bytesOfEntry + 1
 	default:
