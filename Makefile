@@ -10,6 +10,12 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 BENCH     ?= .
 BENCHTIME ?= 1s
 BENCHPKGS ?= ./...
+# Of a chaos run: how long it storms, how many NATS servers, the seed of its plan, and
+# what is left out of the protocol to see whether that is noticed (lease, watchdog).
+DURATION ?= 60s
+PROFILE  ?= both
+SEED     ?=
+WITHOUT  ?=
 # How long each fuzz target runs.
 FUZZTIME  ?= 30s
 
@@ -22,7 +28,7 @@ LINT_VERSION := v2.15.0
 LINT         := $(BIN)/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-extension test-rescue test-polaris test-rest lint bench demo demo-polaris up fuzz clean
+.PHONY: help build test test-extension test-rescue test-polaris test-rest lint bench chaos demo demo-polaris up fuzz clean
 
 help: ## Show this list
 	@echo "Deckhand. What make can do:"; echo
@@ -74,6 +80,9 @@ $(LINT):
 
 bench: ## Run the benchmarks and set each beside its rival (BENCH=regexp, BENCHTIME=1s)
 	$(GO) run ./internal/bench -bench '$(BENCH)' -benchtime $(BENCHTIME) -out $(BUILD)/bench.json $(BENCHPKGS)
+
+chaos: ## Break a fleet of real workers and its NATS at random, and judge what came of it (SEED=7, DURATION=60s, PROFILE=single|cluster|both)
+	$(GO) run ./internal/chaos -duration $(DURATION) -profile $(PROFILE) $(if $(SEED),-seed $(SEED)) $(if $(WITHOUT),-without $(WITHOUT))
 
 demo: ## Drop a real table and watch it being purged, then kill the worker half-way
 	$(GO) run ./internal/demo
