@@ -60,7 +60,7 @@ type Process struct {
 // binary must call [RunIfChild].
 func StartProcess(t testing.TB, config Config) *Process {
 	t.Helper()
-	p := &Process{config: config, dir: t.TempDir(), port: server.RANDOM_PORT}
+	p := &Process{config: config, dir: config.folder(t), port: server.RANDOM_PORT}
 	p.Start(t)
 	t.Cleanup(p.Kill)
 	return p

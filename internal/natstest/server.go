@@ -27,6 +27,17 @@ type Config struct {
 	// Conf is text in the server's own configuration language that is added to
 	// the generated file: accounts with limits, users with permissions.
 	Conf string
+	// Folder keeps the server's files, its store in store/jetstream. Default: one of
+	// the test's own.
+	Folder string
+}
+
+func (c Config) folder(t testing.TB) string {
+	t.Helper()
+	if c.Folder != "" {
+		return c.Folder
+	}
+	return t.TempDir()
 }
 
 // Server is a NATS server inside the test process.
@@ -41,7 +52,7 @@ type Server struct {
 // Start runs a server until the test ends.
 func Start(t testing.TB, config Config) *Server {
 	t.Helper()
-	s := &Server{config: config, dir: t.TempDir(), port: server.RANDOM_PORT}
+	s := &Server{config: config, dir: config.folder(t), port: server.RANDOM_PORT}
 	s.Restart(t)
 	t.Cleanup(s.Stop)
 	return s

@@ -51,7 +51,7 @@ func (q *Queue) Cancel(ctx context.Context, tailOrSubject, by string) error {
 		return err
 	}
 	c := newCancellation(q, tail, by, msg, created)
-	if err := q.mayRemoveJobs(ctx); err != nil {
+	if err := q.mayRemove(ctx, jobs.StreamName); err != nil {
 		return fmt.Errorf("cancel %s: %w", tail, err)
 	}
 	last, sequence, err := q.LastResult(ctx, tail)
@@ -81,11 +81,23 @@ func (q *Queue) Cancel(ctx context.Context, tailOrSubject, by string) error {
 }
 
 func (q *Queue) removeJob(ctx context.Context, sequence uint64) error {
+	if err := q.removeMessage(ctx, sequence); !errors.Is(err, errNotThere) {
+		return err
+	}
+	return nil
+}
+
+// errNotThere: a message to remove was not in the stream.
+var errNotThere = errors.New("message is not in the stream")
+
+// removeMessage is removeJob that says errNotThere for a job that has left JOBS:
+// the leader of the stream knows, whatever a replica has told.
+func (q *Queue) removeMessage(ctx context.Context, sequence uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, q.timings.call)
 	defer cancel()
 	err := q.jobs.DeleteMsg(ctx, sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) || isNoMessage(err) {
-		return nil
+		return errNotThere
 	}
 	return explain(q.js.Conn(), "remove the job", "$JS.API.STREAM.MSG.DELETE."+jobs.StreamName, err)
 }

@@ -136,16 +136,16 @@ func (c *cancellation) forget(ctx context.Context, end jobs.Outcome) {
 	}
 }
 
-// mayRemoveJobs asks whether this connection has the right to remove jobs, with
-// a request that the server refuses to read.
-func (q *Queue) mayRemoveJobs(ctx context.Context) error {
+// mayRemove asks whether this connection has the right to remove messages of a
+// stream, with a request that the server refuses to read.
+func (q *Queue) mayRemove(ctx context.Context, stream string) error {
 	ctx, cancel := context.WithTimeout(ctx, q.timings.call)
 	defer cancel()
-	subject := apiPrefix + "STREAM.MSG.DELETE." + jobs.StreamName
-	asked := apiPrefixOf(q.js) + "STREAM.MSG.DELETE." + jobs.StreamName
+	subject := apiPrefix + "STREAM.MSG.DELETE." + stream
+	asked := apiPrefixOf(q.js) + "STREAM.MSG.DELETE." + stream
 	_, err := q.js.Conn().RequestWithContext(ctx, asked, []byte("{"))
 	if errors.Is(err, nats.ErrNoResponders) {
 		err = nil // it was not refused; the removal itself says what is wrong
 	}
-	return explain(q.js.Conn(), "ask for the right to remove jobs", subject, err)
+	return explain(q.js.Conn(), "ask for the right to remove messages of "+stream, subject, err)
 }

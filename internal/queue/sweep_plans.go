@@ -1,0 +1,159 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"deckhand/jobs"
+)
+
+// note is an entry of the bucket shards without a plan.
+type note struct {
+	key      string
+	revision uint64
+}
+
+// notesWithoutPlan finds what shards left whose purge has no plan. A plan is there
+// before its first shard and after its last one; without it nobody reads the note
+// again.
+func (s *sweep) notesWithoutPlan(ctx context.Context) (stray []note, err error) {
+	planned := map[string]bool{}
+	plans, err := s.shards.keys(ctx, anyPlan)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range plans {
+		planned[strings.TrimSuffix(key, "."+planToken)] = true
+	}
+	keys, err := s.shards.keys(ctx, "*.*.*.*.*.*.*")
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		base := baseOf(key)
+		if planned[base] {
+			continue
+		}
+		revision, plan, err := s.noteWithoutPlan(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if revision != 0 && !plan {
+			stray = append(stray, note{key, revision})
+		}
+	}
+	return stray, nil
+}
+
+// noteWithoutPlan reads a note's revision, 0 if it is gone, and whether there is a
+// plan for it.
+func (s *sweep) noteWithoutPlan(ctx context.Context, key string) (revision uint64, planned bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.q.timings.call)
+	defer cancel()
+	entry, err := s.q.shards.get(ctx, key)
+	if err != nil {
+		return 0, false, s.shards.unavailable("read "+key, shardsGet, err)
+	}
+	plan, err := s.q.shards.get(ctx, planKey(baseOf(key)))
+	if err != nil {
+		return 0, false, s.shards.unavailable("read plan", shardsGet, err)
+	}
+	if entry.value != nil {
+		revision = entry.revision
+	}
+	return revision, plan.value != nil, nil
+}
+
+// clearNotes removes the notes that have not changed and still have no plan.
+func (s *sweep) clearNotes(ctx context.Context, notes []note) error {
+	for _, stray := range notes {
+		revision, planned, err := s.noteWithoutPlan(ctx, stray.key)
+		if err != nil {
+			return err
+		}
+		if revision != stray.revision || planned {
+			continue
+		}
+		f := SweepFinding{What: SweepNote, Action: SweepRemoved, Name: stray.key, Detail: "a shard left it, and its purge has no plan"}
+		s.found(ctx, f, func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, s.q.timings.call)
+			defer cancel()
+			if err := s.q.shards.expire(ctx, stray.key, stray.revision); err != nil && !isConflict(err) {
+				return s.shards.unavailable("remove "+stray.key, s.q.shards.prefix+stray.key, err)
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// plans publishes the finish of each plan whose shards are all completed, unless
+// it was published, and reports plans that stand still.
+func (s *sweep) plans(ctx context.Context) error {
+	keys, err := s.shards.keys(ctx, anyPlan)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := s.plan(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sweep) plan(ctx context.Context, key string) error {
+	call, cancel := context.WithTimeout(ctx, s.q.timings.call)
+	entry, err := s.q.shards.get(call, key)
+	cancel()
+	if err != nil {
+		return s.shards.unavailable("read plan "+key, shardsGet, err)
+	}
+	plan, err := readPlan(entry)
+	f := SweepFinding{What: SweepPlan, Action: SweepReported, Name: key}
+	switch {
+	case err == nil && plan == nil:
+		return nil
+	case err != nil || plan.Finish == nil || plan.Finish.Validate() != nil || plan.Finish.ShardBase() != strings.TrimSuffix(key, "."+planToken):
+		f.Detail = "it is not readable, so its purge cannot end; publish the purge again"
+		s.found(ctx, f, nil)
+		return nil
+	}
+	// What is queued, dead or ended is looked at before what is done.
+	queued, err := s.q.queuedParts(ctx, plan.Finish.ShardBase())
+	if err != nil {
+		return err
+	}
+	dead, err := s.deadParts(ctx, plan.Finish.ShardBase())
+	if err != nil {
+		return err
+	}
+	if len(queued) > 0 || len(dead) > 0 {
+		return nil // it goes on, or waits for a person: the status shows it
+	}
+	last, _, err := s.q.LastResult(ctx, plan.Finish.Tail())
+	if err != nil {
+		return err
+	}
+	all, err := s.shards.AllDone(ctx, plan.Finish, plan)
+	if err != nil {
+		return err
+	}
+	switch canceled := last != nil && last.JobID == plan.Finish.ID && last.Outcome == jobs.Canceled; {
+	case !all:
+		f.Detail = "shards are missing, as after a cancel; publish the purge again, and it goes on with them"
+		s.found(ctx, f, nil)
+	case canceled:
+		f.Detail = "its last job was canceled; publish the purge again, and it is done"
+		s.found(ctx, f, nil)
+	default:
+		f.What, f.Action = SweepFinish, SweepPublished
+		f.Name, f.Detail = plan.Finish.Subject(), fmt.Sprintf("all %d shards are completed", plan.Shards)
+		s.found(ctx, f, func(ctx context.Context) error {
+			_, err := s.shards.Publish(ctx, plan.Finish)
+			return err
+		})
+	}
+	return nil
+}
