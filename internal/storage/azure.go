@@ -121,6 +121,9 @@ func azureInfo(answer *http.Response, offset int64) (Info, error) {
 	if partial {
 		info.Size = size
 	}
+	if offset > 0 && info.Size >= 0 && offset >= info.Size { // Azurite does not say 416
+		return Info{}, rejected("the range begins behind the end of the blob")
+	}
 	if first != offset {
 		return unlike("the store did not send the range that was asked for")
 	}

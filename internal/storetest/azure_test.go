@@ -51,10 +51,56 @@ func azuriteClient(t testing.TB, endpoint string) *service.Client {
 	return client
 }
 
-func azuriteConfig(endpoint string) storage.Config {
-	// A proxy has the address of the server alone.
-	if !strings.HasSuffix(endpoint, azuriteAccount) {
-		endpoint += "/" + azuriteAccount
+// reachedAzurite says how it is reached with some credentials. A proxy has the
+// address of the server alone.
+func reachedAzurite(credentials storage.AzureConfig) func(endpoint string) storage.Config {
+	return func(endpoint string) storage.Config {
+		if !strings.HasSuffix(endpoint, azuriteAccount) {
+			endpoint += "/" + azuriteAccount
+		}
+		credentials.Endpoint = endpoint
+		return storage.Config{Azure: credentials}
 	}
-	return storage.Config{Azure: storage.AzureConfig{Endpoint: endpoint, AccountKey: azuriteKey}}
+}
+
+// slowDownAzure is how Azure asks to.
+var slowDownAzure = []storetest.Answer{
+	azureSays(503, "ServerBusy"), azureSays(500, "OperationTimedOut"), azureSays(429, "TooManyRequests"), {Status: 503},
+}
+
+func azureSays(status int, code string) storetest.Answer {
+	return storetest.Answer{
+		Status: status, Header: http.Header{"X-Ms-Error-Code": {code}, "X-Ms-Request-Id": {"1"}, "Content-Type": {"application/xml"}},
+		Body: "<?xml version=\"1.0\"?><Error><Code>" + code + "</Code><Message>" + code + "\nRequestId:1</Message></Error>",
+	}
+}
+
+// fateInAzure is what Azure does; Azurite answers 500 to a listing of names that
+// cannot stand in XML.
+func fateInAzure(name string) storetest.Fate {
+	switch {
+	case strings.Contains(name, `\`), strings.HasSuffix(name, "."), strings.Contains(name, "./"):
+		return storetest.Refused
+	case strings.ContainsAny(name, "\x01\uffff"):
+		return storetest.Untold
+	}
+	return storetest.Held
+}
+
+func TestAzurite(t *testing.T) {
+	t.Parallel()
+	endpoint := startAzurite(t)
+	const wrongKey = "d3Jvbmcta2V5LXdyb25nLWtleQ=="
+	storetest.Run(t, storetest.Store{
+		Root:      azuriteRoot,
+		Endpoint:  strings.TrimSuffix(endpoint, "/"+azuriteAccount),
+		Config:    reachedAzurite(storage.AzureConfig{AccountKey: azuriteKey}),
+		Wrong:     reachedAzurite(storage.AzureConfig{AccountKey: wrongKey}),
+		Secrets:   []string{azuriteKey, wrongKey},
+		Throttled: slowDownAzure,
+		Fate:      fateInAzure,
+		// Azurite breaks connections off that it has not used for a while.
+		Batch: 256, Odd: 20,
+		NoBucket: "abfss://no-such-container@" + azuriteAccount + ".dfs.core.windows.net/",
+	})
 }
