@@ -205,13 +205,15 @@ func (l *line) record(ctx context.Context, msg *jetstream.RawStreamMsg, job *job
 		l.take(msg, job)
 		return nil, nil
 	}
-	l.done = append(l.done, job.Tail())
 	return result, nil
 }
 
 func (l *line) publishResult(tail string, result *jobs.Result) error {
 	body, err := json.Marshal(result)
 	require.NoError(l.t, err)
+	if result.Outcome != jobs.Dead {
+		l.done = append(l.done, tail)
+	}
 	_, err = l.js.Publish(l.t.Context(), jobs.ResultSubjectPrefix+tail, body)
 	return err
 }
@@ -247,9 +249,14 @@ func (l *line) ended(job *jobs.Job) (*purge.Receipt, *jobs.Result) {
 	if result == nil || result.Outcome == jobs.Planned {
 		return nil, nil
 	}
+	return receiptOf(l.t, result), result
+}
+
+func receiptOf(t testing.TB, result *jobs.Result) *purge.Receipt {
+	t.Helper()
 	var receipt purge.Receipt
-	require.NoError(l.t, json.Unmarshal(result.Receipt, &receipt))
-	return &receipt, result
+	require.NoError(t, json.Unmarshal(result.Receipt, &receipt))
+	return &receipt
 }
 
 // count is how many jobs of a kind were run to their end.
@@ -299,4 +306,16 @@ func (c cuttable) End(ctx context.Context, plan *jobs.ShardPlan, finish *jobs.Jo
 
 func (c cuttable) Remove(ctx context.Context, job *jobs.Job, plan string) error {
 	return c.line.step(func() error { return c.Shards.Remove(ctx, job, plan) })
+}
+
+func boolInt(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// name of a case in which work was cut off.
+func name(what string, n int, taken bool) string {
+	return fmt.Sprintf("%s %d, taken %t", what, n, taken)
 }

@@ -120,16 +120,18 @@ func (r *run) record(ctx context.Context, recorded *jobs.ShardPlan, revision uin
 // publishParts publishes what is missing. Where a part of another plan holds a
 // subject, the one of this plan could not be told from it, so those are let leave.
 func (r *run) publishParts(ctx context.Context, parts []part, folders []string) error {
-	if err := r.noOthers(ctx); err != nil {
+	// The queue is asked before the bucket: a shard that has left the one since is in
+	// the other.
+	there, err := r.noOthers(ctx)
+	if err != nil {
 		return err
 	}
 	done, err := r.cfg.Fleet.Done(ctx, r.job, r.plan.Plan)
 	if err != nil {
 		return err
 	}
-	completed := map[int]bool{}
 	for _, d := range done {
-		completed[d.Shard] = true
+		there[d.Shard] = true
 	}
 	taken := false
 	publish := func(part *jobs.Job, err error) error {
@@ -141,37 +143,40 @@ func (r *run) publishParts(ctx context.Context, parts []part, folders []string) 
 		r.progress.Alive()
 		return err
 	}
-	missing := 0
 	for i, p := range parts {
-		if completed[i+1] {
+		if there[i+1] {
 			continue
 		}
-		missing++
 		if err := publish(shardJob(r.job, r.plan.Plan, i+1, p, folders, r.deletedEntries)); err != nil {
 			return err
 		}
 	}
-	if missing == 0 {
+	if len(done) == r.plan.Shards {
 		if err := publish(r.plan.Finish, nil); err != nil {
 			return err
 		}
 	}
 	if taken {
-		return r.noOthers(ctx)
+		_, err = r.noOthers(ctx)
 	}
-	return nil
+	return err
 }
 
-// noOthers makes the purge come back while the queue has parts of other plans.
-func (r *run) noOthers(ctx context.Context) error {
+// noOthers gives the shards that are in the queue. The error makes the purge come
+// back while there are parts of other plans.
+func (r *run) noOthers(ctx context.Context) (shards map[int]bool, err error) {
 	queued, err := r.cfg.Fleet.Queued(ctx, r.job)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	shards = map[int]bool{}
 	for _, part := range queued {
 		if id := planIn(part); id != r.plan.Plan {
-			return jobs.Snooze(othersPause, fmt.Errorf("a %s of plan %s is still in the queue", part.Kind, cmp.Or(id, "unknown")))
+			return nil, jobs.Snooze(othersPause, fmt.Errorf("a %s of plan %s is still in the queue", part.Kind, cmp.Or(id, "unknown")))
+		}
+		if part.Kind == jobs.PurgeShard {
+			shards[part.Shard] = true
 		}
 	}
-	return nil
+	return shards, nil
 }

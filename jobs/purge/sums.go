@@ -14,8 +14,9 @@ import (
 type sums struct {
 	shards []shardLeft
 	left   shardLeft
-	// counted are the names that were added, by hash.
-	counted map[uint64]bool
+	// counted are the names of live files that were added, by hash, and tombs of those
+	// that only deleted entries name.
+	counted, tombs map[uint64]bool
 	// more names were counted than are known.
 	more, repeats bool
 }
@@ -23,7 +24,7 @@ type sums struct {
 // sumOf adds up what the shards of a plan left, each file once as far as that can be
 // known.
 func sumOf(done []*jobs.ShardDone) (*sums, error) {
-	s := &sums{counted: map[uint64]bool{}}
+	s := &sums{counted: map[uint64]bool{}, tombs: map[uint64]bool{}}
 	s.left = shardLeft{Deleted: Counts{}, Kept: receipt.KeptFiles{}, Absent: Counts{}, Requests: receipt.Requests{ByOperation: map[string]int64{}}}
 	for _, d := range done {
 		var left shardLeft
@@ -72,10 +73,14 @@ func (s *sums) add(left *shardLeft) error {
 func (s *sums) addTombs(left *shardLeft) error {
 	all, err := decodeNames(left.Report.Tombs)
 	for _, n := range all {
-		if s.counted[n.hash] {
+		switch {
+		case s.counted[n.hash]:
+			s.takeBack(n)
+			s.hidePath(n)
+		case s.tombs[n.hash]:
 			s.takeBack(n)
 		}
-		s.counted[n.hash] = true
+		s.tombs[n.hash] = true
 	}
 	return err
 }
@@ -86,22 +91,26 @@ func (s *sums) takeBack(n name) {
 	if n.reason != "" {
 		counts = s.left.Kept[n.reason].Counts
 	}
+	if counts == nil {
+		return
+	}
 	counts.Add(n.kind.Kind(), -1, -n.size)
-	if n.reason == "" {
-		return
-	}
-	kept := s.left.Kept[n.reason]
-	if len(counts) == 0 {
+	if n.reason != "" && len(counts) == 0 {
 		delete(s.left.Kept, n.reason)
+	}
+}
+
+// hidePath takes a file from the examples of those that stay.
+func (s *sums) hidePath(n name) {
+	kept, found := s.left.Kept[n.reason]
+	if !found {
 		return
 	}
-	if n.reason == DeletedEntry {
-		kept.Paths = slices.DeleteFunc(kept.Paths, func(path string) bool {
-			location, err := storage.Parse(path)
-			return err == nil && hashOf(location) == n.hash
-		})
-		s.left.Kept[n.reason] = kept
-	}
+	kept.Paths = slices.DeleteFunc(kept.Paths, func(path string) bool {
+		location, err := storage.Parse(path)
+		return err == nil && hashOf(location) == n.hash
+	})
+	s.left.Kept[n.reason] = kept
 }
 
 // judge says what is not known of the sums.
