@@ -26,7 +26,7 @@ func main() {
 	var o options
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of the plan (default: another one each time)")
 	flag.DurationVar(&o.duration, "duration", time.Minute, "how long it storms, in each profile")
-	flag.StringVar(&o.profile, "profile", "both", "single: one NATS server; cluster: three; both: one after the other")
+	flag.StringVar(&o.profile, "profile", "both", "single: one NATS server; cluster: three; disk: one whose disk is full now and then; both: single and cluster; all")
 	flag.StringVar(&o.without, "without", "", "leave out a part of the protocol, lease or watchdog, and fail unless that is noticed")
 	flag.StringVar(&o.folder, "folder", filepath.Join("build", "chaos"), "folder for programs, histories and logs")
 	flag.Parse()
@@ -51,9 +51,9 @@ func (o options) leftOut() string {
 }
 
 func (o options) run(ctx context.Context) error {
-	nodes := map[string][]int{"single": {1}, "cluster": {3}, "both": {1, 3}}[o.profile]
-	if nodes == nil {
-		return fmt.Errorf("there is no profile %q; there are single, cluster and both", o.profile)
+	played, known := choices[o.profile]
+	if !known {
+		return fmt.Errorf("there is no profile %q; there are single, cluster, disk, both and all", o.profile)
 	}
 	bin := filepath.Join(o.folder, "bin")
 	if err := os.MkdirAll(bin, 0o750); err != nil {
@@ -71,8 +71,8 @@ func (o options) run(ctx context.Context) error {
 		return err
 	}
 	var failures []error
-	for _, n := range nodes {
-		failures = append(failures, o.round(ctx, built, n))
+	for _, p := range played {
+		failures = append(failures, o.round(ctx, built, p))
 	}
 	return errors.Join(failures...)
 }

@@ -34,12 +34,13 @@ const (
 // round is one profile's run.
 type round struct {
 	options
-	nodes  int
+	profile
 	folder string
 
 	record    *history.Record
 	warehouse *warehouse.Warehouse
 	broker    *fleet.Broker
+	small     *fleet.Disk
 	js        jetstream.JetStream
 	store     *storms.Store
 	workers   []*fleet.Worker
@@ -50,17 +51,21 @@ type round struct {
 }
 
 // round runs one profile and judges.
-func (o options) round(ctx context.Context, built programs, nodes int) error {
-	folder, err := filepath.Abs(filepath.Join(o.folder, fmt.Sprintf("%d-nats%d%s", o.seed, nodes, o.without)))
+func (o options) round(ctx context.Context, built programs, p profile) error {
+	folder, err := filepath.Abs(filepath.Join(o.folder, fmt.Sprintf("%d-%s%s", o.seed, p.name, o.without)))
 	if err != nil {
 		return fmt.Errorf("find folder: %w", err)
 	}
 	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o750)); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	r := &round{options: o, nodes: nodes, folder: folder, ended: make(chan struct{}, 1)}
+	r := &round{options: o, profile: p, folder: folder, ended: make(chan struct{}, 1)}
 	started := time.Now()
 	violations, err := r.play(ctx, built)
+	if errors.Is(err, fleet.ErrNoDisk) {
+		fmt.Printf("  %s: not played: %v\n", p.name, err)
+		return os.RemoveAll(folder)
+	}
 	if r.without != "" && err == nil {
 		violations, err = nil, r.noticed(violations)
 	}
@@ -68,9 +73,9 @@ func (o options) round(ctx context.Context, built programs, nodes int) error {
 		err = errors.Join(err, errors.New(v))
 	}
 	if err != nil {
-		return fmt.Errorf("seed %d, %d NATS servers, history %s: %w", o.seed, nodes, r.record.Path(), err)
+		return fmt.Errorf("profile %s, seed %d, history and logs in %s: %w", p.name, o.seed, folder, err)
 	}
-	fmt.Printf("  %d NATS servers: all well after %s\n", nodes, time.Since(started).Round(time.Second))
+	fmt.Printf("  %s: all well after %s\n", p.name, time.Since(started).Round(time.Second))
 	return os.RemoveAll(folder)
 }
 
@@ -120,7 +125,7 @@ func (r *round) open(ctx context.Context, built programs) (err error) {
 	r.store = storms.NewStore(r.random(2))
 	r.store.Slow = r.slow
 	r.warehouse.Store.Fault(r.store.Fault)
-	if r.broker, err = fleet.StartBroker(fleet.BrokerConfig{Program: built.nats, Folder: r.folder, Nodes: r.nodes}); err != nil {
+	if err := r.startBroker(built); err != nil {
 		return err
 	}
 	if r.js, err = r.broker.Connect(ctx); err != nil {
@@ -142,6 +147,18 @@ func (r *round) open(ctx context.Context, built programs) (err error) {
 		r.workers = append(r.workers, w)
 	}
 	return nil
+}
+
+func (r *round) startBroker(built programs) (err error) {
+	cfg := fleet.BrokerConfig{Program: built.nats, Folder: r.folder, Nodes: r.nodes}
+	if r.disk {
+		if r.small, err = fleet.MountDisk(filepath.Join(r.folder, "disk")); err != nil {
+			return err
+		}
+		cfg.Store = r.small.Store()
+	}
+	r.broker, err = fleet.StartBroker(cfg)
+	return err
 }
 
 // setUp makes the streams as an operator does.
@@ -172,6 +189,9 @@ func (r *round) close() error {
 	}
 	if r.warehouse != nil {
 		r.warehouse.Close()
+	}
+	if r.small != nil {
+		return r.small.Unmount()
 	}
 	return nil
 }
@@ -214,7 +234,7 @@ func (r *round) storm(parent context.Context) error {
 	r.results = &reader{js: r.js, record: r.record, ended: r.ended, next: 1}
 	all.Go(func() error { r.results.follow(reading); return nil })
 	size := warehouse.RandomSize
-	kinds, interval, weather := storms.All, 1200*time.Millisecond, storms.Rough
+	kinds, interval, weather := r.kinds, 1200*time.Millisecond, storms.Rough
 	most := uint64(14)
 	if r.without != "" {
 		// Long runs, and slots that are free for what is delivered once more.
@@ -222,9 +242,6 @@ func (r *round) storm(parent context.Context) error {
 		kinds, interval, weather = []storms.Kind{storms.StallWorker}, 300*time.Millisecond, storms.Weather{}
 		size = func(*rand.Rand) warehouse.Size { return warehouse.Size{Files: 4_000, Manifests: 400, Slow: 700} }
 		all.Go(func() error { r.stopWhenNoticed(ctx, stop); return nil })
-	}
-	if r.nodes > 1 {
-		kinds = append([]storms.Kind{storms.KillNATS, storms.KillNATS}, kinds...)
 	}
 	t := &traffic{js: r.js, warehouse: r.warehouse, record: r.record, work: &r.work, random: r.random(3), size: size, most: most}
 	all.Go(func() error { defer stop(); return t.drop(ctx) })
@@ -236,7 +253,7 @@ func (r *round) storm(parent context.Context) error {
 	}
 	r.store.Set(weather)
 	front := &storms.Front{
-		Workers: r.workers, Broker: r.broker, Store: r.store, Record: r.record, Random: r.random(5), JS: r.js,
+		Workers: r.workers, Broker: r.broker, Store: r.store, Record: r.record, Random: r.random(5), JS: r.js, Disk: r.small,
 		Kinds: kinds, Interval: interval, Lease: ackWait, Ended: r.ended,
 	}
 	all.Go(func() error { defer stopReading(); return front.Blow(ctx) })

@@ -61,18 +61,15 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 		if cfg.Store != "" {
 			store = cfg.Store
 		}
-		text := fmt.Sprintf("server_name: %s\nlisten: 127.0.0.1:%d\njetstream { store_dir: %q }\n", name, ports[i], store)
+		text := fmt.Sprintf("server_name: %s\nlisten: 127.0.0.1:%d\njetstream { store_dir: %q, max_file_store: 4GB }\n", name, ports[i], store)
 		if cfg.Nodes > 1 {
 			// Without the advertisements clients would find ways past the proxies.
 			text += fmt.Sprintf("cluster { name: chaos, listen: 127.0.0.1:%d, routes: [%s], no_advertise: true }\n",
 				ports[cfg.Nodes+i], strings.Join(routes, ", "))
 		}
 		n := &node{
-			name: name, program: cfg.Program, config: store + ".conf", log: filepath.Join(cfg.Folder, name+".log"),
+			name: name, program: cfg.Program, config: filepath.Join(cfg.Folder, name+".conf"), log: filepath.Join(cfg.Folder, name+".log"),
 			address: fmt.Sprintf("127.0.0.1:%d", ports[i]),
-		}
-		if cfg.Store != "" {
-			n.config = filepath.Join(cfg.Folder, name+".conf")
 		}
 		if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
 			return nil, fmt.Errorf("write configuration: %w", err)

@@ -32,6 +32,10 @@ const (
 	KillNATS Kind = "kill NATS"
 	// KillNATSAtAck: SIGKILL within 100 ms of the end of a job.
 	KillNATSAtAck Kind = "kill NATS at an ack"
+	// FillDisk: no byte is free on the disk of NATS, which is started again afterwards.
+	FillDisk Kind = "fill the disk"
+	// FillStreams: JOBS and progress take nothing more.
+	FillStreams Kind = "fill the streams"
 	// Brownout: half of the store's requests fail for a moment.
 	Brownout Kind = "brownout"
 )
@@ -39,7 +43,7 @@ const (
 // All storms, as often as they are to come.
 var All = []Kind{
 	KillWorker, KillWorker, KillWorker, KillWorker, TerminateWorker, StallWorker, StallWorker, StallWorker, StallWorker,
-	CutWorker, FreezeWorker, KillNATS, KillNATS, KillNATSAtAck, KillNATSAtAck, Brownout, Brownout,
+	CutWorker, FreezeWorker, KillNATS, KillNATS, KillNATSAtAck, KillNATSAtAck, FillStreams, Brownout, Brownout,
 }
 
 // Front is where storms come from.
@@ -49,6 +53,8 @@ type Front struct {
 	Store   *Store
 	Record  *history.Record
 	Random  *rand.Rand
+	// Disk of the only server; nil: it is as big as the machine's.
+	Disk *fleet.Disk
 	// JS is a connection past the proxies.
 	JS jetstream.JetStream
 	// Kinds that come, one after the other, every Interval or so.
@@ -124,6 +130,10 @@ func (f *Front) one(ctx context.Context, kind Kind) error {
 			func() { f.Store.Set(Rough) })
 	case KillNATS, KillNATSAtAck:
 		return f.killNATS(ctx, kind)
+	case FillStreams:
+		return f.fillStreams(ctx)
+	case FillDisk:
+		return f.fillDisk(ctx)
 	}
 	return nil
 }
