@@ -43,6 +43,9 @@ type asked struct {
 // server do not double the load on it. metrics may be nil.
 func openCatalogs(catalogs []*config.Catalog, metrics *telemetry.Metrics, log *slog.Logger) (*toolbox, error) {
 	box, buckets, servers := &toolbox{asked: map[[2]string]asked{}}, storage.NewLimiters(), polaris.NewLimiters()
+	if metrics != nil {
+		metrics.WatchStorage(buckets.Limits)
+	}
 	for _, catalog := range catalogs {
 		err := errors.Join(box.makeClient(catalog, metrics, buckets, servers, log), box.openStores(catalog, metrics, buckets))
 		if err != nil {

@@ -49,4 +49,10 @@ var goals = []Goal{
 	{Benchmark: "Scan/unchanged", Metric: "loads", Max: most(10_000)},
 	{Benchmark: "Scan/unchanged", Metric: "policy-calls", Max: most(0)},
 	{Benchmark: "Protocol", Metric: "jobs/s", Ratio: 0.4},
+	// A store that takes 200 requests a second.
+	{Benchmark: "Throttled/workers=1", Metric: "%-of-limit", Min: most(80)},
+	{Benchmark: "Throttled/workers=1", Metric: "%-refused", Max: most(2)},
+	{Benchmark: "Throttled/workers=8", Metric: "%-of-limit", Min: most(80)},
+	{Benchmark: "Throttled/workers=8", Metric: "%-refused", Max: most(2)},
+	{Benchmark: "Throttled/workers=8", Metric: "most/least", Max: most(2)},
 }

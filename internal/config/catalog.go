@@ -31,6 +31,12 @@ type Catalog struct {
 	S3 S3 `yaml:"s3"`
 	// GCS is how gs:// locations are reached.
 	GCS GCS `yaml:"gcs,omitempty"`
+	// MaxRequestsPerSecond is the most requests a second that one worker sends to a
+	// bucket of the catalog. Default: as many as the store takes.
+	MaxRequestsPerSecond float64 `yaml:"max_requests_per_second,omitempty"`
+	// MaxDeletesPerSecond is the most keys a second that it deletes in a bucket,
+	// however many there are in one request. Default: as many as the store takes.
+	MaxDeletesPerSecond float64 `yaml:"max_deletes_per_second,omitempty"`
 	// Purge is how far a purge may reach, and whom it asks before.
 	Purge Purge `yaml:"purge"`
 	// Orphans is whom a removal of orphans asks.
@@ -89,6 +95,7 @@ type Orphans struct {
 func (c *Catalog) StorageConfig() storage.Config {
 	return storage.Config{
 		Name: c.Name, Locations: c.Locations,
+		MaxRequestsPerSecond: c.MaxRequestsPerSecond, MaxDeletesPerSecond: c.MaxDeletesPerSecond,
 		S3: c.S3.config(), GCS: c.GCS.config(),
 	}.WithDefaults()
 }
@@ -167,7 +174,7 @@ func (c *Catalog) Purges() bool { return len(c.Locations) > 0 }
 func (c *Catalog) validateStorage() error {
 	stores := c.StorageConfig()
 	if !c.Purges() && c.REST != nil {
-		return errors.Join(prefix("s3", stores.S3.Validate()), prefix("gcs", stores.GCS.Validate()))
+		return errors.Join(prefix("s3", stores.S3.Validate()), prefix("gcs", stores.GCS.Validate()), stores.ValidateCeilings())
 	}
 	return stores.Validate()
 }

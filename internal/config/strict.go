@@ -64,6 +64,8 @@ func want(t reflect.Type) string {
 		return "a duration with its unit, for instance 25s or 15m"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
+	case t.Kind() == reflect.Float64:
+		return "a number"
 	case t.Kind() == reflect.Int || t.Kind() == reflect.Int64:
 		return "a whole number"
 	}

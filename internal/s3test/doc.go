@@ -9,7 +9,8 @@
 // Copies, in one request and in parts, the conditions of copies and deletes, and
 // listings of versions are answered here too.
 //
-// Around both sit latency, counters by operation, a check of the access key,
+// Around both sit latency, a limit of requests a second, counters by operation, a
+// check of the access key,
 // and faults: wrong answers, broken and hanging connections, single keys of a
 // DeleteObjects refused.
 //

@@ -27,6 +27,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.wait(r.Context()) {
 		return
 	}
+	if s.tooFast() {
+		writeError(w, r, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+		return
+	}
 	fault := s.fault(op, r)
 	if fault != nil && fault.instead(s, w, r) {
 		return

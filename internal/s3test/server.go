@@ -13,6 +13,7 @@ import (
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"golang.org/x/time/rate"
 
 	"deckhand/internal/storage"
 )
@@ -43,6 +44,12 @@ type Options struct {
 	// IgnoreConditions is a store that does not look at If-Match and If-None-Match
 	// of copies and deletes; those on a copy's source it knows.
 	IgnoreConditions bool
+	// RequestsPerSecond is how many requests are served, those of all clients
+	// together; others are asked to slow down (503 SlowDown). 0: all.
+	RequestsPerSecond float64
+	// Burst is how many requests that were not made may be made up for. Default: a
+	// second's.
+	Burst int
 	// Address to listen on. Default 127.0.0.1:0, a free port.
 	Address string
 }
@@ -64,6 +71,8 @@ type Server struct {
 	served  sync.WaitGroup
 
 	latency   atomic.Int64
+	throttle  atomic.Pointer[rate.Limiter] // nil: none
+	slowed    atomic.Int64
 	store     atomic.Pointer[store]
 	faults    atomic.Pointer[faulter]
 	times     atomic.Pointer[TimesFunc]
@@ -115,6 +124,7 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{opts: opts, address: listener.Addr().String(), done: make(chan struct{})}
 	s.latency.Store(int64(opts.Latency))
+	s.Throttle(opts.RequestsPerSecond, opts.Burst)
 	s.store.Store(newStore())
 	for _, b := range opts.Buckets {
 		if err := s.CreateBucket(b); err != nil {

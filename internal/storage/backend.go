@@ -121,5 +121,8 @@ var backends = map[string]opening{
 // bucketTarget puts the limiter of the bucket before its backend.
 func (s *Session) bucketTarget(b backend, l Location, endpoint string) target {
 	limiter := s.stores.limiters.get(bucketID{endpoint: endpoint, bucket: l.Bucket}, s.stores.cfg.MaxInFlight)
+	if l.Scheme != "file" {
+		limiter.ceilings.narrow(s.stores.cfg.MaxRequestsPerSecond, s.stores.cfg.MaxDeletesPerSecond)
+	}
 	return target{backend: b, limiter: limiter, scheme: l.Scheme, bucket: l.Bucket}
 }

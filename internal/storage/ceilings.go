@@ -2,11 +2,28 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 )
+
+// ValidateCeilings reports every mistake in the most per second at once.
+func (c Config) ValidateCeilings() error {
+	var errs []error
+	for _, ceiling := range []struct {
+		name  string
+		value float64
+	}{{"max requests per second", c.MaxRequestsPerSecond}, {"max deletes per second", c.MaxDeletesPerSecond}} {
+		if ceiling.value < 0 || math.IsNaN(ceiling.value) || math.IsInf(ceiling.value, 0) {
+			errs = append(errs, fmt.Errorf("%s: %v is no number of requests; leave it out for no limit", ceiling.name, ceiling.value))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // ceilings are the most that is sent to one bucket, by configuration. The zero
 // value has none. What was not used may be made up for within 50 ms, so that in

@@ -45,6 +45,16 @@ type Config struct {
 	// Default 32. Of several catalogs on
 	// one bucket, the smallest decides.
 	MaxInFlight int
+	// MaxRequestsPerSecond is the most requests, of all kinds together, that this
+	// process sends to one bucket in a second. Default 0: as many as the store takes.
+	// Of several catalogs on one bucket, the smallest decides. Local files are not
+	// limited.
+	MaxRequestsPerSecond float64
+	// MaxDeletesPerSecond is the most keys that are deleted in a second, however many
+	// there are in one request; for stores that count them so, as S3 does. Moves do
+	// not count. A batch is sent whole, and then as long nothing as it has used up.
+	// Default 0: no limit.
+	MaxDeletesPerSecond float64
 	// RequestTimeout bounds one request until its answer begins; a read whose
 	// answer has begun is bounded by IdleTimeout instead. Default 60 s.
 	RequestTimeout time.Duration
@@ -100,6 +110,7 @@ func (c Config) Validate() error {
 	if c.CopyLimit < 0 {
 		errs = append(errs, fmt.Errorf("copy limit: %d is negative", c.CopyLimit))
 	}
+	errs = append(errs, c.ValidateCeilings())
 	for _, d := range []struct {
 		name  string
 		value time.Duration

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -107,4 +108,27 @@ func TestAnOpenReaderDoesNotKeepDeletesWaiting(t *testing.T) {
 	require.NoError(t, err)
 	defer body.Close()
 	require.NoError(t, l.Delete(t.Context(), keys("t/x"))[0].Err)
+}
+
+func TestTheCeilingsOfTheConfigurationHoldOnTheWire(t *testing.T) {
+	t.Parallel()
+	for _, narrow := range []func(*storage.Config, *storage.SessionConfig){
+		func(c *storage.Config, _ *storage.SessionConfig) { c.MaxRequestsPerSecond = 40 },
+		func(c *storage.Config, _ *storage.SessionConfig) { c.MaxDeletesPerSecond = 4000 },
+	} {
+		l := open(t, s3test.Options{DeleteAlwaysOK: true}, narrow)
+		d := l.NewDeleter(t.Context(), storage.DeleterConfig{BatchSize: 100, OnResult: func(r storage.Deletion) {
+			if r.Err != nil {
+				t.Error(r.Err)
+			}
+		}})
+		began := time.Now()
+		for n := range int64(3000) {
+			require.NoError(t, d.Add(key(fmt.Sprintf("t/%d", n)), n))
+		}
+		require.NoError(t, d.Close())
+		require.EqualValues(t, 30, l.srv.Total())
+		// A thousand keys, or two requests, may go at once.
+		require.Greater(t, time.Since(began), 490*time.Millisecond)
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"deckhand/internal/queue"
+	"deckhand/internal/storage"
 	"deckhand/jobs"
 )
 
@@ -111,6 +112,9 @@ func TestMetricsHaveTheirDocumentedNames(t *testing.T) {
 	m.FileDeleted(-1)
 	m.FileMoved()
 	m.Published("lake", jobs.Orphans, 2)
+	m.WatchStorage(func() []storage.Limit {
+		return []storage.Limit{{Bucket: "b", Window: 32, Waiting: 7, Batches: storage.Pace{Rate: 3.5, Sent: 20, Refused: 1}}}
+	})
 	_, body := get(t, serve(t, ServerConfig{Metrics: m})+"/metrics")
 	for _, want := range []string{
 		`deckhand_jobs_settled_total{kind="purge",outcome="completed"} 1`,
@@ -130,11 +134,17 @@ func TestMetricsHaveTheirDocumentedNames(t *testing.T) {
 		`deckhand_jobs_published_total{catalog="lake",kind="orphans"} 2`,
 		`deckhand_storage_requests_total{code="OK",op="DeleteObjects"} 1`,
 		`deckhand_storage_throttled_total 1`,
+		`deckhand_storage_window{bucket="b",endpoint=""} 32`,
+		`deckhand_storage_waiting{bucket="b",endpoint=""} 7`,
+		`deckhand_storage_rate{bucket="b",endpoint="",requests="batches"} 3.5`,
+		`deckhand_storage_sent_total{bucket="b",endpoint="",requests="batches"} 20`,
+		`deckhand_storage_refused_total{bucket="b",endpoint="",requests="batches"} 1`,
 		`deckhand_build_info{goversion="go1",revision="abc",version="v1"} 1`,
 		`go_goroutines`,
 	} {
 		require.Contains(t, body, want)
 	}
+	require.NotContains(t, body, `deckhand_storage_rate{bucket="b",endpoint="",requests="reads"}`, "reads are not paced")
 	require.NotContains(t, body, `deckhand_job_duration_seconds_sum{kind="purge-view"`, "a job that did not run has no duration")
 }
 
