@@ -30,6 +30,8 @@ type line struct {
 	progress map[string]*jobtest.Progress
 	// dead are the errors of the jobs that died, by tail.
 	dead map[string]error
+	// bodies of all jobs that were seen in the queue, by subject.
+	bodies map[string][]byte
 	// done are the tails of the jobs that were completed or planned, in order.
 	done []string
 	// finishFirst runs a finish before the shards that are in the queue.
@@ -52,7 +54,7 @@ func newLine(y *yard, policy purge.Policy, shardFiles int64) *line {
 	require.NoError(y.t, err)
 	q, err := queue.Open(y.t.Context(), js, queue.Config{})
 	require.NoError(y.t, err)
-	l := &line{yard: y, js: js, q: q, cfg: y.config(policy)}
+	l := &line{yard: y, js: js, q: q, cfg: y.config(policy), bodies: map[string][]byte{}}
 	l.cfg.Fleet, l.cfg.ShardAbove, l.cfg.ShardFiles = cuttable{q.Shards(), l}, -1, shardFiles
 	l.reset()
 	l.rebuild()
@@ -94,7 +96,7 @@ func (l *line) waiting() []*jetstream.RawStreamMsg {
 	for subject := range info.State.Subjects {
 		msg, err := stream.GetLastMsgForSubject(l.t.Context(), subject)
 		require.NoError(l.t, err)
-		all = append(all, msg)
+		all, l.bodies[subject] = append(all, msg), msg.Data
 	}
 	slices.SortFunc(all, func(a, b *jetstream.RawStreamMsg) int {
 		last := func(m *jetstream.RawStreamMsg) int {
@@ -200,10 +202,6 @@ func (l *line) record(ctx context.Context, msg *jetstream.RawStreamMsg, job *job
 	require.NoError(l.t, err)
 	if err := l.step(func() error { return l.publishResult(job.Tail(), result) }); err != nil {
 		return nil, err
-	}
-	if result.Outcome == jobs.Dead {
-		l.take(msg, job)
-		return nil, nil
 	}
 	return result, nil
 }
