@@ -70,7 +70,7 @@ func (b *toolbox) openStores(catalog *config.Catalog, metrics *telemetry.Metrics
 	purged := purge.Catalog{
 		Realm: catalog.Realm, Name: catalog.Name, Stores: stores, Locations: catalog.Locations,
 		Policy: purge.Policy{
-			Scope: purge.Scope(catalog.Purge.Scope), Outside: purge.Outside(catalog.Purge.Outside), Verify: ownership.Mode(catalog.Purge.Verify),
+			Scope: purge.Scope(catalog.Purge.Scope), Outside: purge.Outside(catalog.Purge.Outside), Versions: purge.Versions(catalog.Purge.Versions), Verify: ownership.Mode(catalog.Purge.Verify),
 		},
 	}
 	if found, can := b.asked[identityOf(catalog)]; can {

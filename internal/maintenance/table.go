@@ -144,7 +144,7 @@ func (t *Table) Open(ctx context.Context, loaded *polaris.Loaded, dryRun bool) (
 	cfg := storage.SessionConfig{OnSuccess: t.cfg.Progress.Alive, Logger: t.cfg.Logger}
 	t.Reader = t.stores.Session(cfg)
 	if !dryRun {
-		cfg.Guard, cfg.FolderRoots = t.Scope, erase.FolderRoots(m.Locations())
+		cfg.Guard, cfg.FolderRoots, cfg.Writes = t.Scope, erase.FolderRoots(m.Locations()), true
 	}
 	t.Eraser = t.stores.Session(cfg)
 	return nil
@@ -168,6 +168,15 @@ func (t *Table) Requests() receipt.Requests {
 		return receipt.RequestsOf()
 	}
 	return receipt.RequestsOf(t.Reader, t.Eraser)
+}
+
+// Versions says what buckets that keep versions made of what was deleted in all runs;
+// nil where they keep nothing.
+func (t *Table) Versions(ctx context.Context, deleted receipt.Count) *receipt.Versions {
+	if t.Eraser == nil {
+		return nil
+	}
+	return receipt.VersionsOf(ctx, t.Eraser, t.Scope.Locations(), deleted, false)
 }
 
 // Close gives the storage back. It may be called whatever Load and Open have said.

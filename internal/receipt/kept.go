@@ -1,5 +1,11 @@
 package receipt
 
+import (
+	"errors"
+
+	"deckhand/internal/storage"
+)
+
 // Reason why a file was kept.
 type Reason string
 
@@ -9,9 +15,19 @@ const (
 	OutsideScope Reason = "outside the scope"
 	// Refused: the store did not let it be deleted.
 	Refused Reason = "refused by the store"
+	// Locked: it is under retention or a legal hold.
+	Locked Reason = "locked by retention or a legal hold"
 	// Unreadable: what it names is unknown.
 	Unreadable Reason = "unreadable"
 )
+
+// RefusedBy is why a file stays whose delete ended with an error.
+func RefusedBy(err error) Reason {
+	if errors.Is(err, storage.ErrLocked) {
+		return Locked
+	}
+	return Refused
+}
 
 // Kept counts the files that stayed for one reason.
 type Kept struct {

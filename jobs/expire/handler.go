@@ -32,5 +32,5 @@ func New(cfg maintenance.Config) (*Handler, error) {
 func (h *Handler) Run(ctx context.Context, job *jobs.Job, progress jobs.Progress) (any, error) {
 	r := newRun(h, job, progress)
 	err := r.expire(ctx)
-	return r.end(), err
+	return r.end(ctx), err
 }

@@ -37,6 +37,8 @@ type Receipt struct {
 	// Conflicts is how often another commit came first, and the plan was made anew.
 	Conflicts int              `json:"conflicts,omitempty"`
 	Requests  receipt.Requests `json:"requests"`
+	// Versions says what buckets that keep versions made of the deletes.
+	Versions *receipt.Versions `json:"versions,omitempty"`
 	// Notes are things that a person should know.
 	Notes      []string `json:"notes,omitempty"`
 	Resumed    bool     `json:"resumed,omitempty"`
@@ -120,6 +122,7 @@ func (r *Receipt) WriteText(w io.Writer) error {
 	if r.Conflicts > 0 {
 		text.Line("conflicts\t%d", r.Conflicts)
 	}
+	text.Versions(r.Versions, r.DryRun, "")
 	text.Notes(r.Notes)
 	text.Requests(r.Requests)
 	text.Took(r.DurationMS, r.Attempt, r.Resumed, r.Worker)

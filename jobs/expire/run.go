@@ -57,8 +57,9 @@ func newRun(h *Handler, job *jobs.Job, progress jobs.Progress) *run {
 }
 
 // end completes the receipt and gives the storage back.
-func (r *run) end() *Receipt {
+func (r *run) end(ctx context.Context) *Receipt {
 	r.receipt.DryRun = r.dryRun
+	r.receipt.Versions = r.table.Versions(ctx, r.receipt.Deleted.Total())
 	r.receipt.Requests = r.table.Requests()
 	r.table.Close()
 	r.receipt.DurationMS = time.Since(r.began).Milliseconds()
@@ -151,6 +152,6 @@ func (r *run) begin(rec *record, own bool) {
 
 // refuse records a file that the store did not delete, which ends the level.
 func (r *run) refuse(kind receipt.Kind, size int64, l storage.Location, err error) {
-	r.book.Keep(receipt.Refused, kind, size, l.String(), err.Error())
+	r.book.Keep(receipt.RefusedBy(err), kind, size, l.String(), err.Error())
 	r.blocked.Add("%v", err)
 }

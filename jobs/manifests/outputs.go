@@ -114,6 +114,6 @@ func (o *outputs) clean(ctx context.Context) error {
 		o.receipt.Cleaned.Bytes += f.Size
 		o.book.Deleted(f.Location, f.Kind, f.Size)
 	}, func(f erase.File, err error) {
-		o.book.Keep(receipt.Refused, f.Kind, f.Size, f.Location.String(), err.Error())
+		o.book.Keep(receipt.RefusedBy(err), f.Kind, f.Size, f.Location.String(), err.Error())
 	})
 }

@@ -72,5 +72,5 @@ func (h *Handler) Run(ctx context.Context, job *jobs.Job, progress jobs.Progress
 	r := newRun(h, job, progress)
 	defer r.table.Close()
 	err := r.work(ctx)
-	return r.end(), err
+	return r.end(ctx), err
 }

@@ -65,6 +65,8 @@ type Receipt struct {
 	// Took is how long the steps took, in milliseconds.
 	Took     Steps            `json:"took"`
 	Requests receipt.Requests `json:"requests"`
+	// Versions says what buckets that keep versions made of the deletes.
+	Versions *receipt.Versions `json:"versions,omitempty"`
 	// Notes are things that a person should know.
 	Notes      []string `json:"notes,omitempty"`
 	Resumed    bool     `json:"resumed,omitempty"`
@@ -114,6 +116,7 @@ func (r *Receipt) WriteText(w io.Writer) error {
 	for _, folder := range r.Foreign {
 		text.Line("left alone\tfolder\t%s", folder)
 	}
+	text.Versions(r.Versions, r.DryRun, "")
 	text.Notes(r.Notes)
 	text.Requests(r.Requests)
 	text.Took(r.DurationMS, r.Attempt, r.Resumed, r.Worker)

@@ -166,7 +166,7 @@ func (r *run) settle(c candidate, err error, gone func(candidate)) error {
 	case erase.IsOutside(err):
 		r.book.Keep(receipt.OutsideScope, kind, c.size, l, "")
 	default:
-		r.book.Keep(receipt.Refused, kind, c.size, l, err.Error())
+		r.book.Keep(receipt.RefusedBy(err), kind, c.size, l, err.Error())
 		r.blocked.Add("%v", err)
 	}
 	return nil

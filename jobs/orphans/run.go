@@ -60,14 +60,15 @@ func newRun(h *Handler, job *jobs.Job, progress jobs.Progress) *run {
 }
 
 // end completes the receipt.
-func (r *run) end() *Receipt {
+func (r *run) end(ctx context.Context) *Receipt {
 	rc := r.receipt
 	rc.DryRun = r.dryRun
-	rc.Requests = r.table.Requests()
 	if r.reached != nil {
 		rc.Reached = r.reached.len()
 	}
 	r.tally.enter(rc)
+	rc.Versions = r.table.Versions(ctx, rc.Deleted.Total())
+	rc.Requests = r.table.Requests()
 	if r.foreign != nil {
 		rc.Foreign = r.foreign.texts()
 	}

@@ -33,6 +33,17 @@ const (
 	OutsideForget Outside = "forget"
 )
 
+// Versions says what becomes of what buckets keep of deleted files.
+type Versions string
+
+const (
+	// VersionsKeep leaves it: in a bucket that keeps versions a delete only hides a
+	// file behind a marker.
+	VersionsKeep Versions = "keep"
+	// VersionsDelete deletes all versions of each file by their ids.
+	VersionsDelete Versions = "delete"
+)
+
 // Policy is a catalog's purge section.
 type Policy struct {
 	// Scope defaults to ScopeTable.
@@ -42,6 +53,8 @@ type Policy struct {
 	// Verify says where the catalog is asked, before anything is deleted, whether the
 	// table lives on. Default [ownership.Namespace].
 	Verify ownership.Mode
+	// Versions defaults to VersionsKeep.
+	Versions Versions
 }
 
 // WithDefaults fills what is not set.
@@ -54,6 +67,9 @@ func (p Policy) WithDefaults() Policy {
 	}
 	if p.Verify == "" {
 		p.Verify = ownership.Namespace
+	}
+	if p.Versions == "" {
+		p.Versions = VersionsKeep
 	}
 	return p
 }
@@ -68,6 +84,9 @@ func (p Policy) Validate() error {
 	}
 	if p.Verify != ownership.Namespace && p.Verify != ownership.Catalog && p.Verify != ownership.Off {
 		return fmt.Errorf("verify is %q; it can be %q, %q or %q", p.Verify, ownership.Namespace, ownership.Catalog, ownership.Off)
+	}
+	if p.Versions != VersionsKeep && p.Versions != VersionsDelete {
+		return fmt.Errorf("versions is %q; it can be %q or %q", p.Versions, VersionsKeep, VersionsDelete)
 	}
 	return nil
 }

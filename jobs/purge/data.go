@@ -82,6 +82,9 @@ func (r *run) settings() []string {
 	for _, location := range r.scope.Locations() {
 		settings = append(settings, location.String())
 	}
+	if r.removesVersions() {
+		settings = append(settings, string(VersionsDelete))
+	}
 	return settings
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"deckhand/internal/erase"
+	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/table"
 )
@@ -19,7 +20,7 @@ func (r *run) keepOutside(f file) {
 
 // refuse records a file that the store did not delete, which ends the level.
 func (r *run) refuse(kind Kind, size int64, l storage.Location, err error) {
-	r.book.Keep(Refused, kind, size, l.String(), err.Error())
+	r.book.Keep(receipt.RefusedBy(err), kind, size, l.String(), err.Error())
 	r.blocked.Add("%v", err)
 }
 

@@ -61,7 +61,8 @@ type file struct {
 	kind Kind
 	path string
 	size int64
-	// absent: it is known to be gone, and is neither deleted nor counted.
+	// absent: it is known to be gone, and is not counted. It is deleted only where it
+	// may have versions behind a marker.
 	absent bool
 }
 
@@ -79,15 +80,20 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 	}
 	next := Counts{}
 	var erasable []erase.File
+	hidden := map[storage.Location]bool{}
 	for _, f := range list {
-		if f.absent {
-			continue
-		}
 		location, err := storage.Parse(f.path)
 		if err == nil {
 			err = r.scope.Check(location)
 		}
-		if err != nil {
+		switch {
+		case f.absent && (err != nil || r.dryRun || !r.removesVersions()):
+			continue
+		case f.absent:
+			hidden[location] = true
+			erasable = append(erasable, erase.File{Kind: f.kind, Location: location})
+			continue
+		case err != nil:
 			r.keepOutside(f)
 			continue
 		}
@@ -110,9 +116,16 @@ func (r *run) deleteLevel(ctx context.Context, at level, files func(context.Cont
 		return nil
 	}
 	err = erase.Files(ctx, r.eraser, erasable,
-		func(f erase.File) { r.book.Deleted(f.Location, f.Kind, f.Size) },
+		func(f erase.File) {
+			if !hidden[f.Location] {
+				r.book.Deleted(f.Location, f.Kind, f.Size)
+			}
+		},
 		func(f erase.File, refusal error) {
 			r.refuse(f.Kind, f.Size, f.Location, refusal)
+			if hidden[f.Location] {
+				return
+			}
 			next = next.Clone()
 			next.Add(f.Kind, -1, -f.Size)
 		})

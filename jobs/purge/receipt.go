@@ -42,6 +42,7 @@ const (
 
 	OutsideScope = receipt.OutsideScope
 	Refused      = receipt.Refused
+	Locked       = receipt.Locked
 	Unreadable   = receipt.Unreadable
 )
 
@@ -90,6 +91,8 @@ type Receipt struct {
 	Verified Verified `json:"verified,omitempty"`
 	// VerifiedAt is when the oldest of the answers was asked for that this rests on.
 	VerifiedAt jobs.Timestamp `json:"verified_at,omitzero"`
+	// Versions says what buckets that keep versions made of the deletes.
+	Versions *receipt.Versions `json:"versions,omitempty"`
 	// Notes are things that a person should know.
 	Notes      []string `json:"notes,omitempty"`
 	Resumed    bool     `json:"resumed,omitempty"`
@@ -136,6 +139,7 @@ func (r *Receipt) WriteText(w io.Writer) error {
 	if r.Shards > 0 {
 		text.Line("shards\t%d\tof plan %s", r.Shards, r.Plan)
 	}
+	text.Versions(r.Versions, r.DryRun, ", and purge.versions: delete in the catalog's configuration keeps later purges from it")
 	text.Notes(r.Notes)
 	text.Requests(r.Requests)
 	r.Verified.writeText(text, r.VerifiedAt)

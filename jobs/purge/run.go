@@ -112,6 +112,7 @@ func (r *run) do(ctx context.Context, known catalogs, work func(context.Context)
 		r.sessions = append(r.sessions, r.reader)
 		return work(ctx)
 	}()
+	r.tellOfStorage(ctx, err)
 	r.receipt.Requests = receipt.RequestsOf(r.sessions...)
 	r.receipt.DurationMS = time.Since(start).Milliseconds()
 	r.receipt.fit()
@@ -124,6 +125,7 @@ func (r *run) openEraser(scope *storage.Guard, locations []string) {
 	if !r.dryRun {
 		cfg.Guard = scope
 		cfg.FolderRoots = erase.FolderRoots(locations)
+		cfg.Versions = r.removesVersions()
 	}
 	r.eraser = r.stores.Session(cfg)
 	r.sessions = append(r.sessions, r.eraser)
