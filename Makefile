@@ -24,11 +24,17 @@ ON_JDK17 := !BacklogTest,!NatsLinkTest\#publishingGoesOnAfterEachRestartOfTheSer
 
 PYICEBERG_VERSION := 0.12.0
 
+# Servers that speak the protocols of stores.
+VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+FAKE_GCS  := github.com/fsouza/fake-gcs-server@v1.56.1
+MINIO     := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+AZURITE   := azurite@3.37.0
+
 LINT_VERSION := v2.15.0
 LINT         := $(BIN)/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-extension test-rescue test-polaris test-rest lint bench chaos demo demo-polaris up fuzz clean
+.PHONY: help build test test-stores test-extension test-rescue test-polaris test-rest lint bench chaos demo demo-polaris up fuzz clean
 
 help: ## Show this list
 	@echo "Deckhand. What make can do:"; echo
@@ -41,6 +47,28 @@ test: ## Run every test (a few minutes; with -race where a C compiler is found)
 	@cc=$$($(GO) env CC); if command -v $${cc%% *} >/dev/null 2>&1; \
 	then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...; \
 	else echo "no C compiler found: the tests run without the race detector"; set -x; $(GO) test -timeout 10m ./...; fi
+
+# Servers are processes of their own, never linked and never shipped. One that cannot
+# be installed is said, and its tests are left out, unless REQUIRE_STORES=1.
+define go-server
+	@$(GO) version -m $(BIN)/$(notdir $(firstword $(subst @, ,$(1)))) 2>/dev/null | grep -q '$(lastword $(subst @, ,$(1)))' || \
+		{ set -x; GOBIN=$(abspath $(BIN)) $(GO) install -ldflags '-s -w' $(1); } || \
+		echo "$(1) cannot be installed here: its tests are left out"
+endef
+
+test-stores: ## Test every store against a server that speaks its protocol (installs them: some minutes; REQUIRE_STORES=1 wants them all)
+	@mkdir -p $(BIN)
+	$(call go-server,$(FAKE_GCS))
+	$(call go-server,$(VERSITYGW))
+	$(call go-server,$(MINIO))
+	@grep -qs '"version": "$(lastword $(subst @, ,$(AZURITE)))"' $(BUILD)/azurite/node_modules/azurite/package.json || \
+		{ set -x; npm install --silent --no-audit --no-fund --prefix $(BUILD)/azurite $(AZURITE); } || \
+		echo "$(AZURITE) cannot be installed here (npm): its tests are left out"
+	@for package in $$(grep -rl --include='*_test.go' '"deckhand/internal/storetest"' . | xargs -n1 dirname | sort -u); do \
+		tests=$$(grep -l '"deckhand/internal/storetest"' $$package/*_test.go | xargs grep -hoE '^func Test[A-Za-z0-9_]*' | grep -vx 'func TestMain' | cut -d' ' -f2 | paste -sd'|' -); \
+		echo "== $$package"; \
+		TEST_STORES=1 $(GO) test -count=1 -timeout 10m -run "^($$tests)$$" $$package || exit 1; \
+	done
 
 test-extension: $(BIN)/nats-server ## Test what goes into a Polaris server (deploy/polaris), with Maven and a JDK 21; its outbox also on a JDK 17 that is there
 	deploy/polaris/mvn.sh -pl outbox,wiring verify
