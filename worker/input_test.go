@@ -18,7 +18,7 @@ func TestHelpNamesEveryCommandAndAWayToBegin(t *testing.T) {
 	t.Parallel()
 	got := worker(t, "--help")
 	require.Equal(t, 0, got.Code)
-	for _, want := range []string{"run ", "setup ", "exec ", "status ", "dead ", "cancel ", "doctor ", "worker run --embedded --slots purge=4 --config deckhand.yaml", "DECKHAND_<FLAG>"} {
+	for _, want := range []string{"run ", "setup ", "exec ", "status ", "dead ", "cancel ", "sweep ", "doctor ", "worker run --embedded --slots purge=4 --config deckhand.yaml", "DECKHAND_<FLAG>"} {
 		require.Contains(t, got.Stdout, want)
 	}
 	for _, command := range newRoot().Commands() {

@@ -32,6 +32,6 @@ In another terminal, "worker status" shows what is queued and running, and
 
 Every flag can be given as DECKHAND_<FLAG> in the environment; flags win over the
 environment, that over the configuration file.`, version)
-	root.AddCommand(newRun(), newSetup(), newExec(), newStatus(), newDead(), newCancel(), newDoctor())
+	root.AddCommand(newRun(), newSetup(), newExec(), newStatus(), newDead(), newCancel(), newSweep(), newDoctor())
 	return root
 }

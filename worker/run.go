@@ -113,12 +113,29 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 	metrics.Watch(worker, slices.Sorted(maps.Keys(slots)))
 	state.working(worker)
 	log.InfoContext(ctx, "connected to the queue", slog.String("url", nc.ConnectedUrlRedacted()), slog.String("http", web.address()))
-	return work(ctx, worker, nc, metrics.WatchQueue(q.Status, log), log)
+	sweeper, err := newSweeper(q, s.Config.Worker, name, metrics, s.Log)
+	if err != nil {
+		return command.Exit(command.BadInput, err)
+	}
+	return work(ctx, worker, sweeper, nc, metrics.WatchQueue(q.Status, log), log)
 }
 
-// work runs the worker, and for as long watches over its connection and looks at
-// the queue for the metrics.
-func work(ctx context.Context, worker *queue.Worker, nc *nats.Conn, gauges *telemetry.QueueWatch, log *slog.Logger) error {
+// newSweeper makes what sweeps the queue; nil where that is switched off, and in
+// a worker that only shows what it would do.
+func newSweeper(q *queue.Queue, cfg config.Worker, name string, metrics *telemetry.Metrics, log *slog.Logger) (*queue.Sweeper, error) {
+	if cfg.SweepEvery == 0 || cfg.DryRun {
+		return nil, nil
+	}
+	sweeper, err := queue.NewSweeper(q, queue.SweeperConfig{Worker: name, Every: cfg.SweepEvery, Logger: log, OnSweep: metrics.Swept})
+	if err != nil {
+		return nil, fmt.Errorf("prepare sweeps: %w", err)
+	}
+	return sweeper, nil
+}
+
+// work runs the worker, and for as long watches over its connection, looks at the
+// queue for the metrics and, with a sweeper, sweeps it.
+func work(ctx context.Context, worker *queue.Worker, sweeper *queue.Sweeper, nc *nats.Conn, gauges *telemetry.QueueWatch, log *slog.Logger) error {
 	watch, end := context.WithCancel(context.WithoutCancel(ctx))
 	var group errgroup.Group
 	group.Go(func() error {
@@ -129,8 +146,16 @@ func work(ctx context.Context, worker *queue.Worker, nc *nats.Conn, gauges *tele
 		gauges.Run(watch)
 		return nil
 	})
+	sweeps, endSweeps := context.WithCancel(ctx)
+	if sweeper != nil {
+		group.Go(func() error {
+			sweeper.Run(sweeps)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		defer end()
+		defer endSweeps()
 		return worker.Run(ctx)
 	})
 	if err := group.Wait(); err != nil {

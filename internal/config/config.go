@@ -48,6 +48,10 @@ type Worker struct {
 	// before another gets it. It counts when the streams are made; later it must
 	// be what they have. Default 0: what they have, 2m when they are made.
 	AckWait time.Duration `yaml:"ack_wait"`
+	// SweepEvery is how often one of the fleet's workers clears up what a full disk
+	// or a crash left in the queue; 0 leaves that to others, and to "worker sweep".
+	// Default 1h.
+	SweepEvery time.Duration `yaml:"sweep_every"`
 	// HTTP is where /livez, /readyz and /metrics are served, host:port, or "off".
 	// Default "": 127.0.0.1:9464, or nowhere if another process has that.
 	HTTP string `yaml:"http,omitempty"`
@@ -117,7 +121,7 @@ func Default() *Config {
 				jobs.Expire: 2, jobs.Orphans: 1, jobs.Manifests: 1,
 			},
 			Purge: Sharing{ShardAbove: 200_000, ShardFiles: 100_000},
-			Drain: 25 * time.Second, StallTimeout: 15 * time.Minute,
+			Drain: 25 * time.Second, StallTimeout: 15 * time.Minute, SweepEvery: time.Hour,
 			Embedded: Embedded{StoreDir: "deckhand-nats", SyncAlways: true},
 		},
 		Producer: Producer{Interval: 5 * time.Minute, Jitter: 10 * time.Second, HTTP: HTTPOff},
@@ -145,7 +149,7 @@ func (w Worker) validate() error {
 		value time.Duration
 		least time.Duration
 	}{
-		{"drain", w.Drain, 0}, {"stall_timeout", w.StallTimeout, time.Second}, {"ack_wait", w.AckWait, 0},
+		{"drain", w.Drain, 0}, {"stall_timeout", w.StallTimeout, time.Second}, {"ack_wait", w.AckWait, 0}, {"sweep_every", w.SweepEvery, 0},
 	} {
 		if d.value < d.least {
 			errs = append(errs, fmt.Errorf("%s: %s is too short; write at least %s", d.field, d.value, d.least))

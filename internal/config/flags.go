@@ -32,6 +32,7 @@ func Running(set *pflag.FlagSet, c *Config) {
 	set.Var(&w.Slots, "slots", "jobs of each kind that run at once; a kind not named is left to other workers")
 	set.DurationVar(&w.Drain, "drain", w.Drain, "how long jobs may go on after SIGTERM")
 	set.DurationVar(&w.StallTimeout, "stall-timeout", w.StallTimeout, "stop a job without a successful request for so long")
+	set.DurationVar(&w.SweepEvery, "sweep-every", w.SweepEvery, "how often the fleet clears up what a full disk or a crash left; 0: not by this worker")
 	set.StringVar(&w.HTTP, "http", w.HTTP, "serve /livez, /readyz and /metrics on host:port, or off (default "+DefaultHTTP+", or off if that is in use)")
 	set.BoolVar(&w.PProf, "pprof", w.PProf, "serve /debug/pprof too; --http must be a loopback address")
 	set.BoolVar(&w.DryRun, "dry-run", w.DryRun, "do everything but delete")

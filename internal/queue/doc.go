@@ -16,15 +16,21 @@
 // newest checkpoint; a job that kills its worker dies after its attempts are
 // spent; a dead job lies in DEAD, stored before it leaves JOBS.
 //
+// A job that is too large for one run hands its work to others: it ends as
+// [jobs.Planned], the bucket shards says who has done what ([Shards]), and the
+// last one records the end. A [Sweeper] clears up what a full disk or a crash
+// left, and removes nothing whose end is not recorded.
+//
 // What it does not do: it runs a job at least once, not exactly once, so
 // handlers must be idempotent; it does not order jobs; it knows no kind's work;
 // it does not connect to NATS (internal/broker does).
 //
 // A worker's NATS user must be allowed to publish to $JS.API.STREAM.INFO.*,
 // $JS.API.CONSUMER.INFO.JOBS.*, $JS.API.CONSUMER.MSG.NEXT.JOBS.*,
-// $JS.API.DIRECT.GET.>, $JS.ACK.JOBS.>, $KV.locks.>, $KV.progress.>, results.>
-// and dead.>, and to subscribe to its inbox. Requeue also needs jobs.>; cancel,
-// requeue and drop need $JS.API.STREAM.MSG.DELETE.*, and pause
+// $JS.API.DIRECT.GET.>, $JS.API.STREAM.MSG.GET.KV_shards, $JS.ACK.JOBS.>,
+// $KV.locks.>, $KV.progress.>, $KV.shards.>, results.> and dead.>, and to subscribe
+// to its inbox. Requeue and [Shards] also need jobs.>; cancel, requeue, drop and
+// what a sweep removes need $JS.API.STREAM.MSG.DELETE.*, and pause
 // $JS.API.CONSUMER.PAUSE.JOBS.*. A worker that may also create streams and
 // consumers makes those anew that a server has lost.
 //

@@ -33,6 +33,7 @@ type Metrics struct {
 	throttled    prometheus.Counter
 
 	catalogMetrics
+	sweepMetrics
 }
 
 var _ queue.Observer = (*Metrics)(nil)
@@ -70,12 +71,13 @@ func NewMetrics(build Build) *Metrics {
 			Help: "Answers of object stores that asked to slow down."}),
 	}
 	m.catalogMetrics = newCatalogMetrics(namespace)
+	m.sweepMetrics = newSweepMetrics(namespace)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "What is running; always 1.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "goversion": build.Go}})
 	info.Set(1)
 	m.registry.MustRegister(m.settled, m.duration, m.queued, m.attempts, m.slots, m.leaseLost, m.heartbeat,
 		m.filesDeleted, m.bytesDeleted, m.filesMoved, m.requests, m.throttled, info,
-		m.catalogRequests, m.scannedTables, m.scanFailures, m.published, m.scanned,
+		m.catalogRequests, m.scannedTables, m.scanFailures, m.published, m.scanned, m.sweeps, m.findings,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

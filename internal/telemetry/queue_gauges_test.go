@@ -118,13 +118,12 @@ func TestMetricsThatTheREADMENamesExist(t *testing.T) {
 	require.NoError(t, err)
 	named := regexp.MustCompile(`deckhand_[a-z_]+`).FindAllString(string(readme), -1)
 	require.NotEmpty(t, named)
-	code, err := os.ReadFile("metrics.go")
-	require.NoError(t, err)
-	more, err := os.ReadFile("queue_gauges.go")
-	require.NoError(t, err)
-	gauges, err := os.ReadFile("gauges.go")
-	require.NoError(t, err)
-	source := string(code) + string(more) + string(gauges)
+	source := ""
+	for _, file := range []string{"metrics.go", "queue_gauges.go", "gauges.go", "sweep.go"} {
+		code, err := os.ReadFile(file)
+		require.NoError(t, err)
+		source += string(code)
+	}
 	for _, name := range named {
 		require.Regexp(t, `"(deckhand_)?`+strings.TrimPrefix(name, "deckhand_")+`"`, source, name)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -176,4 +177,24 @@ func TestVersionNamesTheCommit(t *testing.T) {
 	build.fill(&debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}})
 	require.Equal(t, "linked (go1)", build.String())
 	require.NotEmpty(t, ReadBuild("").Version)
+}
+
+func TestSweepsCountWhatTheyFound(t *testing.T) {
+	t.Parallel()
+	m := NewMetrics(Build{})
+	m.Swept(&queue.SweepReport{Findings: []queue.SweepFinding{
+		{What: queue.SweepEnded, Action: queue.SweepRemoved}, {What: queue.SweepEnded, Action: queue.SweepRemoved},
+		{What: queue.SweepUndelivered, Action: queue.SweepRequeued, Error: "denied"},
+	}}, nil)
+	m.Swept(nil, errors.New("no answer"))
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	body := answer.Body.String()
+	for _, want := range []string{
+		`deckhand_sweeps_total{result="done"} 1`, `deckhand_sweeps_total{result="failed"} 1`,
+		`deckhand_sweep_findings_total{action="removed",what="ended"} 2`,
+		`deckhand_sweep_findings_total{action="failed",what="undelivered"} 1`,
+	} {
+		require.Contains(t, body, want+"\n")
+	}
 }
