@@ -49,7 +49,7 @@ func (f *Finish) Run(ctx context.Context, job *jobs.Job, progress jobs.Progress)
 	r := newRun(f.cfg, job, progress)
 	done, err := r.do(ctx, f.catalogs, r.purgeRest)
 	if r.sums != nil {
-		addRequests(&done.Requests, r.sums.left.Requests)
+		r.sums.complete(done)
 	}
 	return done, err
 }
@@ -241,6 +241,8 @@ func (r *run) unlike(tree *table.Tree) string {
 			return "a shard left what is not its own"
 		case left.Report.RootGone:
 			return "the metadata file was not there for a shard"
+		case r.removesVersions() && !left.Report.AllVersions:
+			return "all versions of files are to go since a shard left some"
 		case left.Report.Settings != settings && len(left.Kept[OutsideScope].Counts) > 0:
 			return "what a purge may delete was set anew since a shard kept files outside"
 		}

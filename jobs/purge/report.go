@@ -23,6 +23,8 @@ type ShardReport struct {
 	RootGone bool `json:"root_gone,omitempty"`
 	// Settings under which it was decided what may go, as a hash.
 	Settings string `json:"settings,omitempty"`
+	// AllVersions: all versions of each file were deleted.
+	AllVersions bool `json:"all_versions,omitempty"`
 	// Held and Gone have a bit for each manifest of the shard: it names files that
 	// were kept outside; it was absent.
 	Held []byte `json:"held,omitempty"`
@@ -47,6 +49,7 @@ type shardLeft struct {
 	AbsentPaths []string          `json:"absent_paths,omitempty"`
 	Notes       []string          `json:"notes,omitempty"`
 	Requests    receipt.Requests  `json:"requests"`
+	Versions    *receipt.Versions `json:"versions,omitempty"`
 }
 
 // leftBy is what a shard leaves in at most 16 KiB: 3 lists of at most 1 KiB, up to
@@ -54,12 +57,13 @@ type shardLeft struct {
 func leftBy(r *Receipt) shardLeft {
 	return shardLeft{
 		Report: *r.Shard, Deleted: r.Deleted, AtMost: r.AtMost, Kept: r.Kept.Few(maxListed), Absent: r.Absent,
-		AbsentPaths: receipt.FewPaths(r.AbsentPaths, maxListed), Notes: receipt.FewPaths(r.Notes, maxListed), Requests: r.Requests,
+		AbsentPaths: receipt.FewPaths(r.AbsentPaths, maxListed), Notes: receipt.FewPaths(r.Notes, maxListed), Requests: r.Requests, Versions: r.Versions,
 	}
 }
 
 // report is what the data level of a shard found.
 func (d *dataLevel) report(into *ShardReport) {
+	into.AllVersions = d.removesVersions()
 	into.Settings = hashOfSettings(d.settings())
 	into.Held, into.Gone = bitsOf(d.held), bitsOf(d.gone)
 	into.Names, into.More = encodeNames(d.names.live.kept), d.names.live.more

@@ -19,7 +19,7 @@ func TestAHandmadeTableInShardsEndsAsInOneJob(t *testing.T) {
 		h.Manifests[manifest].Entries = append(h.Manifests[manifest].Entries, entries...)
 	}
 	deleted := func(path string) tabletest.HandmadeEntry {
-		return tabletest.HandmadeEntry{Status: 2, Path: path, Size: 7}
+		return tabletest.HandmadeEntry{Status: 2, Path: path, Size: 100}
 	}
 	existing := func(path string) tabletest.HandmadeEntry { return tabletest.HandmadeEntry{Path: path, Size: 100} }
 	cases := []struct {

@@ -28,7 +28,16 @@ func (r *run) removesVersions() bool { return r.catalog.Policy.Versions == Versi
 // tellOfStorage notes what a person should know of the stores, after a run that ended
 // with err. A store that is away is not asked anything more.
 func (r *run) tellOfStorage(ctx context.Context, err error) {
-	if r.eraser != nil && !errors.Is(err, storage.ErrUnavailable) {
+	switch {
+	case r.eraser == nil || errors.Is(err, storage.ErrUnavailable):
+	case r.isPart:
+		// Its finish asks for all of them.
+		if usage := r.eraser.Usage(); usage.Versions > 0 || usage.Markers > 0 {
+			r.receipt.Versions = &receipt.Versions{
+				Removed: &receipt.Count{Files: usage.Versions, Bytes: usage.VersionBytes}, Markers: usage.Markers,
+			}
+		}
+	default:
 		r.receipt.Versions = receipt.VersionsOf(ctx, r.eraser, r.scope.Locations(), r.receipt.Deleted.Total(), r.removesVersions())
 	}
 	for _, session := range r.sessions {

@@ -55,6 +55,7 @@ func (s *sums) add(left *shardLeft) error {
 	s.left.AbsentPaths = appendNew(s.left.AbsentPaths, left.AbsentPaths)
 	s.left.Notes = appendNew(s.left.Notes, left.Notes)
 	addRequests(&s.left.Requests, left.Requests)
+	s.addVersions(left.Versions)
 	s.more, s.repeats = s.more || left.Report.More, s.repeats || left.Report.Repeats
 
 	all, err := decodeNames(left.Report.Names)
@@ -83,6 +84,28 @@ func (s *sums) addTombs(left *shardLeft) error {
 		s.tombs[n.hash] = true
 	}
 	return err
+}
+
+func (s *sums) addVersions(more *receipt.Versions) {
+	if more == nil || more.Removed == nil {
+		return
+	}
+	if s.left.Versions == nil {
+		s.left.Versions = &receipt.Versions{Removed: &receipt.Count{}}
+	}
+	s.left.Versions.Removed.Files += more.Removed.Files
+	s.left.Versions.Removed.Bytes += more.Removed.Bytes
+	s.left.Versions.Markers += more.Markers
+}
+
+// complete adds to a finish's receipt what its own run did not do.
+func (s *sums) complete(r *Receipt) {
+	addRequests(&r.Requests, s.left.Requests)
+	if shards := s.left.Versions; shards != nil && r.Versions != nil && r.Versions.Removed != nil {
+		r.Versions.Removed.Files += shards.Removed.Files
+		r.Versions.Removed.Bytes += shards.Removed.Bytes
+		r.Versions.Markers += shards.Markers
+	}
 }
 
 // takeBack undoes that a file was counted once too often.
