@@ -25,8 +25,13 @@ var goals = []Goal{
 	// A manifest of 20,000 entries: what is allocated is per file and per block.
 	{Benchmark: "ManifestRead/wide", Metric: "allocs/op", Max: most(1_000)},
 	{Benchmark: "ManifestRead/narrow", Metric: "allocs/op", Max: most(1_000)},
-	{Benchmark: "Purge/latency", Metric: "ns/op", Ratio: 50},
-	{Benchmark: "Purge/latency", Metric: "surplus-requests", Max: most(0)},
+	{Benchmark: "Purge/20ms", Metric: "ns/op", Ratio: 50},
+	{Benchmark: "Purge/20ms", Metric: "surplus-requests", Max: most(0)},
+	// A million files in 200 manifests, beside the time of the same DeleteObjects alone.
+	{Benchmark: "PurgeMillion/20ms", Metric: "requests/1000-files", Max: most(1.1)},
+	{Benchmark: "PurgeMillion/20ms", Metric: "x-deletes-alone", Max: most(2)},
+	// The same, killed when nine tenths are deleted.
+	{Benchmark: "PurgeResume", Metric: "%-repeated", Max: most(1)},
 	{Benchmark: "PurgeMemory/many-manifests", Metric: "peak-MiB", Max: most(64)},
 	{Benchmark: "PurgeMemory/one-manifest", Metric: "peak-MiB", Max: most(64)},
 	// Iceberg's Java library took 7.6 s for the same table and latency, Spark 39 s.
