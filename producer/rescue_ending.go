@@ -63,6 +63,8 @@ func endingOf(result *jobs.Result) (ending, string) {
 		DryRun bool `json:"dry_run"`
 	}
 	switch {
+	case result.Outcome == jobs.Planned:
+		return endPending, "" // other jobs go on with it
 	case result.Outcome != jobs.Completed:
 		return endVoid, fmt.Sprintf("%s: %s", result.Outcome, result.Reason)
 	case json.Unmarshal(result.Receipt, &receipt) != nil || receipt == nil:
