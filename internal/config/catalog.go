@@ -31,6 +31,8 @@ type Catalog struct {
 	S3 S3 `yaml:"s3"`
 	// GCS is how gs:// locations are reached.
 	GCS GCS `yaml:"gcs,omitempty"`
+	// Azure is how abfss:// locations are reached.
+	Azure Azure `yaml:"azure,omitempty"`
 	// MaxRequestsPerSecond is the most requests a second that one worker sends to a
 	// bucket of the catalog. Default: as many as the store takes.
 	MaxRequestsPerSecond float64 `yaml:"max_requests_per_second,omitempty"`
@@ -96,7 +98,7 @@ func (c *Catalog) StorageConfig() storage.Config {
 	return storage.Config{
 		Name: c.Name, Locations: c.Locations,
 		MaxRequestsPerSecond: c.MaxRequestsPerSecond, MaxDeletesPerSecond: c.MaxDeletesPerSecond,
-		S3: c.S3.config(), GCS: c.GCS.config(),
+		S3: c.S3.config(), GCS: c.GCS.config(), Azure: c.Azure.config(),
 	}.WithDefaults()
 }
 
@@ -174,7 +176,8 @@ func (c *Catalog) Purges() bool { return len(c.Locations) > 0 }
 func (c *Catalog) validateStorage() error {
 	stores := c.StorageConfig()
 	if !c.Purges() && c.REST != nil {
-		return errors.Join(prefix("s3", stores.S3.Validate()), prefix("gcs", stores.GCS.Validate()), stores.ValidateCeilings())
+		return errors.Join(prefix("s3", stores.S3.Validate()), prefix("gcs", stores.GCS.Validate()),
+			prefix("azure", stores.Azure.Validate()), stores.ValidateCeilings())
 	}
 	return stores.Validate()
 }

@@ -136,6 +136,7 @@ func (c *Config) pathsRelativeTo(folder string) {
 		if catalog != nil {
 			paths = append(paths, &catalog.S3.SecretAccessKeyFile, &catalog.S3.SessionTokenFile)
 			paths = append(paths, catalog.GCS.files()...)
+			paths = append(paths, catalog.Azure.files()...)
 			if catalog.REST != nil {
 				paths = append(paths, &catalog.REST.CredentialFile)
 			}
@@ -154,7 +155,8 @@ func (c *Config) readSecrets() error {
 		errs = append(errs, prefix("catalogs."+key+".s3", errors.Join(
 			secret.Fill("secret_access_key", &catalog.S3.SecretAccessKey, catalog.S3.SecretAccessKeyFile),
 			secret.Fill("session_token", &catalog.S3.SessionToken, catalog.S3.SessionTokenFile))),
-			prefix("catalogs."+key+".gcs", catalog.GCS.readSecrets()))
+			prefix("catalogs."+key+".gcs", catalog.GCS.readSecrets()),
+			prefix("catalogs."+key+".azure", catalog.Azure.readSecrets()))
 		if catalog.REST != nil {
 			errs = append(errs, prefix("catalogs."+key+".rest", catalog.REST.readSecret()))
 		}

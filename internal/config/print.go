@@ -25,6 +25,7 @@ func (c *Config) Print(w io.Writer) error {
 		hide(&copied.S3.SecretAccessKey, copied.S3.SecretAccessKeyFile)
 		hide(&copied.S3.SessionToken, copied.S3.SessionTokenFile)
 		copied.GCS.hideSecrets()
+		copied.Azure.hideSecrets()
 		shown.Catalogs[key] = &copied
 	}
 	encoder := yaml.NewEncoder(w)

@@ -42,8 +42,9 @@ type vended struct {
 }
 
 var (
-	_ storage.Vended    = (*vended)(nil)
-	_ storage.VendedGCS = (*vended)(nil)
+	_ storage.Vended      = (*vended)(nil)
+	_ storage.VendedGCS   = (*vended)(nil)
+	_ storage.VendedAzure = (*vended)(nil)
 )
 
 // place is where a credential is for.
@@ -125,7 +126,7 @@ func (v *vended) vends(kind string) bool {
 
 func (p place) covers(l storage.Location) bool {
 	switch {
-	case p.kind != l.Scheme:
+	case p.kind != l.Scheme, p.kind == kindAzure && p.keys.sas(l) == "":
 		return false
 	case p.prefix == "":
 		return true

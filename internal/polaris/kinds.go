@@ -3,6 +3,7 @@ package polaris
 import (
 	"cmp"
 	"context"
+	"maps"
 	"strconv"
 	"time"
 
@@ -12,12 +13,16 @@ import (
 // The kinds of stores for which catalogs vend keys, by the scheme of their
 // locations.
 const (
-	kindS3  = "s3"
-	kindGCS = "gs"
+	kindS3    = "s3"
+	kindGCS   = "gs"
+	kindAzure = "abfss"
 )
 
 // schemes say which kind of store a scheme is of.
-var schemes = map[string]string{"s3": kindS3, "s3a": kindS3, "s3n": kindS3, "gs": kindGCS}
+var schemes = map[string]string{
+	"s3": kindS3, "s3a": kindS3, "s3n": kindS3, "gs": kindGCS,
+	"abfss": kindAzure, "abfs": kindAzure, "wasbs": kindAzure, "wasb": kindAzure,
+}
 
 // kindsOf tells of which stores there are keys.
 func kindsOf(config map[string]string) (kinds []string) {
@@ -27,6 +32,9 @@ func kindsOf(config map[string]string) (kinds []string) {
 	if config[keyGCSToken] != "" {
 		kinds = append(kinds, kindGCS)
 	}
+	if len(sasTokens(config)) > 0 {
+		kinds = append(kinds, kindAzure)
+	}
 	return kinds
 }
 
@@ -34,17 +42,23 @@ func kindsOf(config map[string]string) (kinds []string) {
 type keys struct {
 	s3  storage.S3Credentials
 	gcs storage.GCSToken
+	// azure are the SAS tokens by account, "" for any.
+	azure map[string]string
 	// expires is when the store refuses them; zero: never.
 	expires time.Time
 }
 
 func (k keys) same(other keys) bool {
-	return k.s3.AccessKeyID == other.s3.AccessKeyID && k.s3.SessionToken == other.s3.SessionToken && k.gcs.Token == other.gcs.Token
+	return k.s3.AccessKeyID == other.s3.AccessKeyID && k.s3.SessionToken == other.s3.SessionToken && k.gcs.Token == other.gcs.Token &&
+		maps.Equal(k.azure, other.azure)
 }
 
 // keysOf reads those of the kind.
 func keysOf(kind string, config map[string]string, now time.Time) keys {
-	if kind == kindGCS {
+	switch kind {
+	case kindAzure:
+		return keys{azure: sasTokens(config), expires: sasEnd(config, now)}
+	case kindGCS:
 		end := endOf(config[keyGCSExpires], now)
 		return keys{gcs: storage.GCSToken{Token: config[keyGCSToken], Expires: end}, expires: end}
 	}

@@ -54,4 +54,8 @@ const (
 
 	keyGCSToken   = "gcs.oauth2.token"
 	keyGCSExpires = "gcs.oauth2.token-expires-at"
+
+	// Both may be followed by a dot and the account, or its host.
+	keySAS        = "adls.sas-token"
+	keySASExpires = "adls.sas-token-expires-at-ms"
 )
