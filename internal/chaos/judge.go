@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -30,13 +29,7 @@ func (r *round) calmDown(ctx context.Context) error {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	for range 20 {
-		if r.results.read(ctx) {
-			return nil
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-	return errors.New("read results: the stream does not answer")
+	return r.results.finish(ctx)
 }
 
 // judge collects every violation.
@@ -47,7 +40,9 @@ func (r *round) judge(ctx context.Context) []string {
 	found = append(found, verdict.Exits(events)...)
 	found = append(found, r.queued(ctx)...)
 	found = append(found, r.warehouse.Violations(ctx)...)
-	found = append(found, r.work.Violations()...)
+	if !r.disk { // nothing can be saved while it is full, so that more is done again
+		found = append(found, r.work.Violations()...)
+	}
 	r.summary(events)
 	return found
 }

@@ -20,6 +20,7 @@ type options struct {
 	profile  string
 	without  string
 	folder   string
+	keep     bool
 }
 
 func main() {
@@ -29,6 +30,7 @@ func main() {
 	flag.StringVar(&o.profile, "profile", "both", "single: one NATS server; cluster: three; disk: one whose disk is full now and then; both: single and cluster; all")
 	flag.StringVar(&o.without, "without", "", "leave out a part of the protocol, lease or watchdog, and fail unless that is noticed")
 	flag.StringVar(&o.folder, "folder", filepath.Join("build", "chaos"), "folder for programs, histories and logs")
+	flag.BoolVar(&o.keep, "keep", false, "keep the history and the logs also when all is well")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano()) //nolint:gosec // a seed may be any number

@@ -20,10 +20,27 @@ type reader struct {
 	record *history.Record
 	ended  chan<- struct{}
 	next   uint64
+	found  map[message]bool // true: in the newest reading
 }
+
+// message is one of RESULTS. A server that ran out of space and was killed gives the
+// sequence of a message that it never acknowledged to another.
+type message struct {
+	sequence uint64
+	stored   int64
+	subject  string
+	end      history.Event
+}
+
+// keptPerSubject is how many messages of a subject RESULTS keeps.
+const keptPerSubject = 5
 
 // planned is no end: of the purge of a big table others tell that.
 const planned jobs.Outcome = "planned"
+
+func newReader(js jetstream.JetStream, record *history.Record, ended chan<- struct{}) *reader {
+	return &reader{js: js, record: record, ended: ended, found: map[message]bool{}}
+}
 
 // follow reads until ctx ends.
 func (r *reader) follow(ctx context.Context) {
@@ -38,18 +55,21 @@ func (r *reader) follow(ctx context.Context) {
 
 // read reads what is new; it is false when something did not answer.
 func (r *reader) read(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	stream, err := r.js.Stream(ctx, "RESULTS")
 	if err != nil {
 		return false
 	}
 	last := stream.CachedInfo().State.LastSeq
-	for ; r.next <= last; r.next++ {
-		message, err := stream.GetMsg(ctx, max(r.next, 1))
+	if last+1 < r.next { // it was never acknowledged, and is gone
+		r.next = 0
+	}
+	for r.next = max(r.next, 1); r.next <= last; r.next++ {
+		found, err := stream.GetMsg(ctx, r.next)
 		switch {
 		case err == nil:
-			r.note(message)
+			r.note(found)
 		case !errors.Is(err, jetstream.ErrMsgNotFound):
 			return false
 		}
@@ -57,25 +77,53 @@ func (r *reader) read(ctx context.Context) bool {
 	return true
 }
 
-func (r *reader) note(message *jetstream.RawStreamMsg) {
+func (r *reader) note(found *jetstream.RawStreamMsg) {
 	var result jobs.Result
-	if json.Unmarshal(message.Data, &result) != nil {
-		return
-	}
-	if result.Outcome == planned {
+	if json.Unmarshal(found.Data, &result) != nil {
 		return
 	}
 	text := string(result.Outcome)
 	if result.Reason != "" {
 		text += ": " + result.Reason
 	}
-	r.record.Add(history.Event{
-		At: message.Time, What: history.Ended, Worker: result.Worker, Job: result.JobID,
-		Tail: strings.TrimPrefix(message.Subject, jobs.ResultSubjectPrefix), Sequence: result.JobSequence,
+	m := message{sequence: found.Sequence, stored: found.Time.UnixNano(), subject: found.Subject, end: history.Event{
+		At: found.Time, What: history.Ended, Worker: result.Worker, Job: result.JobID,
+		Tail: strings.TrimPrefix(found.Subject, jobs.ResultSubjectPrefix), Sequence: result.JobSequence,
 		Attempt: result.Attempts, Text: text,
-	})
+	}}
+	if result.Outcome == planned {
+		m.end.What = history.Planned
+	}
+	r.found[m] = true
 	select {
 	case r.ended <- struct{}{}:
 	default:
 	}
+}
+
+// finish reads everything once more and records what was found. What was seen and is
+// gone counts only where newer results have taken its place.
+func (r *reader) finish(ctx context.Context) error {
+	for m := range r.found {
+		r.found[m] = false
+	}
+	r.next = 0
+	for attempt := 0; !r.read(ctx); attempt++ {
+		if attempt == 20 || ctx.Err() != nil {
+			return errors.New("read results: the stream does not answer")
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	bySubject := map[string]int{}
+	for m, there := range r.found {
+		if there {
+			bySubject[m.subject]++
+		}
+	}
+	for m, there := range r.found {
+		if there || bySubject[m.subject] == keptPerSubject {
+			r.record.Add(m.end)
+		}
+	}
+	return nil
 }

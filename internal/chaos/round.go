@@ -76,6 +76,10 @@ func (o options) round(ctx context.Context, built programs, p profile) error {
 		return fmt.Errorf("profile %s, seed %d, history and logs in %s: %w", p.name, o.seed, folder, err)
 	}
 	fmt.Printf("  %s: all well after %s\n", p.name, time.Since(started).Round(time.Second))
+	if r.keep {
+		fmt.Printf("  kept: %s\n", folder)
+		return nil
+	}
 	return os.RemoveAll(folder)
 }
 
@@ -231,7 +235,7 @@ func (r *round) storm(parent context.Context) error {
 	var all errgroup.Group
 	reading, stopReading := context.WithCancel(parent)
 	defer stopReading()
-	r.results = &reader{js: r.js, record: r.record, ended: r.ended, next: 1}
+	r.results = newReader(r.js, r.record, r.ended)
 	all.Go(func() error { r.results.follow(reading); return nil })
 	size := warehouse.RandomSize
 	kinds, interval, weather := r.kinds, 1200*time.Millisecond, storms.Rough

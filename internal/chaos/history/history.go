@@ -20,6 +20,8 @@ const (
 	Published What = "published"
 	// Ended: a record in RESULTS.
 	Ended What = "ended"
+	// Planned: the job of a big table has made others.
+	Planned What = "planned"
 	// Begins and Settled are a worker's own words on a delivery.
 	Begins  What = "begins"
 	Settled What = "settled"
