@@ -17,7 +17,8 @@ func newCancel() *cobra.Command {
 		Use:   "cancel JOB...",
 		Short: "Remove jobs from the queue, waiting or running",
 		Long: `Records that the job was canceled, then removes it. A worker that runs it stops
-within 20 seconds; what it has deleted stays deleted.
+within 20 seconds; what it has deleted stays deleted. A purge that is shared out is
+canceled with all its shards.
 
 A job is named by its subject, as "worker status" or "nats stream subjects JOBS"
 print it; patterns are not taken.

@@ -34,11 +34,25 @@ func (q *Queue) queued(ctx context.Context, subject string) (*jetstream.RawStrea
 // that, for two heartbeats at most (40 s at the default AckWait), and records the
 // end when none comes.
 //
+// A purge that is shared out is canceled with all its parts.
+//
 // The error wraps [ErrNotQueued] for a job that is not in JOBS, [ErrFinished] for
 // one that has ended otherwise, and [ErrDenied], with nothing done, where this
 // connection may not remove jobs.
 func (q *Queue) Cancel(ctx context.Context, tailOrSubject, by string) error {
 	tail := tailOf(tailOrSubject)
+	err := q.cancelJob(ctx, tail, by)
+	if err != nil && !errors.Is(err, ErrNotQueued) {
+		return err
+	}
+	// The purge itself first: it may be publishing parts.
+	if shared, sharedErr := q.cancelShared(ctx, tail, by); shared || sharedErr != nil {
+		return sharedErr
+	}
+	return err
+}
+
+func (q *Queue) cancelJob(ctx context.Context, tail, by string) error {
 	msg, err := q.queued(ctx, jobs.SubjectPrefix+tail)
 	if err != nil {
 		return err

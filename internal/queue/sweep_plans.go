@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"deckhand/jobs"
 )
 
@@ -121,16 +123,18 @@ func (s *sweep) plan(ctx context.Context, key string) error {
 		return nil
 	}
 	// What is queued, dead or ended is looked at before what is done.
-	queued, err := s.q.queuedParts(ctx, plan.Finish.ShardBase())
+	base := plan.Finish.ShardBase()
+	queued, err := s.q.queuedParts(ctx, base)
+	if err != nil || len(queued) > 0 {
+		return err // it goes on
+	}
+	deadShards, err := s.isDead(ctx, strings.TrimPrefix(shardSubjects(base), jobs.SubjectPrefix))
 	if err != nil {
 		return err
 	}
-	dead, err := s.deadParts(ctx, plan.Finish.ShardBase())
+	deadFinish, err := s.isDead(ctx, strings.TrimPrefix(finishSubject(base), jobs.SubjectPrefix))
 	if err != nil {
 		return err
-	}
-	if len(queued) > 0 || len(dead) > 0 {
-		return nil // it goes on, or waits for a person: the status shows it
 	}
 	last, _, err := s.q.LastResult(ctx, plan.Finish.Tail())
 	if err != nil {
@@ -141,6 +145,8 @@ func (s *sweep) plan(ctx context.Context, key string) error {
 		return err
 	}
 	switch canceled := last != nil && last.JobID == plan.Finish.ID && last.Outcome == jobs.Canceled; {
+	case all && deadFinish, !all && deadShards:
+		return nil // it waits for a person, and the status shows it
 	case !all:
 		f.Detail = "shards are missing, as after a cancel; publish the purge again, and it goes on with them"
 		s.found(ctx, f, nil)
@@ -156,4 +162,13 @@ func (s *sweep) plan(ctx context.Context, key string) error {
 		})
 	}
 	return nil
+}
+
+// isDead reports whether there are dead letters of a filter.
+func (s *sweep) isDead(ctx context.Context, filter string) (bool, error) {
+	info, err := s.info(ctx, s.q.dead, jetstream.WithSubjectFilter(jobs.DeadSubjectPrefix+filter))
+	if err != nil {
+		return false, err
+	}
+	return len(info.State.Subjects) > 0, nil
 }

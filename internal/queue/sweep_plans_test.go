@@ -30,6 +30,7 @@ func TestASweepPublishesTheFinishThatNobodyDid(t *testing.T) {
 	require.Empty(t, b.sweepUp(false), "now it does")
 	require.NoError(t, b.q.removeJob(t.Context(), b.publishedAt(shards[1])))
 	complete(2)
+	b.raw("dead."+shards[1].Tail(), nats.Header{}, []byte("{}")) // of the run before
 
 	published := []SweepFinding{{What: SweepFinish, Action: SweepPublished, Name: finish.Subject()}}
 	require.Equal(t, published, b.sweepUp(true))

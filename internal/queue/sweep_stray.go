@@ -22,24 +22,6 @@ const (
 	maxOldJobs = 100
 )
 
-// deadParts are the tails of the dead letters of a purge's parts, but for shards
-// that are completed all the same.
-func (s *sweep) deadParts(ctx context.Context, base string) (map[string]bool, error) {
-	all := map[string]bool{}
-	for _, tail := range []string{
-		strings.TrimPrefix(finishSubject(base), jobs.SubjectPrefix), strings.TrimPrefix(shardSubjects(base), jobs.SubjectPrefix),
-	} {
-		info, err := s.info(ctx, s.q.dead, jetstream.WithSubjectFilter(jobs.DeadSubjectPrefix+tail))
-		if err != nil {
-			return nil, err
-		}
-		for subject := range info.State.Subjects {
-			all[subject] = true
-		}
-	}
-	return all, nil
-}
-
 // holderOf is who holds the lease for a job, nil if nobody does or it is another
 // job's.
 func (q *Queue) holderOf(ctx context.Context, job *jobs.Job) (*Holder, error) {
