@@ -65,7 +65,8 @@ type Job struct {
 }
 
 // Storage is what Polaris knows of a catalog's storage. It never carries a
-// credential. Workers of this version use their own configuration instead.
+// credential. Workers use their own configuration, and fill in from this what it leaves
+// open only where it says from_job: true.
 type Storage struct {
 	// Type is S3, GCS, AZURE or FILE.
 	Type             string `json:"type,omitempty"`

@@ -21,15 +21,19 @@
 //     batch is deleted one by one.
 //   - A store that asks to slow down (503 SlowDown, 429) slows the bucket's
 //     limiter, which all sessions of a process share; it is not a failure.
+//   - Keys of a role may do what the session that uses them may, and as little more as
+//     the size of a session policy allows; see [S3Role] and [Session.Widened].
+//   - In a bucket that keeps versions, a session made for it deletes all versions of
+//     what is named, and of nothing else; see [SessionConfig].Versions.
 //   - A move deletes an object only after its copy was looked at and the object
 //     was found unchanged, and writes nothing over.
 //   - Errors carry the operation, the location, the store's code and its request
 //     id, never a secret, and can be told apart with errors.Is.
 //
 // What it does not do: it never lists the buckets, never asks for an object's
-// head before deleting it, knows nothing about object versions (a delete in a
-// versioned bucket leaves a delete marker), and decides nothing about what may
-// be deleted beyond the guard.
+// head before deleting it, reads and lists no versions but the current ones, knows
+// of versions in S3 alone, never lifts a lock, and decides nothing about what may be
+// deleted beyond the guard.
 //
 // One file holds one kind of store (s3.go, file.go) behind the small interface
 // in backend.go; another cloud is one more such file and a line in its table.
