@@ -28,6 +28,9 @@ type GCS struct {
 	// Impersonate is the e-mail address of the service account as which everything is
 	// done. Default: none.
 	Impersonate string `yaml:"impersonate,omitempty"`
+	// FromJob takes the service account to impersonate from the job where Impersonate
+	// does not say it: whoever may queue purges then says as whom the worker acts.
+	FromJob bool `yaml:"from_job,omitempty"`
 	// UserProject pays for requests, where a bucket asks for it. Default: none.
 	UserProject string `yaml:"user_project,omitempty"`
 }
@@ -48,6 +51,6 @@ func (g *GCS) hideSecrets() {
 func (g GCS) config() storage.GCSConfig {
 	return storage.GCSConfig{
 		Endpoint: g.Endpoint, Anonymous: g.Anonymous, Credentials: g.Credentials.Reveal(), Token: g.Token.Reveal(),
-		Impersonate: g.Impersonate, UserProject: g.UserProject,
+		Impersonate: g.Impersonate, FromJob: g.FromJob, UserProject: g.UserProject,
 	}
 }

@@ -37,6 +37,9 @@ type GCSConfig struct {
 	// ImpersonateEndpoint gives these tokens. Default: Google's own,
 	// https://iamcredentials.googleapis.com.
 	ImpersonateEndpoint string
+	// FromJob lets a job name the account to impersonate where Impersonate does not; see
+	// [Stores.ForJob].
+	FromJob bool
 	// UserProject is the project that pays for requests, where a bucket asks for one.
 	UserProject string
 	// Renew is asked for the token of each request; it knows when to get another. May
@@ -91,11 +94,11 @@ func (c GCSConfig) Validate() error {
 		}
 	}
 	switch {
-	case c.Impersonate == "":
-	case strings.ContainsAny(c.Impersonate, "/?# ") || !strings.Contains(c.Impersonate, "@"):
-		errs = append(errs, fmt.Errorf("impersonate: %q is not the e-mail address of a service account", c.Impersonate))
+	case c.Impersonate == "" && !c.FromJob:
 	case c.Anonymous || c.Token != "" || c.Renew != nil:
 		errs = append(errs, errors.New("impersonate: it needs credentials of a service account, or the application default ones"))
+	case c.Impersonate != "" && (strings.ContainsAny(c.Impersonate, "/?# ") || !strings.Contains(c.Impersonate, "@")):
+		errs = append(errs, fmt.Errorf("impersonate: %q is not the e-mail address of a service account", c.Impersonate))
 	}
 	return errors.Join(errs...)
 }

@@ -9,31 +9,33 @@ import (
 // jobsStores is how many different settings jobs may bring for one catalog.
 const jobsStores = 64
 
-// S3Job is what a job says of the catalog's store. Empty fields say nothing.
-type S3Job struct {
+// JobStore is what a job says of the catalog's store. Empty fields say nothing.
+type JobStore struct {
 	Endpoint, Region    string
 	PathStyle           bool
 	RoleARN, ExternalID string
 	STSEndpoint         string
 	// STSUnavailable: there is no token service, so that no role can be assumed.
 	STSUnavailable bool
+	// ServiceAccount is that as which gs:// locations are reached.
+	ServiceAccount string
 }
 
 // ForJob gives the stores as the job says they are reached, where the configuration
-// allows it ([S3Config].FromJob) and does not say otherwise: endpoint and path
-// style, region, and the role with its external id and token service. Else it gives
-// s itself. What it gives is closed with s. The error is an [*Error] of the reason
+// allows it ([S3Config].FromJob, [GCSConfig].FromJob) and does not say otherwise:
+// endpoint and path style, region, and the role with its external id and token
+// service; the service account to impersonate. Else it gives s itself. What it gives is closed with s. The error is an [*Error] of the reason
 // ErrRejected.
-func (s *Stores) ForJob(job S3Job) (*Stores, error) {
+func (s *Stores) ForJob(job JobStore) (*Stores, error) {
 	cfg := s.cfg
-	if !cfg.S3.FromJob || cfg.Vended != nil {
+	if cfg.Vended != nil {
 		return s, nil
 	}
-	cfg.S3 = cfg.S3.filledBy(job)
-	if cfg.S3.same(s.cfg.S3) {
+	cfg.S3, cfg.GCS = cfg.S3.filledBy(job), cfg.GCS.filledBy(job)
+	if cfg.S3.same(s.cfg.S3) && cfg.GCS.Impersonate == s.cfg.GCS.Impersonate {
 		return s, nil
 	}
-	if err := cfg.S3.Validate(); err != nil {
+	if err := errors.Join(cfg.S3.Validate(), cfg.GCS.Validate()); err != nil {
 		return nil, &Error{Reason: ErrRejected, Err: fmt.Errorf("the job's storage cannot be used: %w", err)}
 	}
 	s.mu.Lock()
@@ -51,13 +53,16 @@ func (s *Stores) ForJob(job S3Job) (*Stores, error) {
 		return nil, err
 	}
 	if s.ofJobs == nil {
-		s.ofJobs = map[S3Job]*Stores{}
+		s.ofJobs = map[JobStore]*Stores{}
 	}
 	s.ofJobs[job] = derived
 	return derived, nil
 }
 
-func (c S3Config) filledBy(job S3Job) S3Config {
+func (c S3Config) filledBy(job JobStore) S3Config {
+	if !c.FromJob {
+		return c
+	}
 	if c.Endpoint == "" && job.Endpoint != "" {
 		c.Endpoint, c.PathStyle = job.Endpoint, c.PathStyle || job.PathStyle
 	}
@@ -67,6 +72,13 @@ func (c S3Config) filledBy(job S3Job) S3Config {
 		c.Role.ExternalID = cmp.Or(c.Role.ExternalID, job.ExternalID)
 	}
 	c.Role.STSEndpoint = cmp.Or(c.Role.STSEndpoint, job.STSEndpoint)
+	return c
+}
+
+func (c GCSConfig) filledBy(job JobStore) GCSConfig {
+	if c.FromJob {
+		c.Impersonate = cmp.Or(c.Impersonate, job.ServiceAccount)
+	}
 	return c
 }
 

@@ -20,7 +20,7 @@ type Stores struct {
 	mu      sync.Mutex
 	closed  bool
 	clients map[storeID]client
-	ofJobs  map[S3Job]*Stores
+	ofJobs  map[JobStore]*Stores
 }
 
 // NewStores checks the configuration. Buckets are opened when they are first

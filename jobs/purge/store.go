@@ -12,12 +12,17 @@ import (
 
 // storeOf is what the job says of the catalog's store, which counts only where the
 // catalog's configuration lets it.
-func storeOf(job *jobs.Job) storage.S3Job {
+func storeOf(job *jobs.Job) storage.JobStore {
 	s := job.Storage
-	if s == nil || s.Type != "" && s.Type != "S3" {
-		return storage.S3Job{}
+	switch {
+	case s == nil:
+		return storage.JobStore{}
+	case s.Type == "GCS":
+		return storage.JobStore{ServiceAccount: s.GCPServiceAccount}
+	case s.Type != "" && s.Type != "S3":
+		return storage.JobStore{}
 	}
-	return storage.S3Job{
+	return storage.JobStore{
 		Endpoint: cmp.Or(s.EndpointInternal, s.Endpoint), Region: s.Region, PathStyle: s.PathStyleAccess,
 		RoleARN: s.RoleARN, ExternalID: s.ExternalID, STSEndpoint: s.STSEndpoint, STSUnavailable: s.STSUnavailable,
 	}
