@@ -30,7 +30,7 @@ import (
 // Many processes that work on one bucket share what it takes about equally,
 // though they know nothing of each other: in the simulation eight come within 2 %
 // of the limit, differ by less than a factor of two over ten minutes and have less
-// than 2 % of their requests refused, if each gets six requests a second or more.
+// than 2 % of their requests refused, if each gets seven requests a second or more.
 // With less, more of them are refused and shares differ more.
 type Limiters struct {
 	mu      sync.Mutex

@@ -14,7 +14,7 @@ const (
 	// refused. It grows where so little is sent that a refusal in each cycle would
 	// be many: below paceRequests requests in a cycle, with the power paceSlower,
 	// up to paceLongest.
-	paceCycle    = 10 * time.Second
+	paceCycle    = 8 * time.Second
 	paceRequests = 25
 	paceSlower   = 0.5
 	paceLongest  = time.Minute
@@ -31,7 +31,7 @@ const (
 	paceStorm = 0.3
 	// paceProven is the part of what was lately accepted below which no refusal
 	// brings the rate.
-	paceProven = 0.35
+	paceProven = 0.5
 )
 
 // pace is the rate at which requests of one kind are sent to one bucket. There is

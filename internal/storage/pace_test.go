@@ -19,7 +19,7 @@ func TestWorkersComeToTheRateThatTheStoreTakesAndShareIt(t *testing.T) {
 		{1, 10, 10, 20 * time.Millisecond, 0},
 		{1, 100, 100, 20 * time.Millisecond, 0},
 		{1, 100, 3000, 20 * time.Millisecond, 0}, // what went before lasts for half a minute
-		{1, 500, 50, 5 * time.Millisecond, 0},
+		{1, 200, 20, 5 * time.Millisecond, 0},
 		{1, 60, 60, 400 * time.Millisecond, 0},
 		{2, 100, 100, 20 * time.Millisecond, 0},
 		{8, 60, 60, 20 * time.Millisecond, 0},

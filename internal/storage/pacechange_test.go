@@ -26,12 +26,12 @@ func TestALimitThatIsLiftedIsForgottenInTime(t *testing.T) {
 		tenfold time.Duration
 		free    time.Duration
 	}{
-		{1, 1000, 80 * time.Second, 150 * time.Second},
-		{1, 10, 80 * time.Second, 150 * time.Second},
-		{8, 100, 80 * time.Second, 150 * time.Second},
+		{1, 50, time.Minute, 2 * time.Minute},
+		{1, 10, time.Minute, 2 * time.Minute},
+		{8, 100, time.Minute, 2 * time.Minute},
 		{1, 0.3, 8 * time.Minute, 15 * time.Minute},
 	} {
-		fleet := newFleet(2, c.workers, throttle{rate: c.rate, burst: max(1, c.rate)}, simLatency, 0)
+		fleet := newFleet(2, c.workers, throttle{rate: c.rate, burst: max(1, c.rate)}, 400*time.Millisecond, 0)
 		fleet.world.pass(5 * time.Minute)
 		fleet.store.rate = 0
 		fleet.world.pass(c.tenfold)
