@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
@@ -80,7 +83,7 @@ func (s *Shards) SavePlan(ctx context.Context, job *jobs.Job, plan *jobs.ShardPl
 		return fmt.Errorf("encode plan: %w", err)
 	}
 	return s.store(ctx, key, value, revision, func(held []byte) error {
-		if string(held) == string(value) {
+		if bytes.Equal(held, value) {
 			return nil // it was stored, and the answer was lost
 		}
 		return fmt.Errorf("save plan %s: %w", key, jobs.ErrPlanConflict)
@@ -94,20 +97,29 @@ func (s *Shards) store(ctx context.Context, key string, value []byte, revision u
 		return fmt.Errorf("write %s in bucket %s: it has %d bytes, %d is the limit", key, shardsBucket, len(value), maxShardSize)
 	}
 	subject := s.q.shards.prefix + key
-	_, err := s.q.publish(ctx, s.q.shards.message(key, value), jetstream.WithExpectLastSequencePerSubject(revision))
-	if err == nil {
-		return nil
-	}
-	if !isConflict(err) {
-		return s.unavailable("write "+key, subject, err)
-	}
-	call, cancel := context.WithTimeout(ctx, s.q.timings.call)
-	defer cancel()
-	entry, err := s.q.shards.get(call, key)
-	if err != nil {
-		return s.unavailable("read "+key, shardsGet, err)
-	}
-	return taken(entry.value)
+	retry := backoff.NewExponentialBackOff()
+	retry.InitialInterval, retry.MaxInterval, retry.MaxElapsedTime = 20*time.Millisecond, time.Second, s.q.timings.settle
+	return backoff.Retry(func() error {
+		_, err := s.q.publish(ctx, s.q.shards.message(key, value), jetstream.WithExpectLastSequencePerSubject(revision))
+		if err == nil {
+			return nil
+		}
+		if !isConflict(err) {
+			return backoff.Permanent(s.unavailable("write "+key, subject, err))
+		}
+		call, cancel := context.WithTimeout(ctx, s.q.timings.call)
+		defer cancel()
+		entry, err := s.q.shards.get(call, key)
+		if err != nil {
+			return backoff.Permanent(s.unavailable("read "+key, shardsGet, err))
+		}
+		if entry.revision == revision {
+			// A replicated bucket refuses while another write is on its way, and that one
+			// may yet be lost with its leader.
+			return fmt.Errorf("write %s: %w: another write is on its way", key, jobs.ErrUnavailable)
+		}
+		return backoff.Permanent(taken(entry.value))
+	}, backoff.WithContext(retry, ctx))
 }
 
 // Complete notes that a shard is completed. The first note of a shard holds;

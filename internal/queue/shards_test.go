@@ -179,7 +179,7 @@ func TestOneOfManyPlannersWinsOnAClusterToo(t *testing.T) {
 	require.NoError(t, err)
 	q, err := Open(t.Context(), js, Config{})
 	require.NoError(t, err)
-	for range 5 {
+	for range 8 {
 		purge := newJob()
 		_, finish := parts(purge, 1)
 		var racing sync.WaitGroup
