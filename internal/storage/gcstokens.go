@@ -170,6 +170,23 @@ func (i *impersonation) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{AccessToken: answer.AccessToken, TokenType: "Bearer", Expiry: answer.ExpireTime}, nil
 }
 
+// tokenCode is the "error" of RFC 6749, section 5.2, "" without one.
+func tokenCode(refused *oauth2.RetrieveError) string {
+	var answer struct {
+		Error string `json:"error"`
+	}
+	code := refused.ErrorCode
+	if code == "" && json.Unmarshal(refused.Body, &answer) == nil {
+		code = answer.Error
+	}
+	for _, c := range []byte(code) {
+		if !isLetter(c) && c != '_' {
+			return ""
+		}
+	}
+	return code
+}
+
 // tokenError says why there is no token, without what a token endpoint answered.
 func tokenError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -179,7 +196,7 @@ func tokenError(err error) *Error {
 	if !ok {
 		return &Error{Reason: ErrUnavailable, Err: fmt.Errorf("get a token: %w", innermost(err))}
 	}
-	e := &Error{Code: refused.ErrorCode, Reason: ErrUnavailable, Err: errors.New("the token endpoint gives no token")}
+	e := &Error{Code: tokenCode(refused), Reason: ErrUnavailable, Err: errors.New("the token endpoint gives no token")}
 	if refused.Response != nil {
 		e.Status = refused.Response.StatusCode
 	}
