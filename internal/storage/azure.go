@@ -83,7 +83,7 @@ func (b *azureContainer) read(ctx context.Context, key string, offset, length in
 		return nil, Info{}, err
 	}
 	info, err := azureInfo(answer, offset)
-	if err == nil && isAzureFolder(answer.Header) {
+	if answer != nil && isAzureFolder(answer.Header) {
 		err = rejected("it is a directory and not a file")
 	}
 	if err != nil {

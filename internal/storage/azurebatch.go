@@ -36,9 +36,13 @@ func (b *azureContainer) deletable(key string) bool {
 }
 
 func (b *azureContainer) deleteBatch(ctx context.Context, keys []string) ([]error, error) {
+	if _, sas, err := b.clients.get(ctx); err == nil && ofDirectory(sas) {
+		b.noBatch.Store(true)
+		return nil, fmt.Errorf("%w: the SAS token is for a directory", errBatchRefused)
+	}
 	answer := azureAnswer{status: http.StatusAccepted}
 	var results []error
-	_, err := b.call(ctx, "BlobBatch", func(ctx context.Context, c *container.Client, sas string) error {
+	_, err := b.call(ctx, "BlobBatch", func(ctx context.Context, c *container.Client, _ string) error {
 		batch, err := c.NewBatchBuilder()
 		for i := 0; i < len(keys) && err == nil; i++ {
 			err = batch.Delete(keys[i], nil)

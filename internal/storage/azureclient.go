@@ -104,6 +104,13 @@ func (c *azureClients) get(ctx context.Context) (client *container.Client, sas s
 	return c.client, sas, nil
 }
 
+// ofDirectory says whether the SAS token is one for a directory, which allows no
+// request about the container.
+func ofDirectory(sas string) bool {
+	values, err := url.ParseQuery(sas)
+	return err == nil && values.Get("sr") == "d"
+}
+
 // azureAnswer is the answer to a request, where it is read here and not by the
 // client.
 type azureAnswer struct {

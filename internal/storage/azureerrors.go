@@ -141,7 +141,10 @@ func azureRefusal(status int, header http.Header, body []byte) *Error {
 		e.Reason = reasonOf("", status)
 	case e.Code == "":
 		e.Reason, e.Err, e.Hint = reasonOf("", status), errNotAzure, hintAzure
-		if status/100 == 3 {
+		switch status / 100 {
+		case 2: // a success, but not that of the request
+			e.Reason = ErrUnavailable
+		case 3:
 			e.Hint = hintRedirects
 		}
 	case known:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"iter"
 	"net/http"
 	"net/url"
@@ -121,13 +122,18 @@ func (p *azurePages) next(ctx context.Context) (listPage, error) {
 // request asks for a page once.
 func (p *azurePages) request(ctx context.Context) (answer azureAnswer, listed *azureListing, err error) {
 	answer.status = http.StatusOK
-	_, err = p.container.call(ctx, "ListBlobs", func(ctx context.Context, c *container.Client, _ string) error {
+	token := ""
+	_, err = p.container.call(ctx, "ListBlobs", func(ctx context.Context, c *container.Client, sas string) error {
+		token = sas
 		err := p.ask(withAnswer(ctx, &answer), c)
 		if answer.taken {
 			listed, err = azureListed(answer.body)
 		}
 		return err
 	})
+	if e, ok := errors.AsType[*Error](err); ok && errors.Is(e, ErrDenied) && ofDirectory(token) {
+		e.Hint = "the SAS token is for a directory, and Azure lists blobs only for who may list the whole container"
+	}
 	return answer, listed, err
 }
 

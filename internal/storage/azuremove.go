@@ -39,15 +39,21 @@ func (b *azureContainer) head(ctx context.Context, key string) (objectHead, erro
 		out, err = c.NewBlobClient(key).GetProperties(ctx, nil)
 		return err
 	})
-	if err != nil {
-		return objectHead{}, err
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == "AuthenticationFailed" {
+		// The answer to a HEAD has no body, which would say whether a token has ended.
+		if _, told := b.clock(ctx, key); told != nil {
+			err = told
+		}
 	}
-	info, err := azureInfo(answer, 0)
 	switch {
 	case err != nil:
 		return objectHead{}, err
 	case isAzureFolder(answer.Header):
 		return objectHead{}, rejected("it is a directory and not a file")
+	}
+	info, err := azureInfo(answer, 0)
+	if err != nil {
+		return objectHead{}, err
 	}
 	return objectHead{Info: info, answer: &out}, nil
 }
