@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +27,8 @@ const (
 	cloudScope = "https://www.googleapis.com/auth/cloud-platform"
 	// tokenTimeout bounds each request for a token.
 	tokenTimeout = 30 * time.Second
+
+	hintCredentials = "check the credentials of the catalog's gcs section"
 
 	defaultImpersonateEndpoint = "https://iamcredentials.googleapis.com"
 )
@@ -112,13 +116,32 @@ func findGoogle(ctx context.Context, file, scope string) (oauth2.TokenSource, er
 	kind, err := credentialsType(file)
 	if err == nil {
 		var found *google.Credentials
+		if kind == string(google.ServiceAccount) && !hasPrivateKey(file) {
+			return nil, &Error{Reason: ErrDenied, Err: errors.New("the credentials hold no private key that can be read"), Hint: hintCredentials}
+		}
 		if found, err = google.CredentialsFromJSONWithType(ctx, []byte(file), google.CredentialsType(kind), scope); err == nil {
 			return found.TokenSource, nil
 		}
 		// Its message may repeat a part of the key.
 		err = fmt.Errorf("credentials of the type %q cannot be used", kind)
 	}
-	return nil, &Error{Reason: ErrDenied, Err: err, Hint: "check the credentials of the catalog's gcs section"}
+	return nil, &Error{Reason: ErrDenied, Err: err, Hint: hintCredentials}
+}
+
+// hasPrivateKey looks into the key file of a service account.
+func hasPrivateKey(file string) bool {
+	cfg, err := google.JWTConfigFromJSON([]byte(file))
+	if err != nil {
+		return false
+	}
+	block, _ := pem.Decode(cfg.PrivateKey)
+	if block == nil {
+		return false
+	}
+	if _, err = x509.ParsePKCS8PrivateKey(block.Bytes); err != nil {
+		_, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	}
+	return err == nil
 }
 
 // impersonation gets the tokens of another service account. Source: the method
@@ -201,7 +224,7 @@ func tokenError(err error) *Error {
 		e.Status = refused.Response.StatusCode
 	}
 	if e.Status/100 == 4 && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout {
-		e.Reason, e.Hint = ErrDenied, "check the credentials of the catalog's gcs section"
+		e.Reason, e.Hint = ErrDenied, hintCredentials
 	}
 	return e
 }
