@@ -35,9 +35,6 @@ type message struct {
 // keptPerSubject is how many messages of a subject RESULTS keeps.
 const keptPerSubject = 5
 
-// planned is no end: of the purge of a big table others tell that.
-const planned jobs.Outcome = "planned"
-
 func newReader(js jetstream.JetStream, record *history.Record, ended chan<- struct{}) *reader {
 	return &reader{js: js, record: record, ended: ended, found: map[message]bool{}}
 }
@@ -91,7 +88,7 @@ func (r *reader) note(found *jetstream.RawStreamMsg) {
 		Tail: strings.TrimPrefix(found.Subject, jobs.ResultSubjectPrefix), Sequence: result.JobSequence,
 		Attempt: result.Attempts, Text: text,
 	}}
-	if result.Outcome == planned {
+	if result.Outcome == jobs.Planned {
 		m.end.What = history.Planned
 	}
 	r.found[m] = true

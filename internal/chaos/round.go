@@ -26,6 +26,11 @@ const (
 	ackWait = 3 * time.Second
 	// places of the fleet.
 	places = 3
+	// slots of each worker. With one for shards it is known which shard of a table a
+	// request of a worker is about.
+	slots = "purge=2,purge-shard=1,purge-finish=1,expire=1,orphans=1,manifests=1"
+	// Purges above shardAbove files are shared out in shards of shardFiles.
+	shardAbove, shardFiles = 1_500, 600
 	// calm is how long the queue may take to become empty after the storms. A job may
 	// be delayed for 15 times the ack wait.
 	calm = 2 * time.Minute
@@ -140,7 +145,7 @@ func (r *round) open(ctx context.Context, built programs) (err error) {
 	}
 	setting := &fleet.Setting{
 		Program: built.worker, Folder: r.folder, Broker: r.broker, Store: r.warehouse.Store, Catalog: r.warehouse.Catalog,
-		Credential: r.warehouse.Credential, Slots: "purge=2,expire=1,orphans=1,manifests=1",
+		Credential: r.warehouse.Credential, Slots: slots, ShardAbove: shardAbove, ShardFiles: shardFiles,
 		Note: r.note, Lose: r.store.Lose, Record: r.record,
 	}
 	for n := range places {
@@ -213,7 +218,9 @@ func (r *round) note(a fleet.Asked) {
 	e := history.Event{At: a.At, What: history.Asked, Worker: a.Worker, Op: a.Op, Keys: len(a.Keys)}
 	if len(a.Keys) > 0 {
 		e.Key = a.Keys[0]
-		e.Lock, _ = r.warehouse.Belongs(e.Key)
+		var table *warehouse.Dropped
+		e.Lock, table = r.warehouse.Belongs(e.Key)
+		e.Entries = table != nil && table.IsEntry(e.Key)
 	}
 	r.record.Add(e)
 	if a.Op != "DeleteObjects" && a.Op != http.MethodDelete {

@@ -103,6 +103,10 @@ func (t *traffic) publish(ctx context.Context, job *jobs.Job, only bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the queue took no job for "+patience.String()))
 	defer cancel()
 	publication, err := jobs.Publish(ctx, t.js, job, jobs.PublishOptions{})
+	for errors.Is(err, jobs.ErrQueueFull) && ctx.Err() == nil {
+		time.Sleep(200 * time.Millisecond)
+		publication, err = jobs.Publish(ctx, t.js, job, jobs.PublishOptions{})
+	}
 	if err != nil {
 		return err
 	}

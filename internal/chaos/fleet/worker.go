@@ -21,6 +21,9 @@ import (
 // drain is how long a worker that is told to stop lets its jobs go on.
 const drain = time.Second
 
+// sweepEvery is how often a worker clears up the queue.
+const sweepEvery = 10 * time.Second
+
 // Setting is what all workers of a fleet share.
 type Setting struct {
 	// Program is the built worker; Folder takes configurations and logs.
@@ -32,8 +35,8 @@ type Setting struct {
 	Credential string
 	// Slots as in the flag --slots.
 	Slots string
-	// Purge is added to the catalog's section of that name, as YAML.
-	Purge string
+	// ShardAbove and ShardFiles are when and how purges are shared out.
+	ShardAbove, ShardFiles int
 	// Note hears of each request to the store; Lose decides about those to the catalog.
 	Note   func(Asked)
 	Lose   func() Loss
@@ -133,7 +136,12 @@ func (s *Setting) configure(path, name, nats, store, catalog string) error {
 	}
 	root := strings.TrimPrefix(s.Catalog.URI(), strings.TrimSuffix(s.Catalog.URI(), "/api/catalog"))
 	text := fmt.Sprintf(`nats: { url: %q }
-worker: { name: %s, http: "off", drain: %s }
+worker:
+  name: %s
+  http: "off"
+  drain: %s
+  sweep_every: %s
+  purge: { shard_above: %d, shard_files: %d }
 log: { level: debug, format: json }
 catalogs:
   lake:
@@ -141,7 +149,7 @@ catalogs:
     locations: ["s3://warehouse/"]
     rest: { uri: %q, credential_file: %q, requests_per_second: 200 }
     s3: { endpoint: %q, region: us-east-1, path_style: true, access_key_id: %q, secret_access_key_file: %q }
-%s`, nats, name, drain, catalog+root, credential, store, s3test.AccessKeyID, secret, s.Purge)
+`, nats, name, drain, sweepEvery, s.ShardAbove, s.ShardFiles, catalog+root, credential, store, s3test.AccessKeyID, secret)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}

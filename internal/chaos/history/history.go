@@ -54,6 +54,9 @@ type Event struct {
 	Op   string `json:"op,omitempty"`
 	Key  string `json:"key,omitempty"`
 	Keys int    `json:"keys,omitempty"`
+	// Entries says that the request is about what manifests name, or a manifest: what
+	// shards of a purge share out among them.
+	Entries bool `json:"entries,omitempty"`
 	// Text for people; the outcome of a job.
 	Text string `json:"text,omitempty"`
 }

@@ -2,9 +2,11 @@ package verdict
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"deckhand/internal/chaos/history"
+	"deckhand/jobs"
 )
 
 // zombie is how long a process that was stopped may still send what it was about to
@@ -17,60 +19,144 @@ type deed struct {
 	run  *run
 	at   time.Time
 	what string
+	// entries: it is about what shards share out.
+	entries bool
 }
 
 // run is one run of a job, as far as it is known from the record.
 type run struct {
 	worker, job, tail string
-	attempt           int
-	last              deed
-	did               bool
+	// lock of the run, and of the purge if it is one of its shards.
+	lock, base string
+	attempt    int
+	last       deed
+	acted      bool
 }
 
 // Overlaps finds runs under one lock key that worked at the same time: one did
 // something between two deeds of the other. A deed is the beginning of a run, as the
-// worker's log tells it, and each request to the store about the lock's table.
+// worker's log tells it, and each request to the store about the lock's table. It also
+// finds the finish of a purge beside one of its shards.
 func Overlaps(events []history.Event) []string {
-	runs := map[[2]string]*run{} // by worker and lock: the one that runs now
-	last := map[string]deed{}    // by lock
-	woken := map[string]time.Time{}
-	seen := map[[2]*run]bool{}
-	var found []string
+	s := scene{
+		runs: map[[2]string]*run{}, shards: map[[2]string]*run{}, over: map[[2]string]*run{}, last: map[string]deed{}, finish: map[string]deed{},
+		anyShard: map[string]deed{}, woken: map[string]time.Time{}, seen: map[[2]*run]bool{},
+	}
 	for _, e := range events {
-		id := [2]string{e.Worker, e.Lock}
 		switch e.What {
 		case history.Woken:
-			woken[e.Worker] = e.At
-			continue
+			s.woken[e.Worker] = e.At
 		case history.Begins:
-			runs[id] = &run{worker: e.Worker, job: e.Job, tail: e.Tail, attempt: e.Attempt}
+			s.begins(e)
+		case history.Settled:
+			s.settled(e)
 		case history.Asked:
-			if at, was := woken[e.Worker]; was && e.At.Sub(at) < zombie {
-				continue
+			if at, was := s.woken[e.Worker]; e.Lock != "" && (!was || e.At.Sub(at) >= zombie) {
+				s.asked(e)
 			}
-		default:
-			continue
 		}
-		r := runs[id]
-		if r == nil || e.Lock == "" {
-			continue
-		}
-		what := "began"
-		if e.What == history.Asked {
-			what = fmt.Sprintf("asked the store for %s %s", e.Op, e.Key)
-		}
-		now := deed{run: r, at: e.At, what: what}
-		other := last[e.Lock]
-		if r.did && other.run != r && other.run != nil && !seen[[2]*run{r, other.run}] {
-			seen[[2]*run{r, other.run}], seen[[2]*run{other.run, r}] = true, true
-			found = append(found, fmt.Sprintf("two runs under %s overlap: job %s (%s) by %s, attempt %d, %s at %s, and then %s at %s; in between job %s (%s) by %s, attempt %d, %s at %s",
-				e.Lock, r.job, r.tail, r.worker, r.attempt, r.last.what, clock(r.last.at), what, clock(e.At),
-				other.run.job, other.run.tail, other.run.worker, other.run.attempt, other.what, clock(other.at)))
-		}
-		r.last, r.did = now, true
-		last[e.Lock] = now
 	}
-	return found
+	return s.found
+}
+
+// scene is what is known at one moment of the record.
+type scene struct {
+	// runs under way, and those of shards, by worker and the lock of the whole; over
+	// is the newest that is not under way any more.
+	runs, shards, over map[[2]string]*run
+	// last deed under a lock; under the lock of a purge, of its finish and of any of
+	// its shards.
+	last, finish, anyShard map[string]deed
+	woken                  map[string]time.Time
+	seen                   map[[2]*run]bool
+	found                  []string
+}
+
+// Kinds of jobs, as tails begin.
+const (
+	shardKind  = string(jobs.PurgeShard) + "."
+	finishKind = string(jobs.PurgeFinish) + "."
+)
+
+// base is the lock of the purge that a shard belongs to.
+func base(e history.Event) string {
+	if strings.HasPrefix(e.Tail, shardKind) {
+		return e.Lock[:strings.LastIndexByte(e.Lock, '.')]
+	}
+	return e.Lock
+}
+
+func (s *scene) begins(e history.Event) {
+	r := &run{worker: e.Worker, job: e.Job, tail: e.Tail, attempt: e.Attempt, lock: e.Lock, base: base(e)}
+	s.underWay(r)[r.place()] = r
+	s.did(deed{run: r, at: e.At, what: "began"})
+}
+
+func (s *scene) settled(e history.Event) {
+	ended := run{worker: e.Worker, tail: e.Tail, base: base(e)}
+	of := s.underWay(&ended)
+	if r := of[ended.place()]; r != nil && r.tail == e.Tail {
+		delete(of, r.place())
+		s.over[r.place()] = r
+	}
+}
+
+func (r *run) place() [2]string { return [2]string{r.worker, r.base} }
+
+func (s *scene) underWay(r *run) map[[2]string]*run {
+	if r.isShard() {
+		return s.shards
+	}
+	return s.runs
+}
+
+// asked finds the run that a request is of. What comes when none is under way is still
+// of one that is over.
+func (s *scene) asked(e history.Event) {
+	place := [2]string{e.Worker, e.Lock}
+	r, shard := s.runs[place], s.shards[place]
+	if r == nil || e.Entries && shard != nil {
+		r = shard
+	}
+	if r == nil {
+		r = s.over[place]
+	}
+	if r != nil {
+		s.did(deed{run: r, at: e.At, what: fmt.Sprintf("asked the store for %s %s", e.Op, e.Key), entries: e.Entries})
+	}
+}
+
+func (s *scene) did(now deed) {
+	r := now.run
+	s.meet("two runs under "+r.lock+" overlap", s.last[r.lock], now)
+	s.last[r.lock] = now
+	switch {
+	case r.isShard() && now.entries: // one that looks and finds nothing to do is no harm
+		s.meet("a finish of "+r.base+" runs beside a shard", s.finish[r.base], now)
+		s.anyShard[r.base] = now
+	case r.isFinish():
+		s.meet("a finish of "+r.base+" runs beside a shard", s.anyShard[r.base], now)
+		s.finish[r.base] = now
+	}
+	r.last, r.acted = now, true
+}
+
+// meet complains when something of another run lies between two deeds of one.
+func (s *scene) meet(what string, other, now deed) {
+	r := now.run
+	if other.run == nil || other.run == r || !r.acted || !other.at.After(r.last.at) || s.seen[[2]*run{r, other.run}] {
+		return
+	}
+	s.seen[[2]*run{r, other.run}], s.seen[[2]*run{other.run, r}] = true, true
+	s.found = append(s.found, fmt.Sprintf("%s: %s %s at %s, and then %s at %s; in between %s %s at %s",
+		what, r, r.last.what, clock(r.last.at), now.what, clock(now.at), other.run, other.what, clock(other.at)))
+}
+
+func (r *run) isShard() bool  { return strings.HasPrefix(r.tail, shardKind) }
+func (r *run) isFinish() bool { return strings.HasPrefix(r.tail, finishKind) }
+
+func (r *run) String() string {
+	return fmt.Sprintf("job %s (%s) by %s, attempt %d,", r.job, r.tail, r.worker, r.attempt)
 }
 
 func clock(t time.Time) string { return t.Format("15:04:05.000") }

@@ -24,9 +24,14 @@ type Dropped struct {
 	Keys     []string
 	// Slow is how long the store takes to answer about it, in milliseconds.
 	Slow int
+	// entries are the manifests, and what they name.
+	entries map[string]bool
 	// Accepted says that the queue has taken the job.
 	Accepted atomic.Bool
 }
+
+// IsEntry says whether an object is a manifest, or is named by one.
+func (d *Dropped) IsEntry(key string) bool { return d.entries[key] }
 
 // Size of a dropped table.
 type Size struct {
@@ -54,7 +59,7 @@ func RandomSize(random *rand.Rand) Size {
 // Drop makes a table with its neighbours, and the job that purges it. name must be
 // letters and digits, with a letter at the end: the neighbours' names begin with it.
 func (w *Warehouse) Drop(ctx context.Context, name string, size Size) (*Dropped, error) {
-	d := &Dropped{Location: "s3://" + bucket + "/" + droppedNamespace + "/" + name, Slow: size.Slow}
+	d := &Dropped{Location: "s3://" + bucket + "/" + droppedNamespace + "/" + name, Slow: size.Slow, entries: map[string]bool{}}
 	id, root, err := w.write(ctx, d, size)
 	if err != nil {
 		return nil, fmt.Errorf("write dropped table %s: %w", name, err)
@@ -115,6 +120,12 @@ func (w *Warehouse) write(ctx context.Context, d *Dropped, size Size) (id, root 
 			return "", "", err
 		}
 		w.put(d, key, []byte("x"))
+		d.entries[key] = true
+	}
+	for _, location := range table.ManifestPaths {
+		if _, key, err := tabletest.SplitS3(location); err == nil {
+			d.entries[key] = true
+		}
 	}
 	return table.UUID, table.MetadataLocation, nil
 }
