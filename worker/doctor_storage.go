@@ -56,14 +56,14 @@ func examineStorage(ctx context.Context, catalog *config.Catalog, area string, l
 			continue
 		}
 		s3 = s3 || location.Scheme == "s3"
-		examineLocation(ctx, stores, location, area, log, r)
+		examineLocation(ctx, stores, catalog, location, area, log, r)
 	}
 	if s3 {
 		examineClock(ctx, clockAddress(catalog.S3), area, r)
 	}
 }
 
-func examineLocation(ctx context.Context, stores *storage.Stores, location storage.Location, area string, log *slog.Logger, r *report) {
+func examineLocation(ctx context.Context, stores *storage.Stores, catalog *config.Catalog, location storage.Location, area string, log *slog.Logger, r *report) {
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if location.Scheme == "file" {
@@ -88,7 +88,9 @@ func examineLocation(ctx context.Context, stores *storage.Stores, location stora
 	// A purge works without; only its last look at what is left does not.
 	r.result(err, verdictWarn, area, "list", location.String())
 	examineRead(ctx, session, location, some, err != nil, area, r)
-	examineDelete(ctx, session, location, area, r)
+	if probe, err := deleteProbe(ctx, session, location); r.result(err, verdictFail, area, "delete", location.String()) {
+		examineVersions(ctx, stores, catalog, location, probe, area, log, r)
+	}
 }
 
 func examineRead(ctx context.Context, session *storage.Session, location storage.Location, some *storage.Object, unlisted bool, area string, r *report) {
@@ -102,10 +104,6 @@ func examineRead(ctx context.Context, session *storage.Session, location storage
 	}
 	err := readByte(ctx, session, some.Location)
 	r.result(err, verdictFail, area, "read", some.Location.String())
-}
-
-func examineDelete(ctx context.Context, session *storage.Session, location storage.Location, area string, r *report) {
-	r.result(deleteProbe(ctx, session, location), verdictFail, area, "delete", location.String())
 }
 
 // clockAddress is where the store tells the time.

@@ -75,7 +75,7 @@ func examineTableStorage(ctx context.Context, client *polaris.Client, id polaris
 		r.add(verdictFail, area, "delete in a table", "%s is not a folder on this machine; mount it here", location)
 		return
 	}
-	err = deleteProbe(ctx, session, location)
+	_, err = deleteProbe(ctx, session, location)
 	if errors.Is(err, storage.ErrDenied) && len(loaded.Credentials) > 0 {
 		r.add(verdictFail, area, "delete in a table", "the vended keys may not delete below %s%s", location, needsWriteData)
 		return
@@ -139,18 +139,18 @@ func readByte(ctx context.Context, session *storage.Session, l storage.Location)
 // deleteProbe deletes an object that is not there, which a store refuses unless the
 // right is granted. A folder grants nothing to a file that is not there, so one is
 // made.
-func deleteProbe(ctx context.Context, session *storage.Session, location storage.Location) error {
+func deleteProbe(ctx context.Context, session *storage.Session, location storage.Location) (storage.Location, error) {
 	target := location.Join(".deckhand-doctor-" + jobs.NewID())
 	if target.Scheme == "file" {
 		if err := session.Write(ctx, target, []byte("deckhand doctor wrote this and deletes it\n")); err != nil {
-			return err
+			return target, err
 		}
 	}
 	var errs []error
 	for _, deletion := range session.Delete(ctx, []storage.Location{target}) {
 		errs = append(errs, deletion.Err)
 	}
-	return errors.Join(errs...)
+	return target, errors.Join(errs...)
 }
 
 func isFolder(path string) bool {
