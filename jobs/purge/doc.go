@@ -21,6 +21,16 @@
 // same UUID and the same files. Then the job ends dead and names it; where the catalog
 // does not tell, it comes back.
 //
+// A purge of very many files is shared out where the queue can do that (see [Fleet]):
+// the job plans [Shards], each of which deletes what some manifests name, and ends
+// as planned; the last shard to be completed publishes the [Finish], which goes on
+// above the entries and ends the purge. The plan is recorded before its first shard
+// is published. A finish never runs beside a shard at work: it begins when each
+// shard of the recorded plan has left that it is completed, and a shard begins only
+// if it has not. What is dead, canceled, missing or of another plan has left nothing.
+// A file that two shards name is deleted by both and counted once, as far as that can
+// be known; else the sum is "at most".
+//
 // What is guaranteed: nothing outside the catalog's allowed locations is
 // deleted, nor outside the table's own under the scope "table"; nothing is
 // deleted before every guard has agreed; a run that is cut off anywhere and

@@ -242,6 +242,25 @@ func TestPartsOfAStalePlanDeleteNothingAndNeverLeadToAFinish(t *testing.T) {
 	require.Equal(t, 3, receipt.Shards)
 }
 
+func TestAShardWhosePlanWasReplacedBeforeItCouldSayThatItIsDoneLeavesNothing(t *testing.T) {
+	t.Parallel()
+	l, _, job, _ := planned(t)
+	plan, revision, err := l.q.Shards().Plan(t.Context(), job)
+	require.NoError(t, err)
+	l.steps, l.cut = 0, 2 // its result is recorded, what it leaves is not
+	_, err = l.settle(l.shard(1))
+	require.ErrorIs(t, err, errKilled)
+	other := *plan
+	other.Plan, other.Shards = "0123456789abcdef", 1
+	require.NoError(t, l.q.Shards().SavePlan(t.Context(), job, &other, revision))
+	settled, err := l.settle(l.shard(1))
+	require.NoError(t, err)
+	require.True(t, settled)
+	done, err := l.q.Shards().Done(t.Context(), job, plan.Plan)
+	require.NoError(t, err)
+	require.Empty(t, done)
+}
+
 func TestHalfOfTheShardsRunTwiceAndOneFinishComes(t *testing.T) {
 	t.Parallel()
 	l, _, job, neighbours := planned(t)
