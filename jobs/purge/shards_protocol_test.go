@@ -261,6 +261,54 @@ func TestAShardWhosePlanWasReplacedBeforeItCouldSayThatItIsDoneLeavesNothing(t *
 	require.Empty(t, done)
 }
 
+func TestAPurgeThatIsPublishedAgainWhileItsFinishIsCutOffEndsToo(t *testing.T) {
+	t.Parallel()
+	l, h, job, neighbours := planned(t)
+	for range 4 {
+		require.True(t, l.one("purge-shard"))
+	}
+	finish := l.waiting()[0]
+	l.steps, l.cut = 0, 1 // all is deleted, and no result is recorded
+	_, err := l.settle(finish)
+	require.ErrorIs(t, err, errKilled)
+	require.NotContains(t, l.keys(), h.Root)
+	again := *job
+	again.ID = "01TESTJOBAGAIN"
+	l.submit(&again)
+	require.True(t, l.one("purge"))
+	require.Empty(t, l.dead)
+	l.drain()
+	require.Empty(t, l.dead)
+	require.Equal(t, neighbours, l.keys())
+	for result, err := range l.q.Results(t.Context(), job.Tail(), 0) {
+		require.NoError(t, err)
+		if result.Result.Outcome != jobs.Planned {
+			require.Equal(t, jobs.Completed, result.Result.Outcome)
+		}
+	}
+	_, result := l.ended(&again)
+	require.NotNil(t, result)
+}
+
+// The table was registered again from an earlier metadata file, and dropped again,
+// while it is purged.
+func TestAPurgeFromAnotherRootIsOneJobAndLeavesThePlanAlone(t *testing.T) {
+	t.Parallel()
+	l, h, job, neighbours := planned(t)
+	other := h
+	other.Root = home + "/metadata/10.metadata.json"
+	l.load(tabletest.Objects{other.Root: other.Objects()[other.Root]})
+	again := *job
+	again.ID, again.MetadataLocation = "01TESTJOBAGAIN", other.Root
+	l.submit(&again)
+	require.True(t, l.one("purge"))
+	require.NotContains(t, l.keys(), other.Root)
+	require.Contains(t, l.keys(), h.Root)
+	l.drain()
+	require.Empty(t, l.dead)
+	require.Equal(t, neighbours, l.keys())
+}
+
 func TestHalfOfTheShardsRunTwiceAndOneFinishComes(t *testing.T) {
 	t.Parallel()
 	l, _, job, neighbours := planned(t)

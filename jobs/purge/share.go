@@ -37,14 +37,19 @@ func (r *run) share(ctx context.Context, tree *table.Tree) (shared bool, err err
 	if err != nil {
 		return true, err
 	}
-	// The recorded plan goes on as it was made, whatever the settings are now.
-	mine := recorded != nil && recorded.Root == r.job.MetadataLocation
-	files := r.cfg.ShardFiles
-	if mine {
-		files = recorded.ShardFiles
+	files, above := r.cfg.ShardFiles, r.cfg.ShardAbove
+	switch {
+	case recorded == nil:
+	case recorded.Root == r.job.MetadataLocation:
+		// The plan goes on as it was made, whatever the settings are now.
+		files, above = recorded.ShardFiles, -1
+	default:
+		// The same table is being purged from another root. What only that one names
+		// would stay if its plan were replaced.
+		return false, nil
 	}
 	estimate := estimateAll(tree.Manifests, r.deletedEntries)
-	if !mine && estimate <= r.cfg.ShardAbove || !r.divisible(tree) {
+	if estimate <= above || !r.divisible(tree) {
 		return false, nil
 	}
 	parts := partition(tree.Manifests, files, r.deletedEntries)
@@ -90,24 +95,13 @@ func (r *run) makePlan(tree *table.Tree, parts []part, files, estimate int64) (*
 	return plan, err
 }
 
-// record stores the plan before anything of it is published. One of another root
-// whose parts are in the queue is let end; one of this root is replaced at once, so
-// that its parts end without a delete.
+// record stores the plan before anything of it is published. An earlier one of the
+// same root is replaced at once, so that its parts end without a delete.
 func (r *run) record(ctx context.Context, recorded *jobs.ShardPlan, revision uint64) error {
-	switch {
-	case recorded == nil:
-	case recorded.Plan == r.plan.Plan:
+	if recorded != nil && recorded.Plan == r.plan.Plan {
 		r.plan.Created = recorded.Created
 		if recorded.Job == r.job.ID {
 			return nil
-		}
-	case recorded.Root != r.job.MetadataLocation:
-		queued, err := r.cfg.Fleet.Queued(ctx, r.job)
-		if err != nil {
-			return err
-		}
-		if len(queued) > 0 {
-			return jobs.Snooze(othersPause, fmt.Errorf("the same table is being purged from %s; that ends first", recorded.Root))
 		}
 	}
 	err := r.cfg.Fleet.SavePlan(ctx, r.job, r.plan, revision)
@@ -179,4 +173,32 @@ func (r *run) noOthers(ctx context.Context) (shards map[int]bool, err error) {
 		}
 	}
 	return shards, nil
+}
+
+// goesOn reports whether a purge that has no metadata file any more is one that was
+// shared out before and has not ended: its finish was cut off after the last delete.
+// It is published again if it must be.
+func (r *run) goesOn(ctx context.Context) (bool, error) {
+	if r.cfg.Fleet == nil || r.dryRun {
+		return false, nil
+	}
+	plan, _, err := r.cfg.Fleet.Plan(ctx, r.job)
+	if err != nil || plan == nil || plan.Root != r.job.MetadataLocation {
+		return false, err
+	}
+	queued, err := r.cfg.Fleet.Queued(ctx, r.job)
+	if err != nil {
+		return false, err
+	}
+	for _, part := range queued {
+		if planIn(part) == plan.Plan {
+			return true, nil
+		}
+	}
+	done, err := r.cfg.Fleet.CountDone(ctx, r.job, plan.Plan)
+	if err != nil || done < plan.Shards {
+		return false, err
+	}
+	_, err = r.cfg.Fleet.Publish(ctx, plan.Finish)
+	return err == nil, err
 }

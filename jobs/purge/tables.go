@@ -60,7 +60,7 @@ func (r *run) purgeTable(ctx context.Context) error {
 	r.metadata, err = table.Load(ctx, r.reader, r.root)
 	if err != nil {
 		if earlier == nil {
-			return r.withoutBeginning(ctx, err)
+			return r.withoutRoot(ctx, err)
 		}
 		return r.finishWithoutRoot(ctx, earlier, err)
 	}
@@ -84,6 +84,24 @@ func (r *run) purgeTable(ctx context.Context) error {
 		return err
 	}
 	return r.deleteLevels(ctx, tree)
+}
+
+// withoutRoot ends a purge that has not begun in this job and whose root cannot be
+// loaded.
+func (r *run) withoutRoot(ctx context.Context, loadErr error) error {
+	if !errors.Is(loadErr, storage.ErrNotFound) {
+		return r.withoutBeginning(ctx, loadErr)
+	}
+	goesOn, err := r.goesOn(ctx)
+	switch {
+	case err != nil:
+		return err
+	case goesOn:
+		r.book.Note("the purge was shared out before, and its last job ends it")
+		return jobs.PlannedOut()
+	default:
+		return r.withoutBeginning(ctx, loadErr)
+	}
 }
 
 // begin resolves what may be deleted and stores the checkpoint that makes the
