@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,6 +40,7 @@ func (r *round) judge(ctx context.Context) []string {
 	found = append(found, verdict.Ends(events)...)
 	found = append(found, verdict.Exits(events)...)
 	found = append(found, r.queued(ctx)...)
+	found = append(found, r.plans(ctx)...)
 	found = append(found, r.warehouse.Violations(ctx)...)
 	if !r.disk { // nothing can be saved while it is full, so that more is done again
 		found = append(found, r.work.Violations()...)
@@ -66,12 +68,31 @@ func (r *round) queued(ctx context.Context) []string {
 	return found
 }
 
+// plans are what is left of purges in shards: their end takes everything away.
+func (r *round) plans(ctx context.Context) []string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	bucket, err := r.js.KeyValue(ctx, "shards")
+	if err != nil {
+		return []string{fmt.Sprintf("look at the bucket shards: %v", err)}
+	}
+	keys, err := bucket.Keys(ctx)
+	if err != nil && !errors.Is(err, jetstream.ErrNoKeysFound) {
+		return []string{fmt.Sprintf("look at the bucket shards: %v", err)}
+	}
+	var found []string
+	for _, key := range keys {
+		found = append(found, fmt.Sprintf("%s is left in the bucket shards, although no job is queued", key))
+	}
+	return found
+}
+
 // summary says how much happened.
 func (r *round) summary(events []history.Event) {
 	counts := map[history.What]int{}
 	for _, e := range events {
 		counts[e.What]++
 	}
-	fmt.Printf("  %d jobs accepted, %d ended, %d runs begun, %d requests, %d storms, %d commits; %.1f %% of the deletes repeated\n",
-		counts[history.Published], counts[history.Ended], counts[history.Begins], counts[history.Asked], counts[history.Storm], counts[history.Committed], r.work.Extra())
+	fmt.Printf("  %d jobs accepted, %d shared out, %d ended, %d runs begun, %d requests, %d storms, %d commits; %.1f %% of the deletes repeated\n",
+		counts[history.Published], counts[history.Planned], counts[history.Ended], counts[history.Begins], counts[history.Asked], counts[history.Storm], counts[history.Committed], r.work.Extra())
 }
