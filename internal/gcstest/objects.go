@@ -113,12 +113,12 @@ func resource(bucket, key string, o object) map[string]any {
 
 // media sends the bytes, or a range of them.
 func media(w http.ResponseWriter, r *http.Request, o object) {
-	data, first := o.data, 0
+	data := o.data
 	w.Header().Set("Last-Modified", o.created.Format(http.TimeFormat))
 	w.Header().Set("X-Goog-Generation", strconv.FormatInt(o.generation, 10))
 	if span, ranged := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ranged {
 		from, to, _ := strings.Cut(span, "-")
-		first, _ = strconv.Atoi(from)
+		first, _ := strconv.Atoi(from)
 		if first >= len(data) {
 			failure(http.StatusRequestedRangeNotSatisfiable, "requestedRangeNotSatisfiable", "Request range not satisfiable").write(w)
 			return

@@ -8,8 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/oauth2/google"
 )
 
 // DefaultGCSEndpoint is Google's own.
@@ -125,7 +128,16 @@ func credentialsType(file string) (string, error) {
 	if head.Type == "" {
 		return "", errors.New(`they name no "type", give what a key file of a service account holds`)
 	}
+	if !slices.Contains(gcsCredentials, google.CredentialsType(head.Type)) {
+		return "", errors.New(`their "type" is not known, give what a key file of a service account holds`)
+	}
 	return head.Type, nil
+}
+
+// gcsCredentials are the types that can be read.
+var gcsCredentials = []google.CredentialsType{
+	google.ServiceAccount, google.AuthorizedUser, google.ExternalAccount, google.ExternalAccountAuthorizedUser,
+	google.ImpersonatedServiceAccount, google.GDCHServiceAccount,
 }
 
 // String shows everything but the secrets.

@@ -162,8 +162,11 @@ func TestWhoMayNotActAsAnotherAccountIsToldWhatItTakes(t *testing.T) {
 	require.ErrorContains(t, err, "invalid_grant")
 	err = ask(func(c *storage.GCSConfig) { c.Credentials = `{"type":"service_account","private_key":"hush"}` })
 	require.ErrorIs(t, err, storage.ErrDenied)
-	err = ask(func(c *storage.GCSConfig) { c.Credentials = `{"type":"hush-type-of-nobody"}` })
-	require.ErrorIs(t, err, storage.ErrDenied)
+	for _, file := range []string{`{"type":"hush-type-of-nobody"}`, "hush", `{"hush":"x"}`} {
+		err = storage.GCSConfig{Credentials: file}.Validate()
+		require.ErrorContains(t, err, "credentials: the")
+		require.NotContains(t, err.Error(), "hush")
+	}
 	require.Empty(t, srv.Counts())
 }
 

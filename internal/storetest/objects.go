@@ -47,7 +47,7 @@ func partsAreRead(t *testing.T, store Store) {
 	}
 	_, err := l.OpenRange(t.Context(), at, 10, -1)
 	require.ErrorIs(t, err, storage.ErrRejected)
-	_, _, err = l.Session.Open(t.Context(), l.Root.Join("absent"))
+	_, err = l.OpenRange(t.Context(), l.Root.Join("absent"), 0, -1)
 	require.ErrorIs(t, err, storage.ErrNotFound)
 	_, err = l.ReadAll(t.Context(), at, 9)
 	require.ErrorIs(t, err, storage.ErrTooLarge)

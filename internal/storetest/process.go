@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -113,7 +114,7 @@ func start(t testing.TB, p Process, binary string) (endpoint string, err error) 
 func answers(address string, exited <-chan struct{}) error {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for deadline := time.Now().Add(startTimeout); ; {
-		response, err := client.Get(address)
+		response, err := get(client, address)
 		if err == nil {
 			_ = response.Body.Close()
 			if response.StatusCode < http.StatusInternalServerError {
@@ -130,6 +131,14 @@ func answers(address string, exited <-chan struct{}) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+func get(client *http.Client, address string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	return client.Do(request)
 }
 
 // logBuffer keeps what a process says.

@@ -107,7 +107,7 @@ func (l *Lab) PutAt(t testing.TB, at storage.Location, content string) {
 // Content reads an object.
 func (l *Lab) Content(t testing.TB, at storage.Location) string {
 	t.Helper()
-	body, info, err := l.Session.Open(t.Context(), at)
+	body, info, err := l.Open(t.Context(), at)
 	require.NoError(t, err, "%q", at.Key)
 	defer body.Close()
 	data, err := io.ReadAll(body)

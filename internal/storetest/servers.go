@@ -38,7 +38,7 @@ func StartMinIO(t testing.TB) (endpoint string) {
 	})
 	// It says that it is ready before it takes requests.
 	require.Eventually(t, func() bool {
-		response, err := http.Get(endpoint + "/no-such-bucket")
+		response, err := get(http.DefaultClient, endpoint+"/no-such-bucket")
 		if err != nil {
 			return false
 		}
