@@ -90,17 +90,14 @@ func (e *azureTokenError) classified(ctx context.Context) *Error {
 		found.Err = errors.New(withoutSignatures(text[:min(len(text), most)]))
 		return found
 	}
-	found.Status = failed.RawResponse.StatusCode
-	if found.Status == http.StatusBadRequest || found.Status == http.StatusUnauthorized || found.Status == http.StatusForbidden {
-		found.Reason = ErrDenied
-	}
-	if found.Status == http.StatusTooManyRequests {
-		found.retryAfter = retryAfter(failed.RawResponse.Header)
-	}
-	said := "the identity service refuses a token"
-	if body, err := runtime.Payload(failed.RawResponse); err == nil {
-		if code := loginCode.Find(body); code != nil {
-			said += ": " + strings.TrimSpace(string(code))
+	found.Status, found.retryAfter = failed.RawResponse.StatusCode, retryAfter(failed.RawResponse.Header)
+	said := "the identity service gives no token"
+	body, _ := runtime.Payload(failed.RawResponse)
+	if code := loginCode.Find(body); code != nil {
+		said += ": " + strings.TrimSpace(string(code))
+		// Others may be those of a proxy.
+		if found.Status == http.StatusBadRequest || found.Status == http.StatusUnauthorized || found.Status == http.StatusForbidden {
+			found.Reason = ErrDenied
 		}
 	}
 	found.Err = errors.New(said)
