@@ -48,18 +48,21 @@ func examineStorage(ctx context.Context, catalog *config.Catalog, area string, l
 			r.result(err, verdictWarn, area, "close", "")
 		}
 	}()
-	s3 := false
+	clocks := map[string]bool{}
 	for _, text := range catalog.Locations {
 		location, err := storage.Parse(text)
 		if err != nil {
 			r.result(err, verdictFail, area, "location", "")
 			continue
 		}
-		s3 = s3 || location.Scheme == "s3"
+		clocks[location.Scheme] = true
 		examineLocation(ctx, stores, catalog, location, area, log, r)
 	}
-	if s3 {
-		examineClock(ctx, clockAddress(catalog.S3), area, r)
+	if clocks["s3"] {
+		examineClock(ctx, clockAddress(catalog.S3), "requests are refused at 15m", area, r)
+	}
+	if clocks["gs"] {
+		examineClock(ctx, cmp.Or(catalog.GCS.Endpoint, storage.DefaultGCSEndpoint), "Google gives service accounts no token at another time", area, r)
 	}
 }
 
@@ -112,14 +115,14 @@ func clockAddress(s3 config.S3) string {
 }
 
 // examineClock compares this machine's clock with the Date of the store's answer,
-// whatever the answer is.
-func examineClock(ctx context.Context, address, area string, r *report) {
+// whatever the answer is. beyond is what follows where it is too far.
+func examineClock(ctx context.Context, address, beyond, area string, r *report) {
 	difference, err := clockDifference(ctx, address)
 	if err != nil {
 		r.add(verdictSkip, area, "clock", "%v", err)
 		return
 	}
-	reportClock(difference, "clock", address, "requests are refused at 15m", area, r)
+	reportClock(difference, "clock", address, beyond, area, r)
 }
 
 // reportClock says how far the clock at an address, or of a store, is ahead of ours.

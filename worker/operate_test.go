@@ -217,7 +217,7 @@ func TestClockThatIsWrongIsReported(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		}))
 		report := &report{}
-		examineClock(context.Background(), server.URL, "a", report)
+		examineClock(context.Background(), server.URL, "requests are refused at 15m", "a", report)
 		server.Close()
 		require.Len(t, report.findings, 1)
 		require.Equal(t, want.Verdict, report.findings[0].Verdict)

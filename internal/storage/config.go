@@ -75,8 +75,9 @@ type Config struct {
 
 	// OnRequest is called after each request with the operation ("GetObject",
 	// "ListObjectsV2", "DeleteObjects", "DeleteObject", "PutObject", "HeadObject",
-	// "CopyObject" and so on; for files "read", "list", "unlink", "write",
-	// "rename") and its outcome: "OK" or the store's
+	// "CopyObject" and so on; for gs:// Google's own,
+	// "objects.get" and so on, "multi-delete" and "batch"; for files "read", "list",
+	// "unlink", "write", "rename") and its outcome: "OK" or the store's
 	// error code. It must be safe for many goroutines. May be nil.
 	OnRequest func(op, code string)
 	// OnThrottle is called for each answer that asks to slow down. May be nil.

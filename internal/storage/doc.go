@@ -1,6 +1,6 @@
 // Package storage reads, lists and deletes the files of tables in object
 // stores and on local disks, by location: s3:// (also written s3a:// and
-// s3n://) and file://.
+// s3n://), gs:// and file://.
 //
 // What it guarantees:
 //
@@ -16,7 +16,7 @@
 //   - What is read ends with io.EOF only when it is complete, also where the store
 //     does not tell its size; a broken connection is never taken for the end.
 //   - An object that is already absent counts as deleted. An answer that is not
-//     S3's, as the 404 of a proxy, never means absent: it is ErrUnavailable.
+//     the store's, as the 404 of a proxy, never means absent: it is ErrUnavailable.
 //   - One key that a store does not take does not keep those beside it: a refused
 //     batch is deleted one by one.
 //   - A store that asks to slow down (503 SlowDown, 429) slows the bucket's
@@ -35,6 +35,7 @@
 // of versions in S3 alone, never lifts a lock, and decides nothing about what may be
 // deleted beyond the guard.
 //
-// One file holds one kind of store (s3.go, file.go) behind the small interface
-// in backend.go; another cloud is one more such file and a line in its table.
+// One file holds one kind of store (s3.go, gcs.go, file.go) behind the small
+// interface in backend.go; another cloud is one more such file and a line in its
+// table, and a case of the suite in internal/storetest.
 package storage
