@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -21,6 +22,9 @@ const (
 	versioningFor = 5 * time.Minute
 	// versionsHeld is how many versions of one batch of keys are held.
 	versionsHeld = 100_000
+	// versionLists are the listings of one batch of keys that run at once when its
+	// keys lie far apart, and versionSplit is how many keys each has at least.
+	versionLists, versionSplit = 4, 16
 )
 
 // versionState is what a bucket has said of its versions.
@@ -68,35 +72,42 @@ func (b *s3Bucket) versioning(ctx context.Context, try tryFunc) (Versioning, err
 
 // listVersions implements [versioned]. A listing by prefix gives longer keys too;
 // only those that are named count, byte by byte. Where many others lie between two
-// of them, the listing goes on behind these with a request of its own.
+// of them, the listing goes on behind these with a request of its own, and several
+// listings share what the first page did not tell.
 func (b *s3Bucket) listVersions(ctx context.Context, try tryFunc, keys []string) (found []objectVersion, complete bool, err error) {
-	list := versionList{bucket: b, keys: keys, prefix: sharedPrefix(keys), tokens: newPageTokens()}
-	list.from(keys[0])
-	for {
-		var out *s3.ListObjectVersionsOutput
-		err := try(ctx, func(ctx context.Context) error {
-			var err error
-			out, err = b.client.ListObjectVersions(ctx, list.request())
-			return s3Error(ctx, err)
-		})
-		if err != nil {
-			if e, ok := errors.AsType[*Error](err); ok && errors.Is(e, ErrDenied) {
-				denied := *e
-				denied.Hint = "deleting versions takes s3:ListBucketVersions and s3:DeleteObjectVersion"
-				err = &denied
-			}
-			return nil, false, err
-		}
-		more, err := list.take(out)
-		switch {
-		case err != nil:
-			return nil, false, err
-		case !more:
-			return list.found, true, nil
-		case len(list.found) > versionsHeld:
-			return list.found, false, nil
-		}
+	first := newVersionList(b, keys)
+	more, err := first.page(ctx, try)
+	if err != nil || !more {
+		return first.found, true, err
 	}
+	at, _ := slices.BinarySearch(keys, first.key)
+	parts := min((len(keys)-at)/versionSplit, versionLists)
+	if parts < 2 {
+		complete, err = first.rest(ctx, try)
+		return first.found, complete, err
+	}
+	// The first listing goes on to the end of its part.
+	share := (len(keys) - at + parts - 1) / parts
+	lists := []*versionList{first}
+	first.keys = keys[:at+share]
+	for part := range slices.Chunk(keys[at+share:], share) {
+		lists = append(lists, newVersionList(b, part))
+	}
+	completes := make([]bool, len(lists))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, list := range lists {
+		group.Go(func() (err error) {
+			completes[i], err = list.rest(ctx, try)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, false, err
+	}
+	for _, list := range lists[1:] {
+		first.found = append(first.found, list.found...)
+	}
+	return first.found, !slices.Contains(completes, false), nil
 }
 
 // sharedPrefix is what all keys begin with, which are in order. It ends with a whole
@@ -119,6 +130,45 @@ type versionList struct {
 	// key and id are what the next page lies behind; "" for none.
 	key, id string
 	tokens  pageTokens
+}
+
+func newVersionList(b *s3Bucket, keys []string) *versionList {
+	list := &versionList{bucket: b, keys: keys, prefix: sharedPrefix(keys), tokens: newPageTokens()}
+	list.from(keys[0])
+	return list
+}
+
+// rest reads the pages that are left; complete is false when there are more than can
+// be held.
+func (l *versionList) rest(ctx context.Context, try tryFunc) (complete bool, err error) {
+	for more := true; more; {
+		if len(l.found) > versionsHeld {
+			return false, nil
+		}
+		if more, err = l.page(ctx, try); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// page reads one, and says whether another one is needed.
+func (l *versionList) page(ctx context.Context, try tryFunc) (more bool, err error) {
+	var out *s3.ListObjectVersionsOutput
+	err = try(ctx, func(ctx context.Context) error {
+		var err error
+		out, err = l.bucket.client.ListObjectVersions(ctx, l.request())
+		return s3Error(ctx, err)
+	})
+	if err == nil {
+		return l.take(out)
+	}
+	if e, ok := errors.AsType[*Error](err); ok && errors.Is(e, ErrDenied) {
+		denied := *e
+		denied.Hint = "deleting versions takes s3:ListBucketVersions and s3:DeleteObjectVersion"
+		err = &denied
+	}
+	return false, err
 }
 
 func (l *versionList) request() *s3.ListObjectVersionsInput {

@@ -229,3 +229,23 @@ func TestAListingOfVersionsThatCannotBeTrustedDeletesNothing(t *testing.T) {
 		require.Equal(t, []string{"t/a"}, l.versionKeys(), name)
 	}
 }
+
+func TestListingsOfVersionsThatShareAFolderFindEachKeyOnce(t *testing.T) {
+	t.Parallel()
+	l := openVersions(t, nil)
+	var named []string
+	for n := range 6000 {
+		k := fmt.Sprintf("t/%05d", n)
+		l.srv.Put(bucket, k, []byte("x"))
+		if n%50 == 7 {
+			l.srv.Put(bucket, k, []byte("y"))
+			named = append(named, k)
+		}
+	}
+	asked := keys(named...)
+	requireDeleted(t, l.Delete(t.Context(), asked), asked)
+	require.Len(t, l.srv.Versions(bucket), 6000-len(named))
+	require.EqualValues(t, 2*len(named), l.Usage().Versions)
+	require.LessOrEqual(t, l.srv.Counts()["ListObjectVersions"], int64(6+2*4))
+	require.EqualValues(t, 1, l.srv.Counts()["DeleteObjects"])
+}

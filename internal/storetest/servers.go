@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/storage"
@@ -36,14 +39,19 @@ func StartMinIO(t testing.TB) (endpoint string) {
 		},
 		Env: []string{"MINIO_ROOT_USER=" + AccessKeyID, "MINIO_ROOT_PASSWORD=" + SecretAccessKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off"},
 	})
-	// It says that it is ready before it takes requests.
+	// It says that it is ready before it takes requests, and what it knows of roles
+	// comes last.
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := sts.New(sts.Options{
+		BaseEndpoint: &endpoint, Region: "us-east-1", Retryer: aws.NopRetryer{}, HTTPClient: &http.Client{Transport: transport},
+		Credentials: credentials.NewStaticCredentialsProvider(AccessKeyID, SecretAccessKey, ""),
+	})
 	require.Eventually(t, func() bool {
-		response, err := get(http.DefaultClient, endpoint+"/no-such-bucket")
-		if err != nil {
-			return false
-		}
-		_ = response.Body.Close()
-		return response.StatusCode < http.StatusInternalServerError
+		_, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
+			RoleArn: aws.String("arn:aws:iam::123456789012:role/ready"), RoleSessionName: aws.String("ready"),
+		})
+		return err == nil
 	}, startTimeout, 20*time.Millisecond)
 	return endpoint
 }
