@@ -15,8 +15,9 @@ import (
 
 const (
 	// DefaultShardAbove is the estimated number of files up to which a purge is one
-	// job, DefaultShardFiles how many a shard has.
+	// job.
 	DefaultShardAbove = 200_000
+	// DefaultShardFiles is how many files a shard has.
 	DefaultShardFiles = 100_000
 
 	// maxPartBytes of manifests as JSON are in a shard, so that its job fits into
