@@ -29,6 +29,8 @@ func TestASweepPublishesTheFinishThatNobodyDid(t *testing.T) {
 	b.enqueue(shards[1])
 	require.Empty(t, b.sweepUp(false), "now it does")
 	require.NoError(t, b.q.removeJob(t.Context(), b.publishedAt(shards[1])))
+	b.raw("dead."+shards[1].Tail(), nats.Header{}, []byte("{}"))
+	require.Empty(t, b.sweepUp(false), "a dead shard waits for a person, and the status shows it")
 	complete(2)
 	b.raw("dead."+shards[1].Tail(), nats.Header{}, []byte("{}")) // of the run before
 
@@ -95,9 +97,12 @@ func TestASweepReportsWhatAPersonShouldLookAt(t *testing.T) {
 	t.Parallel()
 	b := setup(t, wait)
 	b.raw("jobs.purgee.POLARIS.lake.a.b.c", nats.Header{}, []byte("{}"))
-	queued, gone := newJob(), newJob()
+	queued, gone, before := newJob(), newJob(), newJob()
 	b.enqueue(queued)
-	for _, job := range []*jobs.Job{queued, gone} {
+	after := *before
+	after.ID = jobs.NewID()
+	b.enqueue(&after) // another job of the same table has come since
+	for _, job := range []*jobs.Job{queued, gone, before} {
 		lease, err := b.q.Acquire(t.Context(), job.LockKey(), Holder{Worker: "w1", Job: job.ID, Kind: job.Kind})
 		require.NoError(t, err)
 		defer func() { _ = lease.Release(context.Background()) }()
@@ -105,21 +110,22 @@ func TestASweepReportsWhatAPersonShouldLookAt(t *testing.T) {
 	found := b.sweepUp(false)
 	require.Equal(t, []SweepFinding{
 		{What: SweepLease, Action: SweepReported, Name: gone.LockKey()},
+		{What: SweepLease, Action: SweepReported, Name: before.LockKey()},
 		{What: SweepUnknown, Action: SweepReported, Name: "jobs.purgee.POLARIS.lake.a.b.c"},
 	}, found)
-	require.EqualValues(t, 2, b.messages(b.q.jobs))
+	require.EqualValues(t, 3, b.messages(b.q.jobs))
 
 	// By a clock that is far ahead both jobs are old and the leases long dead.
 	s := &sweep{q: b.q, shards: b.q.Shards(), log: slog.New(slog.DiscardHandler), report: &SweepReport{}}
 	require.NoError(t, s.look(t.Context()))
 	s.now = s.now.Add(8 * day)
 	require.NoError(t, s.oldJobs(t.Context()))
-	require.Len(t, s.report.Findings, 2)
+	require.Len(t, s.report.Findings, 3)
 	require.Equal(t, "jobs.purgee.POLARIS.lake.a.b.c", s.report.Findings[0].Name, "oldest first")
 	s.report = &SweepReport{}
 	leases, err := s.leasesWithoutJob(t.Context())
 	require.NoError(t, err)
-	require.Len(t, leases, 1)
+	require.Len(t, leases, 2)
 	require.NoError(t, s.clearLeases(t.Context(), leases))
 	require.Equal(t, SweepRemoved, s.report.Findings[0].Action)
 	require.Len(t, b.leases(), 1, "the lease of the job that is queued stays")

@@ -195,15 +195,18 @@ func TestASweepLeavesAloneWhatMovesMeanwhile(t *testing.T) {
 	require.NoError(t, s.look(t.Context()))
 	orphans, err := s.underFloor(t.Context())
 	require.NoError(t, err)
-	// One leaves between the two looks, one is run by a worker whose message was
-	// acknowledged by someone else.
+	// One leaves between the two looks, and its subject is taken by a new job; one is
+	// run by a worker whose message was acknowledged by someone else.
 	require.NoError(t, b.q.removeJob(t.Context(), orphans[0].msg.Sequence))
+	fresh := b.enqueue(lost[0])
 	lease, err := b.q.Acquire(t.Context(), lost[1].LockKey(), Holder{Worker: "w1", Job: lost[1].ID, Kind: lost[1].Kind})
 	require.NoError(t, err)
 	require.NoError(t, s.clearOrphans(t.Context(), orphans[:2]))
 	require.Len(t, s.report.Findings, 1)
 	require.Equal(t, SweepReported, s.report.Findings[0].Action)
-	require.EqualValues(t, 2, b.messages(b.q.jobs))
+	require.EqualValues(t, 3, b.messages(b.q.jobs))
+	require.Equal(t, fresh, b.publishedAt(lost[0]), "the new one was not touched")
+	require.NoError(t, b.q.removeJob(t.Context(), fresh))
 	require.NoError(t, lease.Release(t.Context()))
 
 	// A message that leaves while it is moved is not queued again.
