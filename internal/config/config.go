@@ -36,7 +36,7 @@ type Worker struct {
 	Name string `yaml:"name,omitempty"`
 	// Slots is how many jobs of a kind run at once; a kind that is not named, or
 	// has 0, is left to other workers. Default
-	// purge=4,purge-shard=4,purge-finish=2,purge-view=2,purge-files=2,expire=2,orphans=1,manifests=1.
+	// purge=4,purge-shard=2,purge-finish=2,purge-view=2,purge-files=2,expire=2,orphans=1,manifests=1.
 	Slots Slots `yaml:"slots"`
 	// Drain is how long running jobs may go on after SIGTERM before they are
 	// stopped; they resume elsewhere. Default 25s.
@@ -117,7 +117,7 @@ func Default() *Config {
 	return &Config{
 		Worker: Worker{
 			Slots: Slots{
-				jobs.Purge: 4, jobs.PurgeShard: 4, jobs.PurgeFinish: 2, jobs.PurgeView: 2, jobs.PurgeFiles: 2,
+				jobs.Purge: 4, jobs.PurgeShard: 2, jobs.PurgeFinish: 2, jobs.PurgeView: 2, jobs.PurgeFiles: 2,
 				jobs.Expire: 2, jobs.Orphans: 1, jobs.Manifests: 1,
 			},
 			Purge: Sharing{ShardAbove: 200_000, ShardFiles: 100_000},

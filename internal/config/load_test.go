@@ -69,7 +69,7 @@ func TestAbsentSettingsHaveTheirDocumentedDefaults(t *testing.T) {
 	require.Equal(t, "POLARIS", lake.Realm)
 	require.Equal(t, Purge{Scope: "table", Outside: "keep", Verify: "namespace", Versions: "keep"}, lake.Purge)
 	require.Equal(t, Slots{
-		jobs.Purge: 4, jobs.PurgeShard: 4, jobs.PurgeFinish: 2, jobs.PurgeView: 2, jobs.PurgeFiles: 2,
+		jobs.Purge: 4, jobs.PurgeShard: 2, jobs.PurgeFinish: 2, jobs.PurgeView: 2, jobs.PurgeFiles: 2,
 		jobs.Expire: 2, jobs.Orphans: 1, jobs.Manifests: 1,
 	}, config.Worker.Slots)
 	require.Equal(t, 25*time.Second, config.Worker.Drain)
