@@ -129,6 +129,11 @@ func TestWholeJobsAreReadFromAFileOrStandardInput(t *testing.T) {
 	got = producer(t, url, "submit", "purge-view", "--file", file)
 	require.Equal(t, 2, got.Code)
 	require.Contains(t, got.Stderr, "is a purge, not a purge-view")
+	for _, part := range []string{"purge-shard", "purge-finish"} {
+		got = producer(t, url, "submit", part, "--file", file)
+		require.Equal(t, 2, got.Code)
+		require.Contains(t, got.Stderr, "a "+part+" is a part of a purge, which workers queue themselves; submit the purge")
+	}
 }
 
 func TestBadJobsExitWithTwoAndOneLine(t *testing.T) {

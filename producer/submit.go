@@ -42,7 +42,11 @@ denied or cannot be reached, or --timeout has passed: try again.`,
   producer submit orphans --catalog lake --table sales.orders --set quarantine=14d --dry-run --wait`,
 		Args: command.OneKind,
 		RunE: command.Action(func(cmd *cobra.Command, s *command.Session, args []string) error {
-			built, err := job.build(s.Config, jobs.Kind(args[0]), cmd.InOrStdin(), time.Now())
+			kind := jobs.Kind(args[0])
+			if kind == jobs.PurgeShard || kind == jobs.PurgeFinish {
+				return command.Exit(command.BadInput, fmt.Errorf("a %s is a part of a purge, which workers queue themselves; submit the purge", kind))
+			}
+			built, err := job.build(s.Config, kind, cmd.InOrStdin(), time.Now())
 			if err != nil {
 				return command.Exit(command.BadInput, err)
 			}
