@@ -48,7 +48,7 @@ func examineStorage(ctx context.Context, catalog *config.Catalog, area string, l
 			r.result(err, verdictWarn, area, "close", "")
 		}
 	}()
-	clocks := map[string]bool{}
+	clocks, azure := map[string]bool{}, ""
 	for _, text := range catalog.Locations {
 		location, err := storage.Parse(text)
 		if err != nil {
@@ -56,10 +56,14 @@ func examineStorage(ctx context.Context, catalog *config.Catalog, area string, l
 			continue
 		}
 		clocks[location.Scheme] = true
+		azure = cmp.Or(azure, location.BlobHost())
 		examineLocation(ctx, stores, catalog, location, area, log, r)
 	}
 	if clocks["s3"] {
 		examineClock(ctx, clockAddress(catalog.S3), "requests are refused at 15m", area, r)
+	}
+	if azure != "" {
+		examineClock(ctx, cmp.Or(catalog.Azure.Endpoint, "https://"+azure), "requests are refused at 15m", area, r)
 	}
 	if clocks["gs"] {
 		examineClock(ctx, cmp.Or(catalog.GCS.Endpoint, storage.DefaultGCSEndpoint), "Google gives service accounts no token at another time", area, r)

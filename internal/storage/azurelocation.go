@@ -66,6 +66,16 @@ func isContainer(name string) bool {
 	return name != ""
 }
 
+// BlobHost is the host of the blob service that holds a location of Azure, "" for
+// others.
+func (l Location) BlobHost() string {
+	if l.Scheme != azureScheme {
+		return ""
+	}
+	_, _, host := azureParts(l.Bucket)
+	return host
+}
+
 // azureParts takes the "bucket" of a location of Azure apart: its container, its
 // account and the host of its blob service.
 func azureParts(bucket string) (container, account, host string) {

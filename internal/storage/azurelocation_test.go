@@ -64,3 +64,15 @@ func TestALocationOfAzureNamesContainerAndAccount(t *testing.T) {
 		require.NotContains(t, err.Error(), "hush")
 	}
 }
+
+func TestTheBlobServiceOfALocationIsKnown(t *testing.T) {
+	t.Parallel()
+	for uri, host := range map[string]string{
+		"abfss://c@acc.dfs.core.windows.net/t":        "acc.blob.core.windows.net",
+		"wasb://c@acc.z01.blob.storage.azure.net/t":   "acc.z01.blob.storage.azure.net",
+		"abfss://c@onelake.dfs.fabric.microsoft.com/": "onelake.blob.fabric.microsoft.com",
+		"s3://b/t": "",
+	} {
+		require.Equal(t, host, parse(t, uri).BlobHost(), uri)
+	}
+}

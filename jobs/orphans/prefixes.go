@@ -5,10 +5,22 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"deckhand/internal/storage"
 )
 
 // sameSchemes always mean the same, whatever the settings say: they are one store.
-var sameSchemes = map[string]string{"s3a": "s3", "s3n": "s3"}
+var sameSchemes = map[string]string{"s3a": "s3", "s3n": "s3", "abfs": "abfss", "wasbs": "abfss", "wasb": "abfss"}
+
+// oneHost gives an account of Azure one name, of the two that its services have.
+func oneHost(scheme, authority string) string {
+	if sameSchemes[scheme] == "abfss" || scheme == "abfss" {
+		if l, err := storage.Parse(scheme + "://" + authority); err == nil {
+			return lower(l.Bucket)
+		}
+	}
+	return authority
+}
 
 // classes puts names that mean the same under one name. Pairs are equations, not
 // replacements: s3=s3a says the same as s3a=s3.
@@ -81,7 +93,7 @@ func (p *prefixes) id(scheme, authority string) prefixID {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	class := prefix{p.schemes.of(spelled.scheme), p.authorities.of(spelled.authority)}
+	class := prefix{p.schemes.of(spelled.scheme), p.authorities.of(oneHost(spelled.scheme, spelled.authority))}
 	id, found = p.ids[class]
 	if !found {
 		if len(p.known) == int(anyPrefix) {

@@ -50,6 +50,10 @@ func TestAFileIsNamedByWhateverSpellingReadersMeanItBy(t *testing.T) {
 		{"/w/t/f", "file:///w/t/f", named},
 		{"/w/t/f", "s3://w/w/t/f", named}, // what it leaves out may be anything
 		{"s3://Capital/t/f", "s3://Capital/t/f", named},
+		{"wasbs://c@acc.blob.core.windows.net/t/f", "abfss://c@acc.dfs.core.windows.net/t/f", named},
+		{"abfs://c@ACC.dfs.core.windows.net/t/f", "abfss://c@acc.dfs.core.windows.net/t/f", named},
+		{"abfss://c@acc.dfs.core.windows.net/t/f", "abfss://c@other.dfs.core.windows.net/t/f", mismatched},
+		{"abfss://d@acc.dfs.core.windows.net/t/f", "abfss://c@acc.dfs.core.windows.net/t/f", mismatched},
 		{"s3://w/t/f", "s3://w/t/F", unnamed},
 		{"s3://w/t/f", "s3://w/t/f2", unnamed},
 		{"s3://w/t/f", "s3://other/t/f", mismatched},
