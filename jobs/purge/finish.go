@@ -229,11 +229,11 @@ func (r *run) adopt(ctx context.Context, tree *table.Tree) error {
 
 // unlike says why what the shards did is not what this run would have done.
 func (r *run) unlike(tree *table.Tree) string {
-	if planOf(r.job, tree.Manifests, r.plan.ShardFiles, r.deletedEntries) != r.plan.Plan ||
-		len(partition(tree.Manifests, r.plan.ShardFiles, r.deletedEntries)) != len(r.sums.shards) {
+	parts := partition(tree.Manifests, r.plan.ShardFiles, r.deletedEntries)
+	if planOf(r.job, tree.Manifests, r.plan.ShardFiles, r.deletedEntries) != r.plan.Plan || len(parts) != len(r.sums.shards) {
 		return "the manifest lists name other manifests than when the shards were planned"
 	}
-	settings := hashOfSettings(r.settings())
+	settings := hashOfTexts(r.settings())
 	for i := range r.sums.shards {
 		left := &r.sums.shards[i]
 		switch {
@@ -241,6 +241,8 @@ func (r *run) unlike(tree *table.Tree) string {
 			return "a shard left what is not its own"
 		case left.Report.RootGone:
 			return "the metadata file was not there for a shard"
+		case left.Report.Manifests != hashOfManifests(parts[i].manifests):
+			return "a shard worked on other manifests than its own"
 		case r.removesVersions() && !left.Report.AllVersions:
 			return "all versions of files are to go since a shard left some"
 		case left.Report.Settings != settings && len(left.Kept[OutsideScope].Counts) > 0:

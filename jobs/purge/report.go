@@ -7,6 +7,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"deckhand/internal/receipt"
+	"deckhand/internal/table"
 	"deckhand/jobs"
 )
 
@@ -21,6 +22,8 @@ type ShardReport struct {
 	Before bool `json:"before,omitempty"`
 	// RootGone: the table's metadata file was gone, so that nothing was looked at.
 	RootGone bool `json:"root_gone,omitempty"`
+	// Manifests that were worked on, as a hash.
+	Manifests string `json:"manifests,omitempty"`
 	// Settings under which it was decided what may go, as a hash.
 	Settings string `json:"settings,omitempty"`
 	// AllVersions: all versions of each file were deleted.
@@ -64,15 +67,23 @@ func leftBy(r *Receipt) shardLeft {
 // report is what the data level of a shard found.
 func (d *dataLevel) report(into *ShardReport) {
 	into.AllVersions = d.removesVersions()
-	into.Settings = hashOfSettings(d.settings())
+	into.Manifests, into.Settings = hashOfManifests(d.tree.Manifests), hashOfTexts(d.settings())
 	into.Held, into.Gone = bitsOf(d.held), bitsOf(d.gone)
 	into.Names, into.More = encodeNames(d.names.live.kept), d.names.live.more
 	into.Tombs, into.MoreTombs = encodeNames(d.names.tombs), d.names.moreTombs
 	into.Repeats = d.names.repeats
 }
 
-func hashOfSettings(settings []string) string {
-	encoded, _ := json.Marshal(settings)
+func hashOfManifests(manifests []*table.Manifest) string {
+	var paths []string
+	for _, m := range manifests {
+		paths = append(paths, m.Path)
+	}
+	return hashOfTexts(paths)
+}
+
+func hashOfTexts(texts []string) string {
+	encoded, _ := json.Marshal(texts)
 	sum := xxhash.New()
 	_, _ = sum.Write(encoded)
 	return hex.EncodeToString(sum.Sum(nil))

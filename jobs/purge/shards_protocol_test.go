@@ -418,6 +418,21 @@ func TestWhereTheRootIsBackTheFinishGoesThroughTheEntriesItself(t *testing.T) {
 	require.EqualValues(t, 8, receipt.Deleted[purge.Data].Files)
 }
 
+func TestAShardWithOtherManifestsThanItsOwnIsNotReliedOn(t *testing.T) {
+	t.Parallel()
+	l, _, job, neighbours := planned(t)
+	forged := shardOf(t, l, job, 2)
+	forged.Params = shardOf(t, l, job, 1).Params
+	l.cancel(l.shard(2))
+	l.submit(forged)
+	l.drain()
+	require.Empty(t, l.dead)
+	require.Equal(t, neighbours, l.keys())
+	receipt, _ := l.ended(job)
+	require.Contains(t, fmt.Sprint(receipt.Notes), "other manifests than its own")
+	require.EqualValues(t, 8, receipt.Deleted[purge.Data].Files)
+}
+
 func TestAnotherPolicyAfterTheShardsIsHeededByTheFinish(t *testing.T) {
 	t.Parallel()
 	for name, policies := range map[string][2]purge.Policy{
