@@ -115,7 +115,7 @@ const (
 	// back if not.
 	ackPatience = time.Second
 	ackLook     = 50 * time.Millisecond
-	shardPause  = 15 * time.Second
+	shardPause  = 5 * time.Second
 )
 
 // allShards lets the run go on when no shard is in the queue, of whatever plan, and

@@ -46,7 +46,11 @@ func TestAZooTableInShardsLeavesAndCountsTheSameAsInOneJob(t *testing.T) {
 		require.NoError(t, err, table.Name)
 		left := y.keys()
 
-		for j, files := range []int64{1, 3} {
+		sizes := []int64{1, 3}
+		if i%6 != 0 {
+			sizes = sizes[:1]
+		}
+		for j, files := range sizes {
 			y.server.Restore(full)
 			l.reset()
 			l.cfg.ShardFiles = files
