@@ -54,15 +54,27 @@ func (b *azureContainer) close() error {
 	return nil
 }
 
+// azureHead is an answer without its body.
+type azureHead struct {
+	header http.Header
+	length int64 // of the body, -1 when it is not told
+	ends   bool  // whether the end of the body can be told from that of a connection
+}
+
 // call makes one request and counts it.
-func (b *azureContainer) call(ctx context.Context, op string, request func(ctx context.Context, c *container.Client, sas string) error) (*http.Response, error) {
+func (b *azureContainer) call(ctx context.Context, op string, request func(ctx context.Context, c *container.Client, sas string) error) (azureHead, error) {
 	var answer *http.Response
 	client, sas, err := b.clients.get(ctx)
 	if err == nil {
 		err = azureError(ctx, request(policy.WithCaptureResponse(ctx, &answer), client, sas))
 	}
 	meterOf(ctx).request(op, azureCode(err))
-	return answer, err
+	if answer == nil {
+		return azureHead{}, err
+	}
+	// RFC 9112, section 6.3.
+	ends := answer.ProtoMajor >= 2 || answer.ContentLength >= 0 || slices.Contains(answer.TransferEncoding, "chunked")
+	return azureHead{header: answer.Header, length: answer.ContentLength, ends: ends}, err
 }
 
 func (b *azureContainer) read(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Info, error) {
@@ -83,7 +95,7 @@ func (b *azureContainer) read(ctx context.Context, key string, offset, length in
 		return nil, Info{}, err
 	}
 	info, err := azureInfo(answer, offset)
-	if answer != nil && isAzureFolder(answer.Header) {
+	if isAzureFolder(answer.header) {
 		err = rejected("it is a directory and not a file")
 	}
 	if err != nil {
@@ -106,18 +118,18 @@ const folderMark = "hdi_isfolder"
 // azureInfo describes the blob of an answer that begins at the offset. An answer
 // that begins elsewhere, or whose end could not be told from that of a broken
 // connection, is none.
-func azureInfo(answer *http.Response, offset int64) (Info, error) {
+func azureInfo(answer azureHead, offset int64) (Info, error) {
 	unlike := func(why string) (Info, error) {
 		return Info{}, &Error{Reason: ErrUnavailable, Hint: hintAzure, Err: errors.New(why)}
 	}
-	if answer == nil || answer.Header.Get("x-ms-request-id") == "" {
+	if answer.header.Get("x-ms-request-id") == "" {
 		return unlike("the answer is not one of Azure's blob service")
 	}
-	info := Info{Size: answer.ContentLength, ETag: answer.Header.Get("ETag")}
-	if at, err := http.ParseTime(answer.Header.Get("Last-Modified")); err == nil {
+	info := Info{Size: answer.length, ETag: answer.header.Get("ETag")}
+	if at, err := http.ParseTime(answer.header.Get("Last-Modified")); err == nil {
 		info.ModTime = knownTime(at)
 	}
-	first, size, partial := contentRange(answer.Header.Get("Content-Range"))
+	first, size, partial := contentRange(answer.header.Get("Content-Range"))
 	if partial {
 		info.Size = size
 	}
@@ -127,8 +139,7 @@ func azureInfo(answer *http.Response, offset int64) (Info, error) {
 	if first != offset {
 		return unlike("the store did not send the range that was asked for")
 	}
-	// RFC 9112, section 6.3.
-	if answer.ProtoMajor < 2 && answer.ContentLength < 0 && !slices.Contains(answer.TransferEncoding, "chunked") {
+	if !answer.ends {
 		return unlike("the answer has neither a length nor chunks, so that its end cannot be told from a broken connection")
 	}
 	return info, nil

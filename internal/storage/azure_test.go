@@ -330,3 +330,21 @@ func TestAKeyThatMeansAnotherBlobInAzureIsNeverSent(t *testing.T) {
 	}
 	require.Empty(t, l.asked())
 }
+
+// It would carry the SAS token to another address.
+func TestARedirectOfAzureIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	followed := false
+	l := openAzure(t, func(_ string, w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/elsewhere" {
+			followed = true
+			return true
+		}
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		return true
+	}, nil)
+	for operation, do := range azureOperations {
+		require.ErrorContains(t, do(t, l), "redirects", operation)
+	}
+	require.False(t, followed)
+}

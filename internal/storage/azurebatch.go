@@ -52,7 +52,7 @@ func (b *azureContainer) deleteBatch(ctx context.Context, keys []string) ([]erro
 		}
 		_, err = c.SubmitBatch(withAnswer(ctx, &answer), batch, nil)
 		if answer.taken {
-			results, err = azureResults(ctx, answer, len(keys))
+			results, err = azureResults(answer, len(keys))
 		}
 		return err
 	})
@@ -76,7 +76,7 @@ func (b *azureContainer) deleteBatch(ctx context.Context, keys []string) ([]erro
 
 // azureResults reads the answer to a batch of n deletes. Each must have its own
 // answer, or nobody can say what was deleted.
-func azureResults(ctx context.Context, answer azureAnswer, n int) ([]error, error) {
+func azureResults(answer azureAnswer, n int) ([]error, error) {
 	unlike := func(why string) ([]error, error) {
 		return nil, &Error{Status: answer.status, Reason: ErrUnavailable, Hint: hintAzure, Err: errors.New(why)}
 	}

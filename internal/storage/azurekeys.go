@@ -76,8 +76,8 @@ func (b *azureContainer) isFlat(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	told, isTold := answer.Header["X-Ms-Is-Hns-Enabled"]
-	if answer.Header.Get("x-ms-account-kind") == "" || isTold && first(told) != "true" && first(told) != "false" {
+	told, isTold := answer.header["X-Ms-Is-Hns-Enabled"]
+	if answer.header.Get("x-ms-account-kind") == "" || isTold && first(told) != "true" && first(told) != "false" {
 		return false, rejected("the store does not tell the account's kind")
 	}
 	// Azurite, which has no hierarchical namespaces, does not say so.

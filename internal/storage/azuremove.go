@@ -48,7 +48,7 @@ func (b *azureContainer) head(ctx context.Context, key string) (objectHead, erro
 	switch {
 	case err != nil:
 		return objectHead{}, err
-	case isAzureFolder(answer.Header):
+	case isAzureFolder(answer.header):
 		return objectHead{}, rejected("it is a directory and not a file")
 	}
 	info, err := azureInfo(answer, 0)

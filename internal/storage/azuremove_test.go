@@ -17,7 +17,6 @@ type azureMoving struct {
 	pending int    // so often is the copy not ready
 	ends    string // how it ends
 	leased  bool
-	changed bool // what the delete finds
 
 	copied, deleted bool
 	copies          []http.Header

@@ -1,6 +1,6 @@
 // Package storage reads, lists and deletes the files of tables in object
 // stores and on local disks, by location: s3:// (also written s3a:// and
-// s3n://), gs:// and file://.
+// s3n://), gs://, abfss:// (also abfs://, wasbs:// and wasb://) and file://.
 //
 // What it guarantees:
 //
@@ -10,6 +10,9 @@
 //   - Keys are raw. No key is ever decoded, escaped, cleaned or normalised
 //     between a listing, a manifest and a delete, so that what is deleted is
 //     what was named.
+//   - A key by which a store would take another object is refused in words, never
+//     renamed: in Azure one with a backslash or a dot at a step's end, and in its
+//     accounts with a hierarchical namespace one with an empty step.
 //   - A folder is what its keys begin with: s3://bucket and s3://bucket/ are the
 //     bucket, s3://bucket// only its keys that begin with a slash, see
 //     [Location.Within]. Paths of files have one spelling: repeated slashes are one.
@@ -32,10 +35,11 @@
 //
 // What it does not do: it never lists the buckets, never asks for an object's
 // head before deleting it, reads and lists no versions but the current ones, knows
-// of versions in S3 alone, never lifts a lock, and decides nothing about what may be
-// deleted beyond the guard.
+// of versions in S3 alone, never lifts a lock, lists and reads no directories of
+// Azure and removes none (empty ones stay), deletes no blob that has snapshots, and
+// decides nothing about what may be deleted beyond the guard.
 //
-// One file holds one kind of store (s3.go, gcs.go, file.go) behind the small
+// One file holds one kind of store (s3.go, gcs.go, azure.go, file.go) behind the small
 // interface in backend.go; another cloud is one more such file and a line in its
 // table, and a case of the suite in internal/storetest.
 package storage
