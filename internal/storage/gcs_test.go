@@ -201,7 +201,13 @@ func TestGCSListsInSmallPagesAndInParallel(t *testing.T) {
 	l.srv.Put("s/t/x", nil)
 	require.Equal(t, want, listed(t, l.Session, gcsKey("t")))
 	before := l.srv.Counts()["objects.list"]
+	from := map[string]bool{}
+	l.srv.Fault(func(_ string, r *http.Request) *gcstest.Fault {
+		from[r.URL.Query().Get("startOffset")] = true
+		return nil
+	})
 	require.Equal(t, want, listedParallel(t, l.Session, gcsKey("t")))
+	require.Greater(t, len(from), 3, "it is listed from several keys on")
 	pages := int64(3000/37 + 1)
 	require.LessOrEqual(t, l.srv.Counts()["objects.list"]-before, pages+pages/8+8+16)
 }
@@ -255,6 +261,22 @@ func TestAGCSObjectOfManyRewritesIsMovedWholeOrNotAtAll(t *testing.T) {
 		require.ErrorIs(t, l.Move(t.Context(), from, to), storage.ErrChanged, when)
 		require.Equal(t, "another", readAll(t, l.Session, from), when)
 	}
+}
+
+func TestNothingIsWrittenOverThatComesWhileAGCSObjectIsMoved(t *testing.T) {
+	t.Parallel()
+	l := openGCS(t, gcstest.Options{}, nil)
+	from, to := gcsKey("t/a"), gcsKey("t/b")
+	l.srv.Put(from.Key, []byte("content"))
+	l.srv.Fault(func(op string, _ *http.Request) *gcstest.Fault {
+		if op == "objects.rewrite" {
+			l.srv.Put(to.Key, []byte("another"))
+		}
+		return nil
+	})
+	require.ErrorIs(t, l.Move(t.Context(), from, to), storage.ErrExists)
+	require.Equal(t, "content", readAll(t, l.Session, from))
+	require.Equal(t, "another", readAll(t, l.Session, to))
 }
 
 func TestAGCSKeyThatCannotBeIsNeverSent(t *testing.T) {

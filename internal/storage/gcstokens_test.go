@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -37,6 +38,7 @@ type tokenHouse struct {
 
 	mu      sync.Mutex
 	asked   []string
+	scopes  []string
 	refuses string // answers with this in place of a token
 }
 
@@ -55,6 +57,14 @@ func (h *tokenHouse) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.mu.Unlock()
 	h.asked = append(h.asked, r.URL.Path+" "+r.Header.Get("Authorization"))
 	w.Header().Set("Content-Type", "application/json")
+	if _, assertion, ok := strings.Cut(string(body), "assertion="); ok {
+		if parts := strings.Split(assertion, "."); len(parts) == 3 {
+			claims, _ := base64.RawURLEncoding.DecodeString(parts[1])
+			var told struct{ Scope string }
+			_ = json.Unmarshal(claims, &told)
+			h.scopes = append(h.scopes, told.Scope[strings.LastIndexByte(told.Scope, '/')+1:])
+		}
+	}
 	switch {
 	case h.refuses != "":
 		w.WriteHeader(http.StatusBadRequest)
@@ -96,6 +106,7 @@ func TestTheKeyOfAServiceAccountOpensGCS(t *testing.T) {
 		require.Empty(t, listed(t, l.Session, gcsKey("t")))
 	}
 	require.Len(t, house.requests(), 1, "a token serves for many requests")
+	require.Equal(t, []string{"devstorage.read_write"}, house.scopes)
 }
 
 func TestGCSIsReachedAsAnotherAccount(t *testing.T) {
@@ -122,6 +133,7 @@ func TestGCSIsReachedAsAnotherAccount(t *testing.T) {
 		}
 		require.Equal(t, []string{"/token ", "/v1/projects/-/serviceAccounts/" + purger + ":generateAccessToken Bearer own"}, house.requests()[before:], name)
 	}
+	require.Equal(t, []string{"cloud-platform", "cloud-platform"}, house.scopes, "only with it are other tokens to be had")
 	// Where the configuration does not let it, a job says nothing.
 	l := openGCS(t, gcstest.Options{Token: "own"}, settings)
 	stores, err := l.stores.ForJob(storage.JobStore{ServiceAccount: purger})
