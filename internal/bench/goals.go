@@ -25,7 +25,11 @@ var goals = []Goal{
 	// A manifest of 20,000 entries: what is allocated is per file and per block.
 	{Benchmark: "ManifestRead/wide", Metric: "allocs/op", Max: most(1_000)},
 	{Benchmark: "ManifestRead/narrow", Metric: "allocs/op", Max: most(1_000)},
-	{Benchmark: "Purge/20ms", Metric: "ns/op", Ratio: 50},
+	{Benchmark: "Purge/20ms", Metric: "ns/op", Rival: "iceberg-go", Ratio: 50},
+	{Benchmark: "Purge/20ms", Metric: "ns/op", Rival: "iceberg-java", Ratio: 5},
+	{Benchmark: "Purge/0ms", Metric: "ns/op", Rival: "iceberg-java", Ratio: 1},
+	// Of a table of 1,000 files.
+	{Benchmark: "Purge/20ms", Metric: "files/s", Rival: "pyiceberg", Ratio: 100},
 	{Benchmark: "Purge/20ms", Metric: "surplus-requests", Max: most(0)},
 	// A million files in 200 manifests, beside the time of the same DeleteObjects alone.
 	{Benchmark: "PurgeMillion/20ms", Metric: "requests/1000-files", Max: most(1.1)},

@@ -3,7 +3,6 @@ package purge_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,14 +23,7 @@ import (
 // latency to each request. The rival is iceberg-go's PurgeFiles.
 func BenchmarkPurge(b *testing.B) {
 	const files, snapshots = 20_000, 20
-	server := s3test.Start(b, s3test.Options{Buckets: []string{"warehouse"}})
-	made, err := tabletest.Synthetic(tabletest.SyntheticOptions{
-		Location: "s3://warehouse/db/t", Files: files, Manifests: snapshots, Snapshots: snapshots, Columns: 20,
-	}, tabletest.ToBucket(server))
-	require.NoError(b, err)
-	for path := range made.Paths() {
-		server.Put("warehouse", strings.TrimPrefix(path, "s3://warehouse/"), []byte("x"))
-	}
+	server, made := newPurgeable(b, tabletest.SyntheticOptions{Files: files, Manifests: snapshots, Snapshots: snapshots})
 	full := server.Snapshot()
 	y := newYardOn(b, server, "s3://warehouse/")
 	for name, latency := range map[string]time.Duration{"20ms": 20 * time.Millisecond, "0ms": 0} {
@@ -78,6 +70,10 @@ func BenchmarkPurge(b *testing.B) {
 			}
 			b.ReportMetric(float64(files*b.N)/b.Elapsed().Seconds(), "files/s")
 		})
+		b.Run(name+"/iceberg-java", func(b *testing.B) { benchJava(b, server, made.MetadataLocation, files, reset) })
+		if latency > 0 {
+			b.Run(name+"/pyiceberg", func(b *testing.B) { benchPyIceberg(b, latency) })
+		}
 	}
 }
 
