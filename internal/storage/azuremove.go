@@ -87,7 +87,7 @@ func (b *azureContainer) copy(ctx context.Context, m mover, key string, source o
 		return "", err
 	}
 	if copied.CopyStatus != nil && *copied.CopyStatus == blob.CopyStatusTypePending {
-		return b.awaitCopy(ctx, m, to, copied.CopyID)
+		return b.awaitCopy(ctx, m, source.Size, to, copied.CopyID)
 	}
 	if copied.ETag == nil {
 		return "", nil
@@ -118,10 +118,10 @@ func (b *azureContainer) tags(ctx context.Context, m mover, key string, source o
 	return tags, err
 }
 
-// awaitCopy asks until the store has ended the copy.
-func (b *azureContainer) awaitCopy(ctx context.Context, m mover, to string, id *string) (etag string, err error) {
+// awaitCopy asks until the store has ended the copy, or has had time enough to.
+func (b *azureContainer) awaitCopy(ctx context.Context, m mover, size int64, to string, id *string) (etag string, err error) {
 	wait := jittered(100*time.Millisecond, 10*time.Second)
-	for {
+	for began := time.Now(); ; {
 		timer := time.NewTimer(wait.NextBackOff())
 		select {
 		case <-timer.C:
@@ -139,7 +139,11 @@ func (b *azureContainer) awaitCopy(ctx context.Context, m mover, to string, id *
 			return "", errExists("it was written over while the copy was made")
 		case *now.CopyStatus == blob.CopyStatusTypeSuccess:
 			return head.ETag, nil
-		case *now.CopyStatus != blob.CopyStatusTypePending:
+		case *now.CopyStatus == blob.CopyStatusTypePending:
+			if time.Since(began) > m.copyTime(size) {
+				return "", &Error{Reason: ErrUnavailable, Err: errors.New("the store does not end the copy")}
+			}
+		default:
 			return "", &Error{Reason: ErrUnavailable, Err: errors.New("the store ended the copy with the status " + string(*now.CopyStatus))}
 		}
 	}

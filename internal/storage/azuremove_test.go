@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -94,10 +95,15 @@ func TestAMoveInAzureThatDoesNotSucceedKeepsTheBlob(t *testing.T) {
 		reason error
 		words  string
 	}{
-		"a copy that fails": {&azureMoving{ends: "failed", pending: 1}, storage.ErrUnavailable, "failed"},
-		"a lease":           {&azureMoving{ends: "success", leased: true}, storage.ErrRejected, "lease"},
+		"a copy that fails":  {&azureMoving{ends: "failed", pending: 1}, storage.ErrUnavailable, "failed"},
+		"a copy without end": {&azureMoving{ends: "success", pending: 1 << 20}, storage.ErrUnavailable, "does not end"},
+		"a lease":            {&azureMoving{ends: "success", leased: true}, storage.ErrRejected, "lease"},
 	} {
-		l := openAzure(t, c.m.answer, nil)
+		l := openAzure(t, c.m.answer, func(cfg *storage.Config) {
+			if c.m.pending > 1 {
+				cfg.RequestTimeout = time.Second // what the copy may take
+			}
+		})
 		err := l.Move(t.Context(), azureAt("t/x"), azureAt("t/y"))
 		require.ErrorIs(t, err, c.reason, name)
 		require.ErrorContains(t, err, c.words, name)

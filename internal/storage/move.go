@@ -88,9 +88,13 @@ func (m mover) try(ctx context.Context, request func(context.Context) error) err
 
 // tryCopy makes a request that copies bytes, and may take longer for each of them.
 func (m mover) tryCopy(ctx context.Context, size int64, request func(context.Context) error) error {
+	return m.session.try(ctx, m.target, within(m.copyTime(size), request))
+}
+
+// copyTime is how long the copy of so many bytes may take.
+func (m mover) copyTime(size int64) time.Duration {
 	const slowest = 16 << 20 // bytes a second
-	timeout := m.session.stores.cfg.RequestTimeout + time.Duration(size/slowest)*time.Second
-	return m.session.try(ctx, m.target, within(timeout, request))
+	return m.session.stores.cfg.RequestTimeout + time.Duration(size/slowest)*time.Second
 }
 
 func (m mover) open(ctx context.Context, key string) (*stream, error) {
