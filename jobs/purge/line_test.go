@@ -47,7 +47,7 @@ type line struct {
 // newLine has a queue of its own. Every table is shared out, shardFiles to a shard.
 func newLine(y *yard, policy purge.Policy, shardFiles int64) *line {
 	y.t.Helper()
-	js := natstest.Start(y.t, natstest.Config{}).JetStream(y.t.(*testing.T))
+	js := natstest.Start(y.t, natstest.Config{}).JetStream(y.t)
 	_, err := queue.Setup(y.t.Context(), js, queue.AssetsConfig{
 		JobsMaxBytes: 64 << 20, DeadMaxBytes: 16 << 20, ResultsMaxBytes: 64 << 20, LocksMaxBytes: 4 << 20, ProgressMaxBytes: 16 << 20,
 	})

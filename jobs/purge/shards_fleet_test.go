@@ -38,6 +38,34 @@ func (w watched) AfterResult(ctx context.Context, job *jobs.Job, result *jobs.Re
 	return w.Handler.(jobs.AfterResult).AfterResult(ctx, job, result)
 }
 
+// start runs a worker for each configuration until stop is called, with so many slots
+// for shards. wrap is put around the handlers of parts.
+func (l *line) start(cfgs []purge.Config, slots int, wrap func(jobs.Handler) jobs.Handler) (stop func()) {
+	l.t.Helper()
+	ctx, cancel := context.WithCancel(l.t.Context())
+	var fleet sync.WaitGroup
+	for _, cfg := range cfgs {
+		cfg.Fleet = l.q.Shards()
+		tables, err := purge.New(cfg)
+		require.NoError(l.t, err)
+		shards, err := purge.NewShards(cfg)
+		require.NoError(l.t, err)
+		finish, err := purge.NewFinish(cfg)
+		require.NoError(l.t, err)
+		worker, err := queue.NewWorker(l.q, queue.WorkerConfig{
+			Name: cfg.Worker, Logger: slog.New(slog.DiscardHandler),
+			Slots:    map[jobs.Kind]int{jobs.Purge: 1, jobs.PurgeShard: slots, jobs.PurgeFinish: 1},
+			Handlers: map[jobs.Kind]jobs.Handler{jobs.Purge: tables, jobs.PurgeShard: wrap(shards), jobs.PurgeFinish: wrap(finish)},
+		})
+		require.NoError(l.t, err)
+		fleet.Go(func() { _ = worker.Run(ctx) })
+	}
+	return func() {
+		cancel()
+		fleet.Wait()
+	}
+}
+
 func TestAFleetPurgesOneTableInShardsAndEndsItOnce(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
@@ -53,27 +81,13 @@ func TestAFleetPurgesOneTableInShardsAndEndsItOnce(t *testing.T) {
 	l := newLine(y, purge.Policy{}, 1)
 
 	var running, overlaps atomic.Int32
-	ctx, stop := context.WithCancel(t.Context())
-	var fleet sync.WaitGroup
+	var cfgs []purge.Config
 	for _, name := range []string{"a", "b", "c"} {
 		cfg := l.cfg
-		cfg.Worker, cfg.Fleet = name, l.q.Shards()
-		tables, err := purge.New(cfg)
-		require.NoError(t, err)
-		shards, err := purge.NewShards(cfg)
-		require.NoError(t, err)
-		finish, err := purge.NewFinish(cfg)
-		require.NoError(t, err)
-		worker, err := queue.NewWorker(l.q, queue.WorkerConfig{
-			Name: name, Logger: slog.New(slog.DiscardHandler), Slots: map[jobs.Kind]int{jobs.Purge: 1, jobs.PurgeShard: 3, jobs.PurgeFinish: 1},
-			Handlers: map[jobs.Kind]jobs.Handler{
-				jobs.Purge: tables, jobs.PurgeShard: watched{shards, &running, &overlaps}, jobs.PurgeFinish: watched{finish, &running, &overlaps},
-			},
-		})
-		require.NoError(t, err)
-		fleet.Go(func() { _ = worker.Run(ctx) })
+		cfg.Worker = name
+		cfgs = append(cfgs, cfg)
 	}
-	defer fleet.Wait()
+	stop := l.start(cfgs, 3, func(handler jobs.Handler) jobs.Handler { return watched{handler, &running, &overlaps} })
 	defer stop()
 
 	job := jobFor(tabletest.HandmadeUUID, h.Root)
