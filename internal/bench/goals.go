@@ -36,6 +36,10 @@ var goals = []Goal{
 	{Benchmark: "PurgeMillion/20ms", Metric: "x-deletes-alone", Max: most(2)},
 	// The same, killed when nine tenths are deleted.
 	{Benchmark: "PurgeResume", Metric: "%-repeated", Max: most(1)},
+	// Of linear speed-up, each worker with two DeleteObjects of 400 ms in flight.
+	{Benchmark: "PurgeShards/workers=2", Metric: "%-of-linear", Min: most(85)},
+	{Benchmark: "PurgeShards/workers=4", Metric: "%-of-linear", Min: most(85)},
+	{Benchmark: "PurgeShards/workers=8", Metric: "%-of-linear", Min: most(85)},
 	{Benchmark: "PurgeMemory/many-manifests", Metric: "peak-MiB", Max: most(64)},
 	{Benchmark: "PurgeMemory/one-manifest", Metric: "peak-MiB", Max: most(64)},
 	// Iceberg's Java library took 7.6 s for the same table and latency, Spark 39 s.
