@@ -37,8 +37,9 @@ func (d *deleting) begin(i int) *underway {
 // Entry implements [table.Visitor].
 func (d *deleting) Entry(i int, e *manifest.Entry) error {
 	u := d.begin(i)
-	n, settled := u.next, false
+	n := u.next
 	u.next++
+	var settled bool
 	if u.skip, settled = u.skip.from(n); settled {
 		return nil
 	}
@@ -139,7 +140,7 @@ func newCounting(d *Entries) *counting {
 // Entry implements [table.Visitor].
 func (d *counting) Entry(i int, e *manifest.Entry) error {
 	if c := d.parts[i]; c != nil {
-		settled := false
+		var settled bool
 		c.settled, settled = c.settled.from(c.next)
 		c.next++
 		if !settled {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -201,8 +202,11 @@ func TestGCSListsInSmallPagesAndInParallel(t *testing.T) {
 	l.srv.Put("s/t/x", nil)
 	require.Equal(t, want, listed(t, l.Session, gcsKey("t")))
 	before := l.srv.Counts()["objects.list"]
+	var mu sync.Mutex
 	from := map[string]bool{}
 	l.srv.Fault(func(_ string, r *http.Request) *gcstest.Fault {
+		mu.Lock()
+		defer mu.Unlock()
 		from[r.URL.Query().Get("startOffset")] = true
 		return nil
 	})

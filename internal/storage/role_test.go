@@ -183,7 +183,7 @@ func TestWhatATokenServiceAnswersIsClassifiedAndHoldsNoSecret(t *testing.T) {
 		service.set(c.answer)
 		l := openRole(t, service, nil)
 		l.srv.Put(bucket, "t/a", []byte("a"))
-		_, _, err := l.Session.Open(t.Context(), key("t/a"))
+		_, _, err := l.Open(t.Context(), key("t/a"))
 		require.ErrorIs(t, err, c.reason, name)
 		require.ErrorContains(t, err, "assume role arn:aws:iam::123456789012:role/deckhand", name)
 		require.ErrorContains(t, err, c.says, name)
@@ -224,7 +224,7 @@ func TestACatalogWhoseLocationsFitIntoNoPolicyAsksNobody(t *testing.T) {
 			c.Locations = append(c.Locations, fmt.Sprintf("s3://warehouse/%s-%03d", strings.Repeat("x", 20), i))
 		}
 	})
-	_, _, err := l.Session.Open(t.Context(), key(strings.Repeat("x", 20)+"-001/a"))
+	_, _, err := l.Open(t.Context(), key(strings.Repeat("x", 20)+"-001/a"))
 	require.ErrorIs(t, err, storage.ErrRejected)
 	require.ErrorContains(t, err, "name fewer or shorter locations")
 	require.Empty(t, service.requests())

@@ -133,7 +133,7 @@ func s3Error(ctx context.Context, err error) error {
 		}
 		e.Hint = s3Hints[e.Code]
 		e.lockedBy(api.ErrorMessage())
-		if e.Reason == ErrDenied && e.Status == http.StatusForbidden && operation != nil && operation.Operation() == "GetObject" {
+		if errors.Is(e.Reason, ErrDenied) && e.Status == http.StatusForbidden && operation != nil && operation.Operation() == "GetObject" {
 			e.Hint = hintMayBeMissing
 		}
 		switch {

@@ -192,7 +192,7 @@ func markersAreNoFiles(t *testing.T, a azurite) {
 	require.NoError(t, err)
 	l.Put(t, "data/a", "x")
 	require.Equal(t, []string{"data/a"}, l.Names(t))
-	_, _, err = l.Session.Open(t.Context(), l.Root.Join("data"))
+	_, _, err = l.Open(t.Context(), l.Root.Join("data"))
 	require.ErrorIs(t, err, storage.ErrRejected)
 }
 

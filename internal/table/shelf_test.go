@@ -125,7 +125,7 @@ func TestListsThatCannotBeReadArePartOfTheTree(t *testing.T) {
 	from := &counted{Opener: shelf{objects: objects}, opened: map[string]int{}}
 	objects["s3://w/t/metadata/l2.avro"] = tabletest.BreakSync(objects["s3://w/t/metadata/l2.avro"])
 	shelf := NewShelf(from, 0)
-	names := Names{Lists: []string{"s3://w/t/metadata/l1.avro", "s3://w/t/metadata/l2.avro", "s3://w/t/metadata/none.avro", "gs://w/l"}}
+	names := Names{Lists: []string{"s3://w/t/metadata/l1.avro", "s3://w/t/metadata/l2.avro", "s3://w/t/metadata/none.avro", "hdfs://w/l"}}
 	for range 2 {
 		tree, err := shelf.Read(t.Context(), names)
 		require.NoError(t, err)
