@@ -74,7 +74,7 @@ func receiptOf(kind jobs.Kind) receipt {
 		return &orphans.Receipt{}
 	case jobs.Manifests:
 		return &manifests.Receipt{}
-	case jobs.Purge, jobs.PurgeView, jobs.PurgeFiles:
+	case jobs.Purge, jobs.PurgeShard, jobs.PurgeFinish, jobs.PurgeView, jobs.PurgeFiles:
 		return &purge.Receipt{}
 	}
 	return nil
