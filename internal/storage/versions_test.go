@@ -196,7 +196,7 @@ func TestDeletingVersionsThatWasCutOffAnywhereIsFinishedByAnother(t *testing.T) 
 		ctx, cancel := context.WithCancel(t.Context())
 		cut := false
 		l.srv.Fault(s3test.CutOff(n, n%2 == 0, func() { cut = true; cancel() }))
-		_ = l.Session.Delete(ctx, asked)
+		_ = l.Delete(ctx, asked)
 		l.srv.Fault(nil)
 		requireDeleted(t, l.Delete(t.Context(), asked), asked)
 		require.Empty(t, l.versionKeys())
