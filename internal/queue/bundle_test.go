@@ -229,6 +229,21 @@ func (b *bundle) messages(stream jetstream.Stream) uint64 {
 	return info.State.Msgs
 }
 
+// liveNotes are the keys of the bucket shards that have a value.
+func (b *bundle) liveNotes() (live []string) {
+	b.t.Helper()
+	keys, err := b.q.Shards().keys(b.t.Context(), ">")
+	require.NoError(b.t, err)
+	for _, key := range keys {
+		entry, err := b.q.shards.get(b.t.Context(), key)
+		require.NoError(b.t, err)
+		if entry.value != nil {
+			live = append(live, key)
+		}
+	}
+	return live
+}
+
 // gone waits until the queue is empty, and no lease is held.
 func (b *bundle) gone() {
 	b.t.Helper()

@@ -152,9 +152,9 @@ func (s *Shards) DoneBy(ctx context.Context, job *jobs.Job, plan string, shard i
 	return s.done(ctx, doneKey(job.ShardBase(), plan, shard))
 }
 
-// CountDone is how many shards of a plan are completed. Notes that were removed
-// within the last second count too.
-func (s *Shards) CountDone(ctx context.Context, job *jobs.Job, plan string) (int, error) {
+// countDone is how many shards of a plan have left a note. Those that were removed
+// within the last hour count too.
+func (s *Shards) countDone(ctx context.Context, job *jobs.Job, plan string) (int, error) {
 	keys, err := s.keys(ctx, job.ShardBase()+"."+plan+".*")
 	return len(keys), err
 }
@@ -219,7 +219,7 @@ func baseOf(key string) string {
 // AllDone reports whether each shard of a plan is completed. It reads the notes
 // only once there are enough.
 func (s *Shards) AllDone(ctx context.Context, job *jobs.Job, plan *jobs.ShardPlan) (bool, error) {
-	count, err := s.CountDone(ctx, job, plan.Plan)
+	count, err := s.countDone(ctx, job, plan.Plan)
 	if err != nil || count < plan.Shards {
 		return false, err
 	}

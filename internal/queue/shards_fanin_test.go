@@ -96,7 +96,7 @@ func TestShardsThatAreCutOffAnywhereMakeOneFinishAndNoneTooEarly(t *testing.T) {
 	b.eventually("all shards have left the queue", func() bool {
 		queued, err := f.s.Queued(t.Context(), purge)
 		require.NoError(t, err)
-		done, err := f.s.CountDone(t.Context(), purge, f.plan.Plan)
+		done, err := f.s.countDone(t.Context(), purge, f.plan.Plan)
 		require.NoError(t, err)
 		if len(queued) > 0 && queued[len(queued)-1].Kind == jobs.PurgeFinish {
 			require.Equal(t, count, done, "the finish waits for the last completion")

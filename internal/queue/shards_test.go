@@ -107,7 +107,7 @@ func TestAShardIsCompletedOnceHoweverOftenThatIsNoted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []*jobs.ShardDone{{Plan: plan.Plan, Shard: 1, Files: 12}}, done)
 	require.NoError(t, s.Remove(t.Context(), finish, plan.Plan))
-	b.eventually("the bucket is empty, markers and all", func() bool { return b.messages(b.q.shards.stream) == 0 })
+	require.Empty(t, b.liveNotes())
 }
 
 func TestWhatIsQueuedOfAPurgeIsFoundWhateverItsNeighbours(t *testing.T) {

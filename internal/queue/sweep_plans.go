@@ -26,7 +26,11 @@ func (s *sweep) notesWithoutPlan(ctx context.Context) (stray []note, err error) 
 		return nil, err
 	}
 	for _, key := range plans {
-		planned[strings.TrimSuffix(key, "."+planToken)] = true
+		entry, err := s.q.shards.get(ctx, key)
+		if err != nil {
+			return nil, s.shards.unavailable("read plan", shardsGet, err)
+		}
+		planned[strings.TrimSuffix(key, "."+planToken)] = entry.value != nil
 	}
 	keys, err := s.shards.keys(ctx, "*.*.*.*.*.*.*")
 	if err != nil {

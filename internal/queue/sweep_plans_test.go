@@ -78,7 +78,7 @@ func TestASweepRemovesNotesWithoutAPlanAndNoOthers(t *testing.T) {
 	require.Equal(t, removed, b.sweepUp(true))
 	require.Equal(t, removed, b.sweepUp(false))
 	require.Empty(t, b.sweepUp(false))
-	done, err := s.CountDone(t.Context(), purge, plan.Plan)
+	done, err := s.countDone(t.Context(), purge, plan.Plan)
 	require.NoError(t, err)
 	require.Equal(t, 1, done)
 

@@ -35,8 +35,8 @@ func (s *Shards) AfterResult(ctx context.Context, job *jobs.Job, result *jobs.Re
 			return err
 		}
 	}
-	done, err := s.cfg.Fleet.CountDone(ctx, job, plan.Plan)
-	if err != nil || done < plan.Shards {
+	all, err := s.cfg.Fleet.AllDone(ctx, job, plan)
+	if err != nil || !all {
 		return err
 	}
 	_, err = s.cfg.Fleet.Publish(ctx, plan.Finish)

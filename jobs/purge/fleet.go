@@ -22,8 +22,8 @@ type Fleet interface {
 	Done(ctx context.Context, job *jobs.Job, plan string) ([]*jobs.ShardDone, error)
 	// DoneBy is what one shard of a plan left; nil if it is not completed.
 	DoneBy(ctx context.Context, job *jobs.Job, plan string, shard int) (*jobs.ShardDone, error)
-	// CountDone is how many shards of a plan are completed.
-	CountDone(ctx context.Context, job *jobs.Job, plan string) (int, error)
+	// AllDone reports whether each shard of a plan is completed.
+	AllDone(ctx context.Context, job *jobs.Job, plan *jobs.ShardPlan) (bool, error)
 	// Complete stores what a completed shard leaves. What is stored already stays.
 	Complete(ctx context.Context, job *jobs.Job, done *jobs.ShardDone) error
 	// Publish puts a shard or a finish into the queue, unless its subject is taken.

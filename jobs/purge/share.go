@@ -195,8 +195,8 @@ func (r *run) goesOn(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 	}
-	done, err := r.cfg.Fleet.CountDone(ctx, r.job, plan.Plan)
-	if err != nil || done < plan.Shards {
+	all, err := r.cfg.Fleet.AllDone(ctx, r.job, plan)
+	if err != nil || !all {
 		return false, err
 	}
 	_, err = r.cfg.Fleet.Publish(ctx, plan.Finish)
