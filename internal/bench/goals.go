@@ -40,6 +40,8 @@ var goals = []Goal{
 	{Benchmark: "PurgeShards/workers=2", Metric: "%-of-linear", Min: most(85)},
 	{Benchmark: "PurgeShards/workers=4", Metric: "%-of-linear", Min: most(85)},
 	{Benchmark: "PurgeShards/workers=8", Metric: "%-of-linear", Min: most(85)},
+	// Resident memory of a worker that purges ten million files in one job.
+	{Benchmark: "PurgeProcess", Metric: "peak-MiB", Max: most(150)},
 	{Benchmark: "PurgeMemory/many-manifests", Metric: "peak-MiB", Max: most(64)},
 	{Benchmark: "PurgeMemory/one-manifest", Metric: "peak-MiB", Max: most(64)},
 	// Iceberg's Java library took 7.6 s for the same table and latency, Spark 39 s.

@@ -14,7 +14,7 @@ import (
 
 const (
 	// DefaultReaders manifests are read at once. Each costs well under a MiB.
-	DefaultReaders = 16
+	DefaultReaders = 32
 	// MaxManifests is how many manifests [Entries] takes: each costs some bytes.
 	MaxManifests = 1 << 22
 )

@@ -1,6 +1,8 @@
 package erase
 
 import (
+	"hash/maphash"
+
 	"deckhand/internal/receipt"
 	"deckhand/internal/storage"
 )
@@ -17,8 +19,11 @@ const (
 type sent struct {
 	files []sentFile
 	free  []int64
-	tags  map[storage.Location]int64 // lostTag of those that stay
-	lost  int
+	// tags by the hash of the location, lostTag for those that stay. Thousands are on
+	// their way, and two of the same hash among them are not to be expected.
+	tags map[uint64]int64
+	seed maphash.Seed
+	lost int
 }
 
 const lostTag = -1
@@ -38,7 +43,9 @@ type namedAlso struct {
 	entry int64
 }
 
-func newSent() sent { return sent{tags: map[storage.Location]int64{}} }
+func newSent() sent { return sent{tags: map[uint64]int64{}, seed: maphash.MakeSeed()} }
+
+func (s *sent) hash(l storage.Location) uint64 { return maphash.Comparable(s.seed, l) }
 
 func (s *sent) add(l storage.Location, f sentFile) (tag int64) {
 	if last := len(s.free) - 1; last >= 0 {
@@ -48,7 +55,7 @@ func (s *sent) add(l storage.Location, f sentFile) (tag int64) {
 		tag = int64(len(s.files))
 		s.files = append(s.files, f)
 	}
-	s.tags[l] = tag
+	s.tags[s.hash(l)] = tag
 	return tag
 }
 
@@ -59,10 +66,11 @@ func (s *sent) take(l storage.Location, tag int64, gone bool) sentFile {
 	f := s.files[tag]
 	s.files[tag] = sentFile{}
 	s.free = append(s.free, tag)
-	delete(s.tags, l)
+	hash := s.hash(l)
+	delete(s.tags, hash)
 	if !gone {
 		if s.lost++; s.lost <= maxLost {
-			s.tags[l] = lostTag
+			s.tags[hash] = lostTag
 		}
 	}
 	return f
@@ -82,7 +90,7 @@ const (
 
 // join lets a further entry wait for a file that is on its way.
 func (s *sent) join(l storage.Location, of *underway, entry int64) joining {
-	tag, found := s.tags[l]
+	tag, found := s.tags[s.hash(l)]
 	switch {
 	case !found && s.lost <= maxLost:
 		return notSent

@@ -18,7 +18,7 @@ const (
 	// readersInFlight metadata files of views are read at once.
 	readersInFlight = 16
 	// listsInFlight manifest lists are read at once.
-	listsInFlight = 16
+	listsInFlight = 32
 )
 
 // Tables purges dropped tables. It is a [jobs.Handler].
