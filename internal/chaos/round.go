@@ -248,10 +248,12 @@ func (r *round) storm(parent context.Context) error {
 	kinds, interval, weather := r.kinds, 1200*time.Millisecond, storms.Rough
 	most := uint64(14)
 	if r.without != "" {
-		// Long runs, and slots that are free for what is delivered once more.
+		// Long runs, and slots that are free for what is delivered once more. The files
+		// are fewer than a batch has, so that no delete waits for the queue: it is the
+		// reading that goes on.
 		most = 4
 		kinds, interval, weather = []storms.Kind{storms.StallWorker}, 300*time.Millisecond, storms.Weather{}
-		size = func(*rand.Rand) warehouse.Size { return warehouse.Size{Files: 4_000, Manifests: 400, Slow: 700} }
+		size = func(*rand.Rand) warehouse.Size { return warehouse.Size{Files: 900, Manifests: 900, Slow: 700} }
 		all.Go(func() error { r.stopWhenNoticed(ctx, stop); return nil })
 	}
 	t := &traffic{js: r.js, warehouse: r.warehouse, record: r.record, work: &r.work, random: r.random(3), size: size, most: most}
