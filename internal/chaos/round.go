@@ -213,8 +213,9 @@ func (r *round) slow(request *http.Request) time.Duration {
 	return 10 * time.Millisecond
 }
 
-// note writes down what a worker asks the store for, and counts what is deleted again.
-func (r *round) note(a fleet.Asked) {
+// note writes down what a worker asks the store for, and counts what is deleted again:
+// what the store refuses to do is no work.
+func (r *round) note(a fleet.Asked) (answered func(status int)) {
 	e := history.Event{At: a.At, What: history.Asked, Worker: a.Worker, Op: a.Op, Keys: len(a.Keys)}
 	if len(a.Keys) > 0 {
 		e.Key = a.Keys[0]
@@ -224,7 +225,7 @@ func (r *round) note(a fleet.Asked) {
 	}
 	r.record.Add(e)
 	if a.Op != "DeleteObjects" && a.Op != http.MethodDelete {
-		return
+		return func(int) {}
 	}
 	repeated := 0
 	for _, key := range a.Keys {
@@ -232,7 +233,11 @@ func (r *round) note(a fleet.Asked) {
 			repeated++
 		}
 	}
-	r.work.Repeated(repeated)
+	return func(status int) {
+		if status < http.StatusInternalServerError {
+			r.work.Repeated(repeated)
+		}
+	}
 }
 
 // storm is the time in which things break.

@@ -64,8 +64,9 @@ func (d *door) close() {
 	<-d.closed
 }
 
-// storeDoor is the store for one worker: it writes down who asks and passes on.
-func storeDoor(store *s3test.Server, worker string, note func(Asked)) (*door, error) {
+// storeDoor is the store for one worker: it writes down who asks and passes on. What
+// note gives is told the status of the answer, 0 where there was none.
+func storeDoor(store *s3test.Server, worker string, note func(Asked) (answered func(status int))) (*door, error) {
 	return openDoor(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -77,10 +78,27 @@ func storeDoor(store *s3test.Server, worker string, note func(Asked)) (*door, er
 		if len(asked.Keys) > 0 {
 			r.Header.Set(HeaderKey, asked.Keys[0])
 		}
-		note(asked)
-		store.ServeHTTP(w, r)
+		answered := note(asked)
+		answer := &statusOf{ResponseWriter: w}
+		defer func() { answered(answer.status) }()
+		store.ServeHTTP(answer, r)
 	}))
 }
+
+// statusOf remembers the status of an answer.
+type statusOf struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (s *statusOf) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (s *statusOf) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 // operation tells requests apart as far as the record has to.
 func operation(r *http.Request) string {

@@ -38,7 +38,7 @@ type Setting struct {
 	// ShardAbove and ShardFiles are when and how purges are shared out.
 	ShardAbove, ShardFiles int
 	// Note hears of each request to the store; Lose decides about those to the catalog.
-	Note   func(Asked)
+	Note   func(Asked) (answered func(status int))
 	Lose   func() Loss
 	Record *history.Record
 }
