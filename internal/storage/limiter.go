@@ -182,7 +182,11 @@ func (l *limiter) count(kind requestKind, n int) {
 func (l *limiter) delay(kind requestKind) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.lanes[kind].pace.wait(time.Now())
+	pace := &l.lanes[kind].pace
+	if pace.free() {
+		return 0
+	}
+	return pace.wait(time.Now())
 }
 
 // start counts a request as sent, unless its pace wants it to wait.
@@ -239,17 +243,18 @@ func (l *limiter) leave() {
 func (l *limiter) release(t ticket, o outcome, share float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lane, now := &l.lanes[t.kind], time.Now()
+	lane := &l.lanes[t.kind]
 	inFlight := lane.inFlight
 	l.inFlight--
 	lane.inFlight--
 	switch o {
 	case outcomeOK:
 		l.window = min(l.most, l.window+1/l.window)
-		lane.pace.answered(now, t.round, 0, now.Sub(t.sent), inFlight)
+		lane.pace.accept(t.round)
 	case outcomeThrottled:
 		lane.refused++
-		if lane.pace.answered(now, t.round, share, now.Sub(t.sent), inFlight) && lane.pace.accepted < windowStorm {
+		now := time.Now()
+		if lane.pace.refuse(now, t.round, share, now.Sub(t.sent), inFlight) && lane.pace.accepted < windowStorm {
 			l.window = max(1, l.window/2)
 		}
 	}

@@ -86,7 +86,7 @@ func newPace(random func() float64) pace {
 
 // rate is in requests a second, +Inf when nothing is paced.
 func (p *pace) rate(now time.Time) float64 {
-	if p.since.IsZero() {
+	if p.free() {
 		return math.Inf(1)
 	}
 	cycles := float64(now.Sub(p.since)) / float64(p.cycle)
@@ -101,6 +101,9 @@ func (p *pace) rate(now time.Time) float64 {
 	return p.goal * (1 + (1-paceKeep)*away)
 }
 
+// free says that nothing is paced, without a look at the time.
+func (p *pace) free() bool { return p.since.IsZero() }
+
 // wait is how long the next request has to wait, 0 when it may go.
 func (p *pace) wait(now time.Time) time.Duration {
 	if math.IsInf(p.rate(now), 1) {
@@ -111,8 +114,8 @@ func (p *pace) wait(now time.Time) time.Duration {
 
 // send notes that a request is sent now. What it gives is for answered.
 func (p *pace) send(now time.Time) (round uint64) {
-	p.sent.add(now)
 	if rate := p.rate(now); !math.IsInf(rate, 1) {
+		p.sent.add(now)
 		from := now.Add(-paceSlack)
 		if p.next.After(from) {
 			from = p.next
@@ -122,17 +125,21 @@ func (p *pace) send(now time.Time) (round uint64) {
 	return p.round
 }
 
-// answered takes in an answer: refused is the part of it that asks to slow down, 1
-// for a whole request. took is how long the request took, inFlight how many of the
-// kind there were. It says whether the rate was decreased.
-func (p *pace) answered(now time.Time, round uint64, refused float64, took time.Duration, inFlight int) (slowed bool) {
+// accept takes in the answer to a request that was carried out.
+func (p *pace) accept(round uint64) {
+	p.accepted += (1 - p.accepted) / paceMemory
+	p.taken = p.taken || round == p.round
+}
+
+// refuse takes in an answer of which the part refused, 1 for all of it, asks to slow
+// down. took is how long the request took, inFlight how many of the kind there
+// were. It says whether the rate was decreased.
+func (p *pace) refuse(now time.Time, round uint64, refused float64, took time.Duration, inFlight int) (slowed bool) {
 	p.accepted += (1 - refused - p.accepted) / paceMemory
-	if refused < 1 && round == p.round {
-		p.taken = true
-	}
-	if refused == 0 || round != p.round {
+	if round != p.round {
 		return false
 	}
+	p.taken = p.taken || refused < 1
 	rate := p.rate(now)
 	first := math.IsInf(rate, 1)
 	if first {

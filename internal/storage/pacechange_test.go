@@ -101,7 +101,7 @@ func TestOneRefusedKeyOfABatchSlowsAsLittleAsMayBe(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
 	p := newPace(half)
-	require.True(t, p.answered(now, p.send(now), 0.001, 100*time.Millisecond, 1))
+	require.True(t, p.refuse(now, p.send(now), 0.001, 100*time.Millisecond, 1))
 	require.InEpsilon(t, 10*paceKeep, p.rate(now), 1e-9)
 	require.Greater(t, p.accepted, 0.99)
 }
@@ -111,15 +111,24 @@ func TestARefusalIsHeldAgainstWhatWasSentNotWhatMightHaveBeen(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	p := newPace(half)
 	for range 100 { // 1,000 requests a second were refused
-		p.answered(now, p.send(now), 0, 100*time.Millisecond, 100)
+		p.accept(p.send(now))
 	}
-	p.answered(now, p.send(now), 1, 100*time.Millisecond, 100)
+	p.refuse(now, p.send(now), 1, 100*time.Millisecond, 100)
 	for range 50 { // and then five are sent
 		now = now.Add(200 * time.Millisecond)
-		p.answered(now, p.send(now), 0, 100*time.Millisecond, 1)
+		p.accept(p.send(now))
 	}
 	require.Greater(t, p.rate(now), 900.0)
 	p.proven = proof{}
-	p.answered(now, p.send(now), 1, 100*time.Millisecond, 1)
+	p.refuse(now, p.send(now), 1, 100*time.Millisecond, 1)
 	require.Less(t, p.rate(now), 10.0)
+}
+
+func TestTheErrorOfABatchTellsHowManyKeysWereRefused(t *testing.T) {
+	t.Parallel()
+	slow := &Error{Reason: errThrottled, Code: "SlowDown"}
+	err := passing([]error{nil, slow, &Error{Reason: ErrUnavailable}, slow, nil, nil, nil, nil})
+	require.ErrorIs(t, err, errThrottled)
+	require.Equal(t, &Error{Reason: errThrottled, Code: "SlowDown", share: 0.25}, err)
+	require.Zero(t, slow.share)
 }

@@ -1,12 +1,16 @@
 package storage
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const pulseSlot = 2 * time.Second
 
 // pulse measures how many requests a second were sent in the last two to four
 // seconds.
 type pulse struct {
+	began     time.Time // the first of what is measured
 	start     time.Time // of the slot of now
 	last, now float64
 }
@@ -16,15 +20,20 @@ func (p *pulse) add(now time.Time) {
 	p.now++
 }
 
+// rate is +Inf where a second has not yet passed.
 func (p *pulse) rate(now time.Time) float64 {
 	p.turn(now)
-	return (p.last + p.now) / (pulseSlot + now.Sub(p.start)).Seconds()
+	measured := min(pulseSlot+now.Sub(p.start), now.Sub(p.began))
+	if measured < time.Second {
+		return math.Inf(1)
+	}
+	return (p.last + p.now) / measured.Seconds()
 }
 
 func (p *pulse) turn(now time.Time) {
 	switch past := now.Sub(p.start); {
 	case past >= 2*pulseSlot:
-		*p = pulse{start: now}
+		*p = pulse{began: now, start: now}
 	case past >= pulseSlot:
 		p.start, p.last, p.now = p.start.Add(pulseSlot), p.now, 0
 	}

@@ -110,18 +110,16 @@ func (s *simWorker) send() {
 	s.inFlight++
 	way := time.Duration((0.4 + 0.2*s.world.chance.Float64()) * float64(s.latency))
 	s.world.after(way, func() {
-		refused := 0.0
-		if !s.store.takes(s.world) {
-			refused = 1
-		}
+		taken := s.store.takes(s.world)
 		s.world.after(way, func() {
-			s.pace.answered(s.world.now, round, refused, s.world.now.Sub(sent), s.inFlight)
-			s.inFlight--
-			if refused > 0 {
-				s.refused++
-			} else {
+			if taken {
+				s.pace.accept(round)
 				s.accepted++
+			} else {
+				s.pace.refuse(s.world.now, round, 1, s.world.now.Sub(sent), s.inFlight)
+				s.refused++
 			}
+			s.inFlight--
 			s.work()
 		})
 	})
