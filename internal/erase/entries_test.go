@@ -30,23 +30,23 @@ func TestAKilledRunLeavesNoMoreToRepeatThanItsBatchesInFlight(t *testing.T) {
 		j := &job{y: y, batches: 3, size: 5}
 		_, err := j.run()
 		require.NoError(t, err)
-		batches := y.n
+		batches := y.batches()
 		require.Equal(t, once(y.files), y.take())
 		most := 0
 		for at := 1; at <= batches; at += 2 {
 			when := fmt.Sprintf("seed %d, killed at batch %d", seed, at)
 			hold := jitter(uint64(at))
-			y.request = func(n int) {
+			y.atBatch(func(n int) {
 				if n == at {
 					j.die()
 				}
 				hold(n)
-			}
+			})
 			j.stored = nil
 			_, err := j.run()
 			require.ErrorIs(t, err, errKilled, when)
 			before := y.take()
-			y.request = nil
+			y.atBatch(nil)
 			judge, err := j.run()
 			require.NoError(t, err, when)
 			after := y.take()
@@ -70,11 +70,11 @@ func TestARunThatIsKilledAgainAndAgainEnds(t *testing.T) {
 	all := map[string]int{}
 	for kills := 0; ; kills++ {
 		require.Less(t, kills, 100, "it makes no progress")
-		y.request = func(n int) {
+		y.atBatch(func(n int) {
 			if n == 5 {
 				j.die()
 			}
-		}
+		})
 		judge, err := j.run()
 		all = both(all, y.take())
 		if err == nil {
@@ -97,24 +97,23 @@ func TestEveryCheckpointTellsOnlyOfFilesThatAreGone(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, 3, 8, 60)
 	j := &job{y: y, batches: 4, size: 5}
-	y.request = jitter(3)
 	type point struct {
 		stored []byte
 		gone   map[string]int
 	}
 	var points []point
-	request := y.request
-	y.request = func(n int) {
+	hold := jitter(3)
+	y.atBatch(func(n int) {
 		j.mu.Lock()
 		y.mu.Lock()
 		points = append(points, point{slices.Clone(j.stored), maps.Clone(y.deleted)})
 		y.mu.Unlock()
 		j.mu.Unlock()
-		request(n)
-	}
+		hold(n)
+	})
 	_, err := j.run()
 	require.NoError(t, err)
-	y.request = nil
+	y.atBatch(nil)
 	y.take()
 	require.Greater(t, len(points), 20)
 	for i, p := range points {
@@ -156,15 +155,15 @@ func TestACheckpointWithoutEntriesIsResumed(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, 9, 9, 40)
 	j := &job{y: y, batches: 2, size: 5}
-	y.request = func(n int) {
+	y.atBatch(func(n int) {
 		if n == 30 {
 			j.die()
 		}
-	}
+	})
 	_, err := j.run()
 	require.ErrorIs(t, err, errKilled)
 	before := y.take()
-	y.request = nil
+	y.atBatch(nil)
 	require.Greater(t, len(j.stored), 2)
 	j.stored = j.stored[:2]
 	judge, err := j.run()

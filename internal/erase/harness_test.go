@@ -43,7 +43,6 @@ type yard struct {
 	deleted map[string]int
 	// refused keys are not deleted.
 	refused map[string]bool
-	// request is called for each batch of deletes, before it is carried out.
 	request func(n int)
 	n       int
 }
@@ -114,6 +113,20 @@ func (y *yard) fault(_ int64, op string, r *http.Request) *s3test.Fault {
 		y.deleted[key]++
 		return ""
 	}}
+}
+
+// atBatch sets what is called for each batch of deletes, before it is carried out.
+func (y *yard) atBatch(call func(n int)) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.request = call
+}
+
+// batches is how many have come since take was called.
+func (y *yard) batches() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.n
 }
 
 // take gives what was deleted since it was asked last.
