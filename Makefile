@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 BENCH     ?= .
 BENCHTIME ?= 1s
 BENCHPKGS ?= ./...
-# Of a chaos run: how long it storms, how many NATS servers, the seed of its plan, and
+# Of a chaos run: how long it storms, how many NATS servers and on what disk, the seed of its plan, and
 # what is left out of the protocol to see whether that is noticed (lease, watchdog).
 DURATION ?= 60s
 PROFILE  ?= both
@@ -34,7 +34,7 @@ LINT_VERSION := v2.15.0
 LINT         := $(BIN)/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-stores test-extension test-rescue test-polaris test-rest lint bench chaos demo demo-polaris up fuzz clean
+.PHONY: help build test test-stores test-extension test-rescue test-polaris test-rest lint bench bench-polaris chaos demo demo-polaris up fuzz clean
 
 help: ## Show this list
 	@echo "Deckhand. What make can do:"; echo
@@ -109,7 +109,7 @@ $(LINT):
 bench: ## Run the benchmarks and set each beside its rival (BENCH=regexp, BENCHTIME=1s)
 	$(GO) run ./internal/bench -bench '$(BENCH)' -benchtime $(BENCHTIME) -out $(BUILD)/bench.json $(BENCHPKGS)
 
-chaos: ## Break a fleet of real workers and its NATS at random, and judge what came of it (SEED=7, DURATION=60s, PROFILE=single|cluster|both)
+chaos: ## Break a fleet of real workers and its NATS at random, and judge what came of it (SEED=7, DURATION=60s, PROFILE=single|cluster|disk|both|all)
 	$(GO) run ./internal/chaos -duration $(DURATION) -profile $(PROFILE) $(if $(SEED),-seed $(SEED)) $(if $(WITHOUT),-without $(WITHOUT))
 
 demo: ## Drop a real table and watch it being purged, then kill the worker half-way

@@ -27,6 +27,7 @@ import (
 
 func TestMain(m *testing.M) {
 	clitest.RunIfChild(main)
+	clitest.Isolate()
 	code := m.Run()
 	pgtest.Stop()
 	os.Exit(code)
@@ -39,10 +40,11 @@ var orders = []string{"submit", "purge", "--catalog=lake", "--table=sales.eu.ord
 
 const ordersSubject = "jobs.purge.POLARIS.lake.sales/eu.orders." + uuid
 
-// producer runs a command of this binary to its end.
+// producer runs a command that ends by itself, with a queue at url unless args say
+// otherwise.
 func producer(t *testing.T, url string, args ...string) clitest.Result {
 	t.Helper()
-	return clitest.Run(t, clitest.Command{Args: args, Env: []string{"NATS_URL=" + url}})
+	return clitest.RunHere(command.Main, newRoot(), "", with([]string{"--nats-url=" + url}, args...)...)
 }
 
 func with(args []string, more ...string) []string {
@@ -74,6 +76,11 @@ func decode[T any](t *testing.T, text string) (value T) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(text), &value), text)
 	return value
+}
+
+func TestCommandLinesThatAreDocumentedExist(t *testing.T) {
+	t.Parallel()
+	clitest.CheckDocumented(t, "../README.md", newRoot)
 }
 
 func TestSubmittingTwiceIsHarmless(t *testing.T) {
@@ -118,7 +125,7 @@ func TestWholeJobsAreReadFromAFileOrStandardInput(t *testing.T) {
 		EntityID: "17", MetadataLocation: "s3://w/m.json"}
 	body, err := job.Encode()
 	require.NoError(t, err)
-	got := clitest.Run(t, clitest.Command{Args: []string{"submit", "purge", "--file=-", "--nats-url", url}, Stdin: string(body)})
+	got := clitest.RunHere(command.Main, newRoot(), string(body), "submit", "purge", "--file=-", "--nats-url", url)
 	require.Equal(t, 0, got.Code, got.Stderr)
 	require.Equal(t, &job, queuedJob(t, js, "jobs.purge.POLARIS.lake.n.t.17"))
 

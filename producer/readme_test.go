@@ -44,9 +44,8 @@ func TestPullModeIsSetUpAsTheReadmeSays(t *testing.T) {
 		}
 	}
 	folder := t.TempDir()
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", folder+"/build/bin/worker", "deckhand/worker")
-	output, err := build.CombinedOutput()
-	require.NoError(t, err, string(output))
+	require.NoError(t, os.MkdirAll(folder+"/build/bin", 0o750))
+	require.NoError(t, os.Symlink(clitest.Build(t, "worker"), folder+"/build/bin/worker"))
 	clitest.Script(t, folder+"/build/bin/producer")
 	made, err := icebergtable.Write(t.Context(), icebergtable.Options{Location: "file://" + filepath.Join(folder, "warehouse/sales/orders"), Files: 8, Snapshots: 4})
 	require.NoError(t, err)
@@ -83,7 +82,7 @@ func TestPullModeIsSetUpAsTheReadmeSays(t *testing.T) {
 	url, _ := serve(t, queue.AssetsConfig{})
 	run := exec.Command("bash", "-euo", "pipefail", "-c", shell)
 	run.Dir, run.Env = folder, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "NATS_URL=" + url}
-	output, err = run.CombinedOutput()
+	output, err := run.CombinedOutput()
 	require.NoError(t, err, string(output))
 	said := string(output)
 	require.Contains(t, said, "sales.keep-a-week, version 0, inherited")

@@ -43,8 +43,9 @@ that fill several jobs. Run it again then. It finds the jobs by their ids: one t
 is dead or was canceled is said and keeps the table waiting, one of which nothing is
 known (any more) is queued, which is harmless.
 
-Running it again at any point is safe. Rows of other things, rows that cannot be understood and those of
-the same table, and rows whose purge would hit a table that lives stay.
+Running it again at any point is safe. Rows of other things, rows that cannot be
+understood and those of the same table, and rows whose purge would hit a table that
+lives stay.
 
 Metadata files are looked for through the storage of the catalogs in --config. What
 --database lacks comes from PGHOST, PGUSER, PGPASSWORD and so on, as for psql; keep the

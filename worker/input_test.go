@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"deckhand/internal/clitest"
 	"deckhand/internal/command"
+	"deckhand/internal/config"
 	"deckhand/internal/queue"
 )
 
@@ -18,7 +20,7 @@ func TestHelpNamesEveryCommandAndAWayToBegin(t *testing.T) {
 	t.Parallel()
 	got := worker(t, "--help")
 	require.Equal(t, 0, got.Code)
-	for _, want := range []string{"run ", "setup ", "exec ", "status ", "dead ", "cancel ", "sweep ", "doctor ", "worker run --embedded --slots purge=4 --config deckhand.yaml", "DECKHAND_<FLAG>"} {
+	for _, want := range []string{"run ", "setup ", "exec ", "status ", "dead ", "cancel ", "sweep ", "doctor ", "worker run --embedded --config deckhand.yaml", "DECKHAND_<FLAG>"} {
 		require.Contains(t, got.Stdout, want)
 	}
 	for _, command := range newRoot().Commands() {
@@ -29,6 +31,27 @@ func TestHelpNamesEveryCommandAndAWayToBegin(t *testing.T) {
 		require.NotEmpty(t, command.Example, command.Name())
 		require.NotEmpty(t, command.Long, command.Name())
 	}
+}
+
+func TestCommandLinesThatAreDocumentedExist(t *testing.T) {
+	t.Parallel()
+	clitest.CheckDocumented(t, "../README.md", newRoot)
+}
+
+// What the help says to begin with is enough to begin.
+func TestTheConfigurationOfTheHelpPurges(t *testing.T) {
+	t.Parallel()
+	_, text, found := strings.Cut(newRoot().Long, "where deckhand.yaml says which catalogs it may touch:\n")
+	require.True(t, found)
+	text, _, found = strings.Cut(text, "\nIn another terminal")
+	require.True(t, found)
+	path := filepath.Join(t.TempDir(), "deckhand.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	none := func(string) string { return "" }
+	settings, err := config.Load(path, none, pflag.NewFlagSet("", pflag.ContinueOnError))
+	require.NoError(t, err)
+	require.NoError(t, settings.Catalogs["lake"].CanVerify())
+	require.True(t, settings.Catalogs["lake"].Purges())
 }
 
 func TestEveryFlagHasAVariableThatBothBinariesKnow(t *testing.T) {

@@ -37,7 +37,7 @@ for what, while NATS cannot be reached.
 Exit codes: 0 told to stop; 1 the streams or the connection are of no use, and
 waiting does not help; 2 bad input.`,
 		Example: `  worker run --config deckhand.yaml
-  worker run --config deckhand.yaml --slots purge=8,purge-view=2
+  worker run --config deckhand.yaml --slots purge=8,purge-shard=4,purge-finish=2,purge-view=2
   worker run --config deckhand.yaml --embedded --embedded-store ./queue
   curl -s localhost:9464/readyz`,
 		Args: cobra.NoArgs,

@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -63,20 +61,9 @@ func waitReady(t *testing.T, process *clitest.Process, health string) {
 	}, "worker is not ready: %s", process.Output())
 }
 
-// buildProducer builds the other binary.
-func buildProducer(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "producer")
-	cmd := exec.Command("go", "build", "-o", path, "deckhand/producer")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(output))
-	return path
-}
-
 func TestEmbeddedWorkerPurgesWhatTheProducerSubmits(t *testing.T) {
 	t.Parallel()
-	producer := buildProducer(t)
+	producer := clitest.Build(t, "producer")
 	y := newYard(t, "")
 	table := y.table(t, "db/orders")
 	count := y.tableFiles(t, "db/orders")

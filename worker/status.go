@@ -23,7 +23,8 @@ func newStatus() *cobra.Command {
 		Use:   "status",
 		Short: "Show the queue, running jobs, results and dead letters",
 		Long: `Shows how many jobs of each kind wait, run, are delayed or dead, which worker has
-which table and how far it is, and how the last jobs ended. It only looks.
+which table and how far it is, and how the last jobs ended. A big purge that is shared
+out among workers is one line, with about how long it takes yet. It only looks.
 
 Exit codes: 0 shown; 1 NATS cannot be reached or has no streams; 2 bad input.`,
 		Example: `  worker status

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,18 +22,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// worker runs a command that ends by itself. It has no process of its own, of
-// which many would take long to start; those that are signalled or killed have.
+// worker runs a command that ends by itself.
 func worker(t *testing.T, args ...string) clitest.Result {
 	t.Helper()
-	var stdout, stderr clitest.Buffer
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetIn(strings.NewReader(""))
-	root.SetOut(&stdout)
-	root.SetErr(&stderr)
-	code := command.Main(root)
-	return clitest.Result{Stdout: stdout.String(), Stderr: stderr.String(), Code: code}
+	return clitest.RunHere(command.Main, newRoot(), "", args...)
 }
 
 // nowhere is an address at which no NATS server answers.

@@ -43,8 +43,8 @@ func TestSecretsOfAzureAreCheckedAndNeverPrinted(t *testing.T) {
 	for credentials, want := range map[string]string{
 		"account_key_file: none":                                  "catalogs.lake.azure.account_key_file: the file ",
 		"sas_token_file: sas, sas_token: topsecret":               "catalogs.lake.azure.sas_token: give it or sas_token_file, not both",
-		"account_key: top-secret":                                 "azure: account key: it is not base64",
-		"sas_token: topsecret":                                    "azure: sas token: it has no signature",
+		"account_key: top-secret":                                 "azure: account_key: it is not base64",
+		"sas_token: topsecret":                                    "azure: sas_token: it has no signature",
 		"sas_token: 'sig=topsecret', account_key: dG9wc2VjcmV0":   "give one of them",
 		"client_secret: topsecret, client_id: c":                  "a service principal needs all three",
 		"endpoint: 'http://azurite:10000/acc'":                    "tokens are sent only over https://",

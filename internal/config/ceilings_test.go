@@ -22,8 +22,8 @@ func TestCeilingsReachTheStores(t *testing.T) {
 func TestACeilingIsANumberOfRequests(t *testing.T) {
 	t.Parallel()
 	for yaml, want := range map[string]string{
-		"catalogs: {lake: {locations: ['s3://w/'], max_requests_per_second: -1}}":                              "catalogs.lake.max requests per second: -1 is no number of requests",
-		"catalogs: {lake: {rest: {uri: 'http://127.0.0.1:1', warehouse: lake}, max_deletes_per_second: .inf}}": "catalogs.lake.max deletes per second: +Inf is no number of requests",
+		"catalogs: {lake: {locations: ['s3://w/'], max_requests_per_second: -1}}":                              "catalogs.lake.max_requests_per_second: -1 is no number of requests",
+		"catalogs: {lake: {rest: {uri: 'http://127.0.0.1:1', warehouse: lake}, max_deletes_per_second: .inf}}": "catalogs.lake.max_deletes_per_second: +Inf is no number of requests",
 		"catalogs: {lake: {locations: ['s3://w/'], max_requests_per_second: many}}":                            "catalogs.lake.max_requests_per_second: want a number",
 		"catalogs: {lake: {locations: ['s3://w/'], s3: {max_requests_per_second: 5}}}":                         `unknown key "catalogs.lake.s3.max_requests_per_second"`,
 	} {

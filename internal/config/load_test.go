@@ -192,7 +192,7 @@ func TestMistakesInValuesNameTheFieldAndTheFix(t *testing.T) {
 		strings.Replace(lake, "%s", "purge: {verify: everywhere}", 1):     `catalogs.lake.purge.verify: "everywhere" is none of namespace, catalog, off`,
 		strings.Replace(lake, "%s", "orphans: {neighbours: all}", 1):      `catalogs.lake.orphans.neighbours: "all" is none of namespace, catalog, off`,
 		strings.Replace(lake, "%s", "purge: {outside: burn}", 1):          `catalogs.lake.purge.outside: "burn" is neither keep nor forget`,
-		strings.Replace(lake, "%s", "s3: {access_key_id: k}", 1):          "catalogs.lake.s3: access key id and secret access key: give both or none",
+		strings.Replace(lake, "%s", "s3: {access_key_id: k}", 1):          "catalogs.lake.s3: access_key_id and secret_access_key: give both or none",
 		"catalogs: {a: {locations: [/w]}, b: {name: a, locations: [/w]}}": `catalogs.b: catalog "a" of realm "POLARIS" is there already, as catalogs.a`,
 		"worker: {http: nowhere}":                                         `worker.http: "nowhere" is not host:port`,
 		"worker: {http: ':65536'}":                                        `worker.http: ":65536" is not host:port`,
@@ -212,6 +212,19 @@ func TestMistakesInValuesNameTheFieldAndTheFix(t *testing.T) {
 		_, err := load(t, yaml, nil, nil)
 		require.ErrorContains(t, err, want, yaml)
 		require.NotContains(t, err.Error(), "topsecret")
+	}
+}
+
+func TestEachOfSeveralMistakesNamesItsSection(t *testing.T) {
+	t.Parallel()
+	_, err := load(t, "catalogs: {lake: {locations: ['s3a://k:topsecret@b/'], s3: {access_key_id: k, session_name: x}, azure: {client_id: c, authority: 'http://x'}}}", nil, nil)
+	require.NotContains(t, err.Error(), "topsecret")
+	for _, want := range []string{
+		`catalogs.lake.locations: invalid location "s3a://k:[redacted]@b/"`,
+		"catalogs.lake.s3: access_key_id and secret_access_key: give both or none", "catalogs.lake.s3: session_name: it is for a role",
+		"catalogs.lake.azure: authority: secrets are sent to it", "catalogs.lake.azure: tenant_id, client_id and client_secret: a service principal needs all three",
+	} {
+		require.ErrorContains(t, err, want)
 	}
 }
 

@@ -39,12 +39,12 @@ catalogs:
 func TestMistakesInARoleAndVersionsAreNamed(t *testing.T) {
 	t.Parallel()
 	for says, section := range map[string]string{
-		`role arn: "deckhand" is none`:               "s3: { role_arn: deckhand }",
-		"there is no role arn":                       "s3: { external_id: lake }",
+		`role_arn: "deckhand" is none`:               "s3: { role_arn: deckhand }",
+		"there is no role_arn":                       "s3: { external_id: lake }",
 		`did you mean "external_id"`:                 "s3: { externalid: lake }",
 		"s3.from_job: want true or false":            "s3: { from_job: perhaps }",
 		`versions: "all" is neither keep nor delete`: "purge: { versions: all }",
-		"sts endpoint: it must not hold a user":      "s3: { role_arn: 'arn:aws:iam::123456789012:role/x', sts_endpoint: 'https://user:topsecret@sts' }",
+		"sts_endpoint: it must not hold a user":      "s3: { role_arn: 'arn:aws:iam::123456789012:role/x', sts_endpoint: 'https://user:topsecret@sts' }",
 	} {
 		_, err := load(t, fmt.Sprintf("catalogs:\n  lake: { locations: [s3://x/], %s }\n", section), nil, nil)
 		require.ErrorContains(t, err, says)

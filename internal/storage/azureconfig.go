@@ -67,10 +67,10 @@ func (c AzureConfig) Validate() error {
 		errs = append(errs, errors.New("authority: secrets are sent to it, so that it must be https://"))
 	}
 	if _, err := base64.StdEncoding.DecodeString(c.AccountKey); err != nil {
-		errs = append(errs, errors.New("account key: it is not base64, take it as Azure shows it"))
+		errs = append(errs, errors.New("account_key: it is not base64, take it as Azure shows it"))
 	}
 	if err := checkSAS(c.SASToken); err != nil {
-		errs = append(errs, fmt.Errorf("sas token: %w", err))
+		errs = append(errs, fmt.Errorf("sas_token: %w", err))
 	}
 	given := 0
 	for _, secret := range []string{c.AccountKey, c.SASToken, c.ClientSecret} {
@@ -79,13 +79,13 @@ func (c AzureConfig) Validate() error {
 		}
 	}
 	if given > 1 {
-		errs = append(errs, errors.New("account key, sas token and client secret: give one of them"))
+		errs = append(errs, errors.New("account_key, sas_token and client_secret: give one of them"))
 	}
 	if principal := c.ClientID != "" && c.ClientSecret != "" && c.TenantID != ""; !principal && (c.ClientID != "" || c.ClientSecret != "") {
-		errs = append(errs, errors.New("tenant id, client id and client secret: a service principal needs all three"))
+		errs = append(errs, errors.New("tenant_id, client_id and client_secret: a service principal needs all three"))
 	}
 	if strings.HasPrefix(c.Endpoint, "http:") && c.AccountKey == "" && c.SASToken == "" && c.Renew == nil {
-		errs = append(errs, errors.New("endpoint: tokens are sent only over https://, give an account key or a sas token"))
+		errs = append(errs, errors.New("endpoint: tokens are sent only over https://, give an account_key or a sas_token"))
 	}
 	return errors.Join(errs...)
 }

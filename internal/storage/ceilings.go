@@ -17,7 +17,7 @@ func (c Config) ValidateCeilings() error {
 	for _, ceiling := range []struct {
 		name  string
 		value float64
-	}{{"max requests per second", c.MaxRequestsPerSecond}, {"max deletes per second", c.MaxDeletesPerSecond}} {
+	}{{"max_requests_per_second", c.MaxRequestsPerSecond}, {"max_deletes_per_second", c.MaxDeletesPerSecond}} {
 		if ceiling.value < 0 || math.IsNaN(ceiling.value) || math.IsInf(ceiling.value, 0) {
 			errs = append(errs, fmt.Errorf("%s: %v is no number of requests; leave it out for no limit", ceiling.name, ceiling.value))
 		}

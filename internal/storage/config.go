@@ -123,14 +123,22 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: %v is negative", d.name, d.value))
 		}
 	}
-	if err := c.S3.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("s3: %w", err))
+	errs = append(errs, ofSection("s3", c.S3.Validate()), ofSection("gcs", c.GCS.Validate()), ofSection("azure", c.validateAzure()))
+	return errors.Join(errs...)
+}
+
+// ofSection puts the section's name before each of the joined mistakes.
+func ofSection(section string, err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return fmt.Errorf("%s: %w", section, err)
 	}
-	if err := c.GCS.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("gcs: %w", err))
-	}
-	if err := c.validateAzure(); err != nil {
-		errs = append(errs, fmt.Errorf("azure: %w", err))
+	var errs []error
+	for _, each := range joined.Unwrap() {
+		errs = append(errs, ofSection(section, each))
 	}
 	return errors.Join(errs...)
 }
@@ -168,10 +176,10 @@ func (c S3Config) Validate() error {
 		errs = append(errs, err)
 	}
 	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
-		errs = append(errs, errors.New("access key id and secret access key: give both or none"))
+		errs = append(errs, errors.New("access_key_id and secret_access_key: give both or none"))
 	}
 	if c.SessionToken != "" && c.AccessKeyID == "" {
-		errs = append(errs, errors.New("session token: it needs an access key id and a secret access key"))
+		errs = append(errs, errors.New("session_token: it needs an access_key_id and a secret_access_key"))
 	}
 	if c.FromJob && c.Role.ARN == "" {
 		c.Role.ARN = "arn:aws:iam::000000000000:role/of-the-job" // the rest may be for the job's

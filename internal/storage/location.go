@@ -29,7 +29,19 @@ type LocationError struct {
 }
 
 func (e *LocationError) Error() string {
-	return fmt.Sprintf("%v %q: %s; %s", e.Reason, withoutSignatures(e.URI), e.Detail, supportedSchemes)
+	return fmt.Sprintf("%v %q: %s; %s", e.Reason, withoutLogin(withoutSignatures(e.URI)), e.Detail, supportedSchemes)
+}
+
+// withoutLogin hides the secret of s3a://key:secret@bucket/…, as Hadoop once took it,
+// and whatever else stands between a colon in the place of the bucket and an @. A
+// secret may have slashes.
+func withoutLogin(uri string) string {
+	scheme, rest, found := strings.Cut(uri, "://")
+	colon, slash, at := strings.Index(rest, ":"), strings.Index(rest, "/"), strings.LastIndex(rest, "@")
+	if !found || colon < 0 || slash >= 0 && slash < colon || at < colon {
+		return uri
+	}
+	return scheme + "://" + rest[:colon+1] + "[redacted]" + rest[at:]
 }
 
 func (e *LocationError) Unwrap() error { return e.Reason }

@@ -267,3 +267,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestALocationThatHoldsALoginIsRefusedWithoutIt(t *testing.T) {
+	t.Parallel()
+	for _, uri := range []string{"s3a://AKIA:hush@bucket/t", "s3://AKIA:hu/hush@bucket/t", "gs://u:hush@b", "ftp://u:hush@b/t", "s3a://AKIA:hu@hush@bucket/t"} {
+		_, err := storage.Parse(uri)
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "hush")
+		require.Contains(t, err.Error(), "[redacted]@b", uri)
+	}
+	_, err := storage.Parse("oss://bucket/a:b@c")
+	require.ErrorContains(t, err, `"oss://bucket/a:b@c"`, "a key may hold anything")
+}

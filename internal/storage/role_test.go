@@ -234,11 +234,11 @@ func TestARoleIsValidated(t *testing.T) {
 	t.Parallel()
 	const arn = "arn:aws:iam::123456789012:role/deckhand"
 	for says, role := range map[string]storage.S3Role{
-		"role arn":     {ARN: "deckhand"},
-		"external id":  {ARN: arn, ExternalID: "a b"},
-		"session name": {ARN: arn, SessionName: "a/b"},
-		"sts endpoint": {ARN: arn, STSEndpoint: "sts.amazonaws.com"},
-		"no role arn":  {ExternalID: "ab"},
+		"role_arn":     {ARN: "deckhand"},
+		"external_id":  {ARN: arn, ExternalID: "a b"},
+		"session_name": {ARN: arn, SessionName: "a/b"},
+		"sts_endpoint": {ARN: arn, STSEndpoint: "sts.amazonaws.com"},
+		"no role_arn":  {ExternalID: "ab"},
 	} {
 		require.ErrorContains(t, role.Validate(), says)
 	}

@@ -50,24 +50,24 @@ func (r S3Role) Validate() error {
 	var errs []error
 	if r.ARN == "" {
 		for _, set := range []struct{ name, value string }{
-			{"external id", r.ExternalID}, {"session name", r.SessionName}, {"sts endpoint", r.STSEndpoint}, {"sts region", r.STSRegion},
+			{"external_id", r.ExternalID}, {"session_name", r.SessionName}, {"sts_endpoint", r.STSEndpoint}, {"sts_region", r.STSRegion},
 		} {
 			if set.value != "" {
-				errs = append(errs, fmt.Errorf("%s: it is for a role, and there is no role arn", set.name))
+				errs = append(errs, fmt.Errorf("%s: it is for a role, and there is no role_arn", set.name))
 			}
 		}
 		return errors.Join(errs...)
 	}
 	if parts := strings.SplitN(r.ARN, ":", 6); len(parts) < 6 || parts[0] != "arn" || len(r.ARN) < 20 || strings.ContainsAny(r.ARN, " \t\r\n") {
-		errs = append(errs, fmt.Errorf("role arn: %q is none, write arn:aws:iam::123456789012:role/NAME", r.ARN))
+		errs = append(errs, fmt.Errorf("role_arn: %q is none, write arn:aws:iam::123456789012:role/NAME", r.ARN))
 	}
 	if r.ExternalID != "" && (len(r.ExternalID) > 1224 || !externalIDs.MatchString(r.ExternalID)) {
-		errs = append(errs, errors.New("external id: it has 2 to 1,224 letters, digits and any of _=,.@:/+-"))
+		errs = append(errs, errors.New("external_id: it has 2 to 1,224 letters, digits and any of _=,.@:/+-"))
 	}
 	if r.SessionName != "" && !sessionNames.MatchString(r.SessionName) {
-		errs = append(errs, fmt.Errorf("session name: %q is none, it has 2 to 64 letters, digits and any of _=,.@+-", r.SessionName))
+		errs = append(errs, fmt.Errorf("session_name: %q is none, it has 2 to 64 letters, digits and any of _=,.@+-", r.SessionName))
 	}
-	if err := checkEndpoint("sts endpoint", r.STSEndpoint); err != nil {
+	if err := checkEndpoint("sts_endpoint", r.STSEndpoint); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
