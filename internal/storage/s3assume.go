@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 )
@@ -104,6 +105,8 @@ func (s *tokenService) assume(ctx context.Context, policy string) (S3Credentials
 	keys := S3Credentials{AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey, SessionToken: aws.ToString(c.SessionToken), Expires: aws.ToTime(c.Expiration)}
 	if keys.Expires.IsZero() {
 		keys.Expires = time.Now().Add(untoldLife)
+	} else if ahead, ok := awsmiddleware.GetAttemptSkew(out.ResultMetadata); ok {
+		keys.Expires = keys.Expires.Add(-ahead) // of this machine's clock, which may be far off
 	}
 	return keys, nil
 }

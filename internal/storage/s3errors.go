@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/smithy-go"
@@ -128,7 +129,9 @@ func s3Error(ctx context.Context, err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && e.Status != 0 {
 		e.Code = api.ErrorCode()
 		e.Reason = reasonOf(e.Code, e.Status)
-		if message := api.ErrorMessage(); message != "" {
+		// What follows the first line may be the request as the store read it, with
+		// the token in it.
+		if message, _, _ := strings.Cut(strings.TrimSpace(api.ErrorMessage()), "\n"); message != "" {
 			e.Err = errors.New(message)
 		}
 		e.Hint = s3Hints[e.Code]
