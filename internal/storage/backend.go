@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"iter"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -89,7 +91,11 @@ var backends = map[string]opening{
 				all.S3 = cfg
 				return openS3(ctx, all, l.Bucket)
 			})
-			return s.bucketTarget(b, l, cfg.Endpoint), err
+			endpoint := cfg.Endpoint
+			if cfg.onAWS() {
+				endpoint = "" // a bucket is the same at each of its addresses
+			}
+			return s.bucketTarget(b, l, endpoint), err
 		},
 	},
 	gcsScheme: {
@@ -118,9 +124,25 @@ var backends = map[string]opening{
 	},
 }
 
+// origin gives one spelling to an endpoint, so that a bucket has one limiter.
+func origin(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" {
+		return endpoint
+	}
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port != "" && (u.Scheme != "http" || port != "80") && (u.Scheme != "https" || port != "443") {
+		host += ":" + port
+	}
+	return u.Scheme + "://" + host + strings.TrimRight(u.Path, "/")
+}
+
 // bucketTarget puts the limiter of the bucket before its backend.
 func (s *Session) bucketTarget(b backend, l Location, endpoint string) target {
-	limiter := s.stores.limiters.get(bucketID{endpoint: endpoint, bucket: l.Bucket}, s.stores.cfg.MaxInFlight)
+	limiter := s.stores.limiters.get(bucketID{endpoint: origin(endpoint), bucket: l.Bucket}, s.stores.cfg.MaxInFlight)
 	if l.Scheme != "file" {
 		limiter.ceilings.narrow(s.stores.cfg.MaxRequestsPerSecond, s.stores.cfg.MaxDeletesPerSecond)
 	}
