@@ -13,14 +13,13 @@ import (
 // have a small budget of attempts and time; "slow down" has a large one of time
 // only, because it is not a failure.
 type retry struct {
-	session         *Session
-	began           time.Time
-	failures        int
-	firstFailure    time.Time
-	failed, refused *backoff.ExponentialBackOff
+	session                    *Session
+	failures                   int
+	firstFailure, firstRefusal time.Time
+	failed, refused            *backoff.ExponentialBackOff
 }
 
-func (s *Session) newRetry() *retry { return &retry{session: s, began: time.Now()} }
+func (s *Session) newRetry() *retry { return &retry{session: s} }
 
 // jittered waits between nothing and twice initial, doubled each time, up to
 // most: full jitter.
@@ -37,10 +36,11 @@ func (r *retry) next(err error, after time.Duration) (time.Duration, bool) {
 	switch {
 	case errors.Is(err, errThrottled):
 		if r.refused == nil {
-			r.refused = jittered(50*time.Millisecond, 20*time.Second)
+			// What it waited before for the limiter is none of the store's answers.
+			r.refused, r.firstRefusal = jittered(50*time.Millisecond, 20*time.Second), time.Now()
 		}
 		wait := max(r.refused.NextBackOff(), after)
-		return wait, time.Since(r.began)+wait < cfg.ThrottleFor
+		return wait, time.Since(r.firstRefusal)+wait < cfg.ThrottleFor
 	// What a catalog vends, and the keys of a role, are renewed by the next attempt.
 	case errors.Is(err, ErrUnavailable) && (!errors.Is(err, ErrExpired) || cfg.Vended != nil || r.session.stores.roles != nil):
 		if r.failed == nil {
@@ -55,7 +55,7 @@ func (r *retry) next(err error, after time.Duration) (time.Duration, bool) {
 
 // progressed gives back the attempts, because the last one did part of the work.
 func (r *retry) progressed() {
-	r.began, r.failures, r.failed, r.refused = time.Now(), 0, nil, nil
+	r.failures, r.failed, r.refused = 0, nil, nil
 }
 
 // wait sleeps before a repetition and counts it. It gives the error that ends

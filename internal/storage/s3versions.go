@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -29,7 +28,7 @@ const (
 
 // versionState is what a bucket has said of its versions.
 type versionState struct {
-	mu    sync.Mutex
+	turn  chan struct{} // holds one element while somebody asks
 	found Versioning
 	err   error
 	until time.Time
@@ -38,8 +37,12 @@ type versionState struct {
 // versioning implements [versioned]. What the store has answered is kept for a
 // while, a failure that passes is not.
 func (b *s3Bucket) versioning(ctx context.Context, try tryFunc) (Versioning, error) {
-	b.versions.mu.Lock()
-	defer b.versions.mu.Unlock()
+	select {
+	case b.versions.turn <- struct{}{}:
+		defer func() { <-b.versions.turn }()
+	case <-ctx.Done():
+		return VersioningUnknown, canceled(ctx)
+	}
 	if time.Now().Before(b.versions.until) {
 		return b.versions.found, b.versions.err
 	}

@@ -154,6 +154,36 @@ func TestServersKeepWhatIsLockedAndItIsSaid(t *testing.T) {
 	})
 }
 
+func TestAServersVersionsFromBeforeItKeptAnyAndAfterGoToo(t *testing.T) {
+	t.Parallel()
+	endpoint, root := startMinIO(t)
+	lake := aws.String("lake")
+	keeping := func(status types.BucketVersioningStatus) {
+		_, err := root.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+			Bucket: lake, VersioningConfiguration: &types.VersioningConfiguration{Status: status},
+		})
+		require.NoError(t, err)
+	}
+	makeBucket(t, root, "lake", "t/a", "t/b", "t/c", "t/c2")
+	keeping(types.BucketVersioningStatusEnabled)
+	putObject(t, root, "lake", "t/a")
+	hide(t, root, "t/b")
+	keeping(types.BucketVersioningStatusSuspended)
+	putObject(t, root, "lake", "t/a") // takes the place of the first one
+	hide(t, root, "t/c")              // the marker does
+	require.Equal(t, []string{"t/a", "t/a", "t/b", "t/b!", "t/c!", "t/c2"}, versionsLeft(t, root))
+
+	stores := openStores(t, minioRole(endpoint))
+	eraser := eraserOfVersions(t, stores)
+	found, err := eraser.Versioning(t.Context(), keysIn("lake", "t")[0])
+	require.NoError(t, err)
+	require.Equal(t, storage.VersioningSuspended, found)
+	asked := keysIn("lake", "t/a", "t/b", "t/c")
+	requireDeleted(t, eraser.Delete(t.Context(), asked), asked)
+	require.Equal(t, []string{"t/c2"}, versionsLeft(t, root))
+	require.Equal(t, []int64{3, 2}, []int64{eraser.Usage().Versions, eraser.Usage().Markers})
+}
+
 func keysIn(bucket string, names ...string) []storage.Location {
 	list := keys(names...)
 	for i := range list {
