@@ -4,14 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"deckhand/internal/chaos/history"
+	"deckhand/internal/chaos/storms"
 	"deckhand/internal/chaos/verdict"
 	"deckhand/jobs"
 )
+
+// missing is what the run was to meet and has not.
+func (r *round) missing() []string {
+	wanted := slices.Clone(storms.Faults)
+	for _, kind := range slices.Concat(r.workersMeet, r.brokersMeet) {
+		wanted = append(wanted, string(kind))
+	}
+	slices.Sort(wanted)
+	return verdict.Missing(verdict.Met(r.record.Events()), slices.Compact(wanted))
+}
 
 // calmDown waits until the queue is empty.
 func (r *round) calmDown(ctx context.Context) error {
@@ -19,7 +31,7 @@ func (r *round) calmDown(ctx context.Context) error {
 	began := time.Now()
 	for {
 		queued, err := t.queued(ctx)
-		if err == nil && queued == 0 {
+		if err == nil && len(queued) == 0 {
 			break
 		}
 		if ctx.Err() != nil {
@@ -39,30 +51,27 @@ func (r *round) judge(ctx context.Context) []string {
 	found := verdict.Overlaps(events)
 	found = append(found, verdict.Ends(events)...)
 	found = append(found, verdict.Exits(events)...)
+	found = append(found, verdict.Panics(events)...)
 	found = append(found, r.queued(ctx)...)
 	found = append(found, r.plans(ctx)...)
 	found = append(found, r.warehouse.Violations(ctx)...)
 	if !r.disk { // nothing can be saved while it is full, so that more is done again
 		found = append(found, r.work.Violations()...)
 	}
+	found = append(found, r.missing()...)
 	r.summary(events)
 	return found
 }
 
 // queued are the jobs that are left.
 func (r *round) queued(ctx context.Context) []string {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	stream, err := r.js.Stream(ctx, jobs.StreamName)
-	if err != nil {
-		return []string{fmt.Sprintf("look at %s: %v", jobs.StreamName, err)}
-	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	t := &traffic{js: r.js}
+	subjects, err := t.queued(ctx)
 	if err != nil {
 		return []string{fmt.Sprintf("look at %s: %v", jobs.StreamName, err)}
 	}
 	var found []string
-	for subject := range info.State.Subjects {
+	for subject := range subjects {
 		found = append(found, fmt.Sprintf("%s is still queued %s after the storms", subject, calm))
 	}
 	return found
@@ -93,6 +102,10 @@ func (r *round) summary(events []history.Event) {
 	for _, e := range events {
 		counts[e.What]++
 	}
-	fmt.Printf("  %d jobs accepted, %d shared out, %d ended, %d runs begun, %d requests, %d storms, %d commits; %.1f %% of the deletes repeated\n",
-		counts[history.Published], counts[history.Planned], counts[history.Ended], counts[history.Begins], counts[history.Asked], counts[history.Storm], counts[history.Committed], r.work.Extra())
+	files, repeated := r.work.Counts()
+	fmt.Printf("  %d jobs accepted, %d shared out, %d ended, %d runs begun, %d requests, %d commits\n",
+		counts[history.Published], counts[history.Planned], counts[history.Ended], counts[history.Begins], counts[history.Asked], counts[history.Committed])
+	fmt.Printf("  met: %s\n", verdict.List(verdict.Met(events)))
+	fmt.Printf("  for living tables: %s (snapshots, files, manifests)\n", verdict.List(verdict.Done(events)))
+	fmt.Printf("  %d files of dropped tables, %d deletes repeated: %.1f %%\n", files, repeated, 100*float64(repeated)/float64(max(files, 1)))
 }

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"slices"
-
-	"deckhand/internal/chaos/storms"
-)
+import "deckhand/internal/chaos/storms"
 
 // profile is a fleet and the storms that it meets.
 type profile struct {
@@ -12,18 +8,26 @@ type profile struct {
 	// nodes are the NATS servers.
 	nodes int
 	// disk: the server's is small, and full now and then.
-	disk  bool
-	kinds []storms.Kind
+	disk bool
+	// Two fronts: workersMeet are the storms of one, brokersMeet those of the other,
+	// which are about NATS and the store.
+	workersMeet, brokersMeet []storms.Kind
 }
 
 var (
-	single = profile{name: "single", nodes: 1, kinds: storms.All}
-	// Of a cluster the leader of JOBS is killed more often than a single server is:
-	// for 4 to 6 seconds nobody answers then.
-	cluster = profile{name: "cluster", nodes: 3, kinds: append(slices.Repeat([]storms.Kind{storms.KillNATS}, 3), storms.All...)}
-	disk    = profile{name: "disk", nodes: 1, disk: true, kinds: []storms.Kind{
-		storms.FillDisk, storms.FillDisk, storms.FillDisk, storms.KillWorker, storms.StallWorker, storms.KillNATSAtAck,
+	single = profile{name: "single", nodes: 1, workersMeet: storms.OfWorkers, brokersMeet: []storms.Kind{
+		storms.KillNATS, storms.KillNATS, storms.KillNATSAtAck, storms.KillNATSAtAck, storms.RestartNATS,
+		storms.LosePower, storms.FillStreams, storms.Brownout, storms.Brownout,
 	}}
+	// For 4 to 6 seconds nobody answers when the leader of JOBS is gone.
+	cluster = profile{name: "cluster", nodes: 3, workersMeet: storms.OfWorkers, brokersMeet: []storms.Kind{
+		storms.KillLeader, storms.KillLeader, storms.KillLeader, storms.KillNATSAtAck, storms.KillNATSAtAck,
+		storms.RestartNATS, storms.FillStreams, storms.Brownout,
+	}}
+	disk = profile{
+		name: "disk", nodes: 1, disk: true, workersMeet: []storms.Kind{storms.KillWorker, storms.StallWorker},
+		brokersMeet: []storms.Kind{storms.FillDisk, storms.FillDisk, storms.FillDisk, storms.KillNATSAtAck},
+	}
 )
 
 // choices are the values of -profile.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,7 +28,26 @@ func TestEachPartOfTheProtocolCanBeLeftOut(t *testing.T) {
 			require.NoError(t, err)
 			require.NotEqual(t, string(before), string(after), part)
 		}
+		require.Equal(t, part == nothing, len(replaced.Replace) == 0, part)
 	}
 	_, err := ablate(t.TempDir(), "rudder")
 	require.ErrorContains(t, err, "there are lease and watchdog")
+}
+
+func TestMakeHelpNamesEveryChoice(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile("../../Makefile")
+	require.NoError(t, err)
+	_, help, found := strings.Cut(string(makefile), "\nchaos: ## ")
+	require.True(t, found)
+	help, _, _ = strings.Cut(help, "\n")
+	for _, c := range []struct {
+		variable string
+		values   []string
+	}{{"PROFILE", slices.Sorted(maps.Keys(choices))}, {"WITHOUT", slices.Sorted(maps.Keys(ablations))}} {
+		_, values, found := strings.Cut(help, c.variable+"=")
+		require.True(t, found, c.variable)
+		named := strings.Split(values[:strings.IndexAny(values, ",)")], "|")
+		require.ElementsMatch(t, c.values, named)
+	}
 }

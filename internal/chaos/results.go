@@ -88,8 +88,11 @@ func (r *reader) note(found *jetstream.RawStreamMsg) {
 		Tail: strings.TrimPrefix(found.Subject, jobs.ResultSubjectPrefix), Sequence: result.JobSequence,
 		Attempt: result.Attempts, Text: text,
 	}}
-	if result.Outcome == jobs.Planned {
+	switch {
+	case result.Outcome == jobs.Planned:
 		m.end.What = history.Planned
+	case !result.Kind.PurgesDropped():
+		m.end.Did = did(result.Receipt)
 	}
 	r.found[m] = true
 	select {
@@ -123,4 +126,24 @@ func (r *reader) finish(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// did adds up what the receipt of a job for a living table says that it did.
+func did(receipt json.RawMessage) int {
+	type count struct{ Files int }
+	var said struct {
+		Removed        struct{ Snapshots int }
+		Deleted, Moved map[string]count
+		Replaced       count
+	}
+	if json.Unmarshal(receipt, &said) != nil {
+		return 0
+	}
+	done := said.Removed.Snapshots + said.Replaced.Files
+	for _, part := range []map[string]count{said.Deleted, said.Moved} {
+		for _, c := range part {
+			done += c.Files
+		}
+	}
+	return done
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -24,8 +25,9 @@ type traffic struct {
 	random    *rand.Rand
 	// size picks the next dropped table's.
 	size func(*rand.Rand) warehouse.Size
-	// most jobs wait or run before the next table is dropped.
-	most uint64
+	// most purges wait or run before the next table is dropped, and mostJobs of all
+	// kinds.
+	most, mostJobs int
 }
 
 // drop makes tables and publishes their purges until ctx ends. An accepted job is one
@@ -55,7 +57,7 @@ func (t *traffic) drop(ctx context.Context) error {
 // room waits until few enough jobs are queued; it is false when ctx has ended.
 func (t *traffic) room(ctx context.Context) bool {
 	for {
-		if queued, err := t.queued(ctx); err == nil && queued < t.most {
+		if queued, err := t.queued(ctx); err == nil && len(queued) < t.mostJobs && purges(queued) < t.most {
 			return true
 		}
 		select {
@@ -66,15 +68,29 @@ func (t *traffic) room(ctx context.Context) bool {
 	}
 }
 
-// queued counts all that waits or runs.
-func (t *traffic) queued(ctx context.Context) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+// purges counts those that are not parts of others.
+func purges(queued map[string]uint64) (n int) {
+	for subject := range queued {
+		if strings.HasPrefix(subject, jobs.SubjectPrefix+string(jobs.Purge)+".") {
+			n++
+		}
+	}
+	return n
+}
+
+// queued are the subjects of all jobs that wait or run.
+func (t *traffic) queued(ctx context.Context) (map[string]uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	stream, err := t.js.Stream(ctx, jobs.StreamName)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return stream.CachedInfo().State.Msgs, nil
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return nil, err
+	}
+	return info.State.Subjects, nil
 }
 
 // maintain publishes jobs for the living tables until ctx ends.

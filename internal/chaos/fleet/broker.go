@@ -26,7 +26,7 @@ type Broker struct {
 // node is one server. Its port and its store outlive its process.
 type node struct {
 	name, program, config, log string
-	address                    string
+	address, store             string
 
 	mu      sync.Mutex
 	process *process
@@ -69,7 +69,7 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 		}
 		n := &node{
 			name: name, program: cfg.Program, config: filepath.Join(cfg.Folder, name+".conf"), log: filepath.Join(cfg.Folder, name+".log"),
-			address: fmt.Sprintf("127.0.0.1:%d", ports[i]),
+			address: fmt.Sprintf("127.0.0.1:%d", ports[i]), store: store,
 		}
 		if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
 			return nil, fmt.Errorf("write configuration: %w", err)
@@ -108,6 +108,14 @@ func (n *node) kill() {
 	}
 }
 
+func (n *node) terminate() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.process != nil {
+		n.process.terminate(10 * time.Second)
+	}
+}
+
 // Size is the number of servers.
 func (b *Broker) Size() int { return len(b.nodes) }
 
@@ -125,6 +133,9 @@ func (b *Broker) Addresses() []string {
 
 // Kill ends the n-th server with SIGKILL.
 func (b *Broker) Kill(n int) { b.nodes[n].kill() }
+
+// Terminate ends the n-th server with SIGTERM, as one that is to be restarted.
+func (b *Broker) Terminate(n int) { b.nodes[n].terminate() }
 
 // Start starts the n-th server again, if it does not run.
 func (b *Broker) Start(n int) error { return b.nodes[n].start() }

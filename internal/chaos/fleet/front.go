@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"fmt"
@@ -97,6 +98,12 @@ func (s *statusOf) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
+// Write implements [http.ResponseWriter].
+func (s *statusOf) Write(p []byte) (int, error) {
+	s.status = cmp.Or(s.status, http.StatusOK)
+	return s.ResponseWriter.Write(p)
+}
+
 // Unwrap is for [http.ResponseController].
 func (s *statusOf) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
@@ -151,9 +158,12 @@ const (
 )
 
 // catalogDoor is the catalog for one worker. The store that it tells of is that
-// worker's own.
-func catalogDoor(catalog *standin.Server, store, own string, lose func() Loss) (*door, error) {
+// worker's own. commit hears of requests to change a table, whatever becomes of them.
+func catalogDoor(catalog *standin.Server, store, own string, lose func() Loss, commit func(namespace, table string)) (*door, error) {
 	return openDoor(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if namespace, table, changes := changed(r); changes {
+			commit(namespace, table)
+		}
 		loss := lose()
 		if loss == LossRefused {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -177,4 +187,14 @@ func catalogDoor(catalog *standin.Server, store, own string, lose func() Loss) (
 		w.WriteHeader(answer.Code)
 		_, _ = w.Write(body)
 	}))
+}
+
+// changed is the table that a request to the catalog is to change.
+func changed(r *http.Request) (namespace, table string, changes bool) {
+	_, path, found := strings.Cut(r.URL.Path, "/namespaces/")
+	parts := strings.Split(path, "/")
+	if !found || r.Method != http.MethodPost || len(parts) != 3 || parts[1] != "tables" {
+		return "", "", false
+	}
+	return parts[0], parts[2], true
 }

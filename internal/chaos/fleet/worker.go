@@ -37,8 +37,10 @@ type Setting struct {
 	Slots string
 	// ShardAbove and ShardFiles are when and how purges are shared out.
 	ShardAbove, ShardFiles int
-	// Note hears of each request to the store; Lose decides about those to the catalog.
+	// Note hears of each request to the store, Commit of each to the catalog to change a
+	// table; Lose decides about those to the catalog.
 	Note   func(Asked) (answered func(status int))
+	Commit func(worker, namespace, table string)
 	Lose   func() Loss
 	Record *history.Record
 }
@@ -60,8 +62,8 @@ type incarnation struct {
 	doors   []*door
 	proxies []*natstest.Proxy
 	log     *os.File
-	// meant says that its end is wanted.
-	meant bool
+	// meant says that its end is wanted, frozen that it is stopped.
+	meant, frozen bool
 }
 
 // NewWorker is a place without a process. Places of a fleet have numbers of their own.
@@ -101,7 +103,9 @@ func (s *Setting) open(i *incarnation) error {
 		return err
 	}
 	i.doors = append(i.doors, store)
-	catalog, err := catalogDoor(s.Catalog, s.Store.Endpoint(), store.address, s.Lose)
+	catalog, err := catalogDoor(s.Catalog, s.Store.Endpoint(), store.address, s.Lose, func(namespace, table string) {
+		s.Commit(i.name, namespace, table)
+	})
 	if err != nil {
 		return err
 	}
@@ -163,36 +167,43 @@ func (s *Setting) listen(i *incarnation, output io.Reader) {
 	for {
 		line, err := lines.ReadBytes('\n')
 		_, _ = i.log.Write(line)
-		var said struct {
-			Time    time.Time `json:"time"`
-			Message string    `json:"msg"`
-			Job     string    `json:"job"`
-			Tail    string    `json:"tail"`
-			Seq     uint64    `json:"seq"`
-			Attempt int       `json:"attempt"`
-			Error   string    `json:"error"`
-		}
-		if json.Unmarshal(line, &said) == nil && said.Tail != "" {
-			e := history.Event{
-				At: said.Time, Worker: i.name, Job: said.Job, Tail: said.Tail, Sequence: said.Seq,
-				Attempt: said.Attempt, Lock: lockOf(said.Tail), Text: said.Message,
-			}
-			switch {
-			case said.Message == "job begins":
-				e.What = history.Begins
-				s.Record.Add(e)
-			case said.Seq != 0:
-				e.What = history.Settled
-				if said.Error != "" {
-					e.Text += ": " + said.Error
-				}
-				s.Record.Add(e)
-			}
+		if e, ok := said(line); ok {
+			e.Worker = i.name
+			s.Record.Add(e)
 		}
 		if err != nil {
 			return
 		}
 	}
+}
+
+// said is what a line of a worker's log tells of a job.
+func said(line []byte) (e history.Event, ok bool) {
+	var l struct {
+		Time    time.Time `json:"time"`
+		Message string    `json:"msg"`
+		Job     string    `json:"job"`
+		Tail    string    `json:"tail"`
+		Seq     uint64    `json:"seq"`
+		Attempt int       `json:"attempt"`
+		Ran     string    `json:"ran"`
+		Error   string    `json:"error"`
+	}
+	if json.Unmarshal(line, &l) != nil || l.Tail == "" {
+		return e, false
+	}
+	e = history.Event{At: l.Time, Job: l.Job, Tail: l.Tail, Sequence: l.Seq, Attempt: l.Attempt, Lock: lockOf(l.Tail), Text: l.Message}
+	switch {
+	case l.Message == "job begins":
+		e.What = history.Begins
+	case l.Seq != 0:
+		e.What = history.Settled
+		e.Ran, _ = time.ParseDuration(l.Ran) // absent where nothing ran
+		if l.Error != "" {
+			e.Text += ": " + l.Error
+		}
+	}
+	return e, e.What != ""
 }
 
 // lockOf is the lock key of a tail: it has no kind.
@@ -269,12 +280,14 @@ func (w *Worker) Freeze(frozen bool) {
 	if w.current == nil {
 		return
 	}
-	if frozen {
+	switch {
+	case frozen:
 		w.current.process.signal(syscall.SIGSTOP)
-		return
+	case w.current.frozen:
+		w.setting.Record.Add(history.Event{What: history.Woken, Worker: w.current.name})
+		w.current.process.signal(syscall.SIGCONT)
 	}
-	w.setting.Record.Add(history.Event{What: history.Woken, Worker: w.current.name})
-	w.current.process.signal(syscall.SIGCONT)
+	w.current.frozen = frozen
 }
 
 func (i *incarnation) close() {

@@ -29,6 +29,8 @@ const (
 	Asked What = "asked"
 	// Storm: something was broken or mended on purpose.
 	Storm What = "storm"
+	// Met: a storm that came to pass, or one request that went wrong on purpose.
+	Met What = "met"
 	// Woken: a stopped process goes on.
 	Woken What = "woken"
 	// Exited: a worker's process is gone.
@@ -57,6 +59,13 @@ type Event struct {
 	// Entries says that the request is about what manifests name, or a manifest: what
 	// shards of a purge share out among them.
 	Entries bool `json:"entries,omitempty"`
+	// Storm that was met, or the kind of fault.
+	Storm string `json:"storm,omitempty"`
+	// Ran is how long a handler ran.
+	Ran time.Duration `json:"ran,omitempty"`
+	// Did is how much a job for a living table did: snapshots that it removed, files
+	// that it took away, manifests that it replaced.
+	Did int `json:"did,omitempty"`
 	// Text for people; the outcome of a job.
 	Text string `json:"text,omitempty"`
 }

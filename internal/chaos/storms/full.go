@@ -23,7 +23,10 @@ func (f *Front) fillStreams(ctx context.Context) error {
 		}
 		undo = append(undo, restore)
 	}
-	f.during(ctx, string(FillStreams), f.between(time.Second, f.Lease), func() {}, func() {})
+	length := f.between(time.Second, f.Lease)
+	if len(undo) == 2 {
+		f.during(ctx, FillStreams, "", length, func() {}, func() {})
+	}
 	// Also when the time is over: nothing else gives the room back.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
@@ -80,6 +83,7 @@ func (f *Front) fillDisk(ctx context.Context) error {
 		return err
 	}
 	f.Broker.Kill(0)
+	f.met(FillDisk)
 	f.say("%s is over, NATS starts again", FillDisk)
 	return f.Broker.Start(0)
 }

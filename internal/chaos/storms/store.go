@@ -3,7 +3,7 @@ package storms
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
+	"hash/fnv"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -29,10 +29,26 @@ type Weather struct {
 // Rough is the weather of a chaos run.
 var Rough = Weather{Throttled: 20, Failed: 8, Reset: 8, Hanging: 3, Broken: 6, Partial: 60, Catalog: 30}
 
+// Names of the faults that requests meet.
+const (
+	Throttled = "503"
+	Failed    = "500"
+	Reset     = "reset"
+	Hanging   = "hang"
+	Broken    = "broken off"
+	Partial   = "failing single keys"
+	Lost      = "catalog lost"
+)
+
+// Faults are all of them but Broken, which big answers alone meet.
+var Faults = []string{Throttled, Failed, Reset, Hanging, Partial, Lost}
+
 // Store decides about each request to the store and to the catalog.
 type Store struct {
 	// Slow is how long the store takes to answer a request.
 	Slow func(r *http.Request) time.Duration
+	// Met hears of each request that goes wrong; worker is "" where it is not known.
+	Met func(fault, worker string)
 
 	weather atomic.Pointer[Weather]
 	mu      sync.Mutex
@@ -41,7 +57,7 @@ type Store struct {
 
 // NewStore has calm weather.
 func NewStore(random *rand.Rand) *Store {
-	s := &Store{random: random}
+	s := &Store{random: random, Met: func(string, string) {}}
 	s.Set(Weather{})
 	return s
 }
@@ -57,7 +73,8 @@ func (s *Store) draw(n int) int {
 
 // Fault is an [s3test.FaultFunc]. Requests that come past the fronts are left alone.
 func (s *Store) Fault(_ int64, op string, r *http.Request) *s3test.Fault {
-	if r.Header.Get(fleet.HeaderWorker) == "" {
+	worker := r.Header.Get(fleet.HeaderWorker)
+	if worker == "" {
 		return nil
 	}
 	if s.Slow != nil && !pause(r.Context(), s.Slow(r)) {
@@ -70,32 +87,38 @@ func (s *Store) Fault(_ int64, op string, r *http.Request) *s3test.Fault {
 	}
 	switch {
 	case below(w.Throttled):
+		s.Met(Throttled, worker)
 		return &s3test.Fault{Status: http.StatusServiceUnavailable, Code: "SlowDown", Message: "Please reduce your request rate."}
 	case below(w.Failed):
+		s.Met(Failed, worker)
 		return &s3test.Fault{Status: http.StatusInternalServerError, Code: "InternalError"}
 	case below(w.Reset):
+		s.Met(Reset, worker)
 		return &s3test.Fault{Drop: true, Serve: n%2 == 0}
 	case below(w.Hanging):
+		s.Met(Hanging, worker)
 		pause(r.Context(), time.Duration(1+s.draw(5))*time.Second)
 		return &s3test.Fault{Drop: true}
 	case below(w.Broken) && op == "GetObject":
+		s.Met(Broken, worker)
 		return &s3test.Fault{BreakAfter: int64(1 + s.draw(2000))}
 	case op == "DeleteObjects" && s.draw(1000) < w.Partial:
-		return &s3test.Fault{Key: failing(maphash.MakeSeed())}
+		return &s3test.Fault{Key: s.failing(s.draw(1<<30), func() { s.Met(Partial, worker) })}
 	}
 	return nil
 }
 
-// failing lets a few keys of a batch fail, for now.
-func failing(seed maphash.Seed) func(key string) string {
+// failing lets a few keys of a batch fail, for now; met is called when one does.
+func (s *Store) failing(seed int, met func()) func(key string) string {
+	var once sync.Once
 	return func(key string) string {
-		switch maphash.String(seed, key) % 100 {
-		case 0:
-			return "InternalError"
-		case 1:
-			return "SlowDown"
+		sum := fnv.New32a()
+		_, _ = fmt.Fprint(sum, seed, key)
+		code := map[uint32]string{0: "InternalError", 1: "SlowDown"}[sum.Sum32()%100]
+		if code != "" {
+			once.Do(met)
 		}
-		return ""
+		return code
 	}
 }
 
@@ -104,6 +127,7 @@ func (s *Store) Lose() fleet.Loss {
 	if s.draw(1000) >= s.weather.Load().Catalog {
 		return fleet.LossNone
 	}
+	s.Met(Lost, "")
 	return []fleet.Loss{fleet.LossBefore, fleet.LossAfter, fleet.LossRefused}[s.draw(3)]
 }
 
@@ -117,10 +141,4 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// String lists the parts in a thousand.
-func (w Weather) String() string {
-	return fmt.Sprintf("of 1,000 requests %d throttled, %d failed, %d reset, %d hanging, %d broken off, %d of the catalog lost; of 1,000 batches %d partial",
-		w.Throttled, w.Failed, w.Reset, w.Hanging, w.Broken, w.Catalog, w.Partial)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"deckhand/internal/chaos/history"
 	"deckhand/jobs"
@@ -55,6 +56,18 @@ func Exits(events []history.Event) []string {
 	for _, e := range events {
 		if e.What == history.Exited && e.Text != "" {
 			found = append(found, fmt.Sprintf("worker %s ended %s", e.Worker, e.Text))
+		}
+	}
+	return found
+}
+
+// Panics are runs in which a handler panicked. The queue tries such a job again, so
+// that nothing else is seen of it.
+func Panics(events []history.Event) []string {
+	var found []string
+	for _, e := range events {
+		if e.What == history.Settled && strings.Contains(e.Text, "panicked") {
+			found = append(found, fmt.Sprintf("job %s (%s) by %s: %s", e.Job, e.Tail, e.Worker, e.Text))
 		}
 	}
 	return found

@@ -53,11 +53,20 @@ func TestAWorkerThatEndsByItselfIsFound(t *testing.T) {
 	}), 1)
 }
 
+func TestAHandlerThatPanickedIsFound(t *testing.T) {
+	t.Parallel()
+	require.Len(t, Panics([]history.Event{
+		{What: history.Settled, Text: "job failed, it is tried again: store is away"},
+		{What: history.Settled, Text: "job failed, it is tried again: handler panicked: nil map"},
+	}), 1)
+}
+
 func TestTooMuchExtraWorkIsFound(t *testing.T) {
 	t.Parallel()
 	var w Work
+	require.Empty(t, w.Violations())
 	w.Files(1000)
-	w.Repeated(149 + Slack)
+	w.Repeated(149)
 	require.Empty(t, w.Violations())
 	w.Repeated(1)
 	require.Len(t, w.Violations(), 1)

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 // zombie is how long a process that was stopped may still send what it was about to
 // send: nothing can tell it in time that it is not to.
 const zombie = 500 * time.Millisecond
+
+// blink is how much later than it happened a beginning may be logged.
+const blink = 50 * time.Millisecond
 
 // deed is something that a run did under a lock key, by the store's own record or its
 // log.
@@ -29,18 +33,23 @@ type run struct {
 	// lock of the run, and of the purge if it is one of its shards.
 	lock, base string
 	attempt    int
+	began      time.Time
 	last       deed
 	acted      bool
 }
 
+// TwoRuns begins each sentence about runs that overlap.
+const TwoRuns = "two runs under "
+
 // Overlaps finds runs under one lock key that worked at the same time: one did
 // something between two deeds of the other. A deed is the beginning of a run, as the
-// worker's log tells it, and each request to the store about the lock's table. It also
-// finds the finish of a purge beside one of its shards.
+// worker's log tells it, and each request to the store about the lock's table, or to
+// the catalog to change it. It also finds the finish of a purge beside one of its
+// shards.
 func Overlaps(events []history.Event) []string {
 	s := scene{
 		runs: map[[2]string]*run{}, shards: map[[2]string]*run{}, over: map[[2]string]*run{}, last: map[string]deed{}, finish: map[string]deed{},
-		anyShard: map[string]deed{}, woken: map[string]time.Time{}, seen: map[[2]*run]bool{},
+		anyShard: map[string]deed{}, unsettled: map[[2]string][]*run{}, woken: map[string]time.Time{}, seen: map[[2]*run]bool{},
 	}
 	for _, e := range events {
 		switch e.What {
@@ -51,12 +60,18 @@ func Overlaps(events []history.Event) []string {
 		case history.Settled:
 			s.settled(e)
 		case history.Asked:
-			if at, was := s.woken[e.Worker]; e.Lock != "" && (!was || e.At.Sub(at) >= zombie) {
+			if e.Lock != "" && !s.drowsy(e) {
 				s.asked(e)
 			}
 		}
 	}
 	return s.found
+}
+
+// drowsy: the process was stopped a moment ago, and does what it was about to do.
+func (s *scene) drowsy(e history.Event) bool {
+	at, was := s.woken[e.Worker]
+	return was && e.At.Sub(at) < zombie
 }
 
 // scene is what is known at one moment of the record.
@@ -67,9 +82,11 @@ type scene struct {
 	// last deed under a lock; under the lock of a purge, of its finish and of any of
 	// its shards.
 	last, finish, anyShard map[string]deed
-	woken                  map[string]time.Time
-	seen                   map[[2]*run]bool
-	found                  []string
+	// unsettled runs by worker and lock, the oldest first.
+	unsettled map[[2]string][]*run
+	woken     map[string]time.Time
+	seen      map[[2]*run]bool
+	found     []string
 }
 
 // Kinds of jobs, as tails begin.
@@ -87,12 +104,35 @@ func base(e history.Event) string {
 }
 
 func (s *scene) begins(e history.Event) {
-	r := &run{worker: e.Worker, job: e.Job, tail: e.Tail, attempt: e.Attempt, lock: e.Lock, base: base(e)}
+	r := &run{worker: e.Worker, job: e.Job, tail: e.Tail, attempt: e.Attempt, lock: e.Lock, base: base(e), began: e.At}
 	s.underWay(r)[r.place()] = r
-	s.did(deed{run: r, at: e.At, what: "began"})
+	mine := [2]string{r.worker, r.lock}
+	s.unsettled[mine] = append(s.unsettled[mine], r)
+	if !s.drowsy(e) {
+		s.did(deed{run: r, at: e.At, what: "began"})
+	}
+}
+
+// alone complains when another run of the same process began before the handler of
+// this one had ended. Requests do not tell the two apart.
+func (s *scene) alone(e history.Event) {
+	mine := [2]string{e.Worker, e.Lock}
+	n := slices.IndexFunc(s.unsettled[mine], func(r *run) bool { return r.tail == e.Tail && r.job == e.Job && r.attempt == e.Attempt })
+	if n < 0 {
+		return // it was not begun
+	}
+	r := s.unsettled[mine][n]
+	s.unsettled[mine] = slices.Delete(s.unsettled[mine], n, n+1)
+	for _, other := range s.unsettled[mine] {
+		if ended := r.began.Add(e.Ran); other.began.Before(ended.Add(-blink)) && other.began.After(r.began) {
+			s.found = append(s.found, fmt.Sprintf("%s%s overlap in one process: %s ran from %s to %s, and %s began at %s",
+				TwoRuns, r.lock, r, clock(r.began), clock(ended), other, clock(other.began)))
+		}
+	}
 }
 
 func (s *scene) settled(e history.Event) {
+	s.alone(e)
 	ended := run{worker: e.Worker, tail: e.Tail, base: base(e)}
 	of := s.underWay(&ended)
 	if r := of[ended.place()]; r != nil && r.tail == e.Tail {
@@ -122,13 +162,13 @@ func (s *scene) asked(e history.Event) {
 		r = s.over[place]
 	}
 	if r != nil {
-		s.did(deed{run: r, at: e.At, what: fmt.Sprintf("asked the store for %s %s", e.Op, e.Key), entries: e.Entries})
+		s.did(deed{run: r, at: e.At, what: fmt.Sprintf("asked for %s %s", e.Op, e.Key), entries: e.Entries})
 	}
 }
 
 func (s *scene) did(now deed) {
 	r := now.run
-	s.meet("two runs under "+r.lock+" overlap", s.last[r.lock], now)
+	s.meet(TwoRuns+r.lock+" overlap", s.last[r.lock], now)
 	s.last[r.lock] = now
 	switch {
 	case r.isShard() && now.entries: // one that looks and finds nothing to do is no harm

@@ -120,3 +120,33 @@ func TestAShardThatFindsNothingToDoIsNotBesideTheFinish(t *testing.T) {
 	p := new(play).begins("w2", finishTail).asks("w2").begins("w1", shardTail).asks("w1").settled("w1", shardTail).asks("w2")
 	require.Empty(t, Overlaps(p.events))
 }
+
+func TestAProcessThatWasStoppedMayStillSayThatItBegins(t *testing.T) {
+	t.Parallel()
+	p := new(play).begins("w2", purgeTail).asks("w2").add(history.Event{What: history.Woken, Worker: "w1"})
+	late := history.Event{At: p.at.Add(zombie / 2), What: history.Begins, Worker: "w1", Tail: purgeTail, Lock: lock, Job: "J"}
+	p.events = append(p.events, late)
+	require.Empty(t, Overlaps(p.asks("w2").events))
+}
+
+func TestTwoRunsUnderOneLockInOneProcessOverlap(t *testing.T) {
+	t.Parallel()
+	ends := func(ran time.Duration) []history.Event {
+		p := new(play).begins("w1", purgeTail).begins("w1", finishTail).settled("w1", purgeTail)
+		p.events[2].Ran = ran
+		return p.settled("w1", finishTail).events
+	}
+	require.Empty(t, Overlaps(ends(time.Second/2)), "only its end was told late")
+	found := Overlaps(ends(3 * time.Second / 2))
+	require.Len(t, found, 1)
+	require.Contains(t, found[0], "in one process")
+}
+
+func TestALateCommitOverlaps(t *testing.T) {
+	t.Parallel()
+	p := new(play).begins("w1", purgeTail).begins("w2", purgeTail).
+		add(history.Event{What: history.Asked, Worker: "w1", Lock: lock, Op: "commit", Key: "live.t"})
+	found := Overlaps(p.events)
+	require.Len(t, found, 1)
+	require.Contains(t, found[0], "commit live.t")
+}

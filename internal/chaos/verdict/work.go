@@ -5,14 +5,8 @@ import (
 	"sync"
 )
 
-// MostExtra is how many deletes may be repeated, in percent of the files, and Slack
-// how many besides: a batch of a thousand whose answer was lost is repeated as a
-// whole, and in a short run, of some ten thousand files, three of them weigh as much as
-// that.
-const (
-	MostExtra = 15
-	Slack     = 3000
-)
+// MostExtra is how many deletes may be repeated, in percent of the files.
+const MostExtra = 15
 
 // Work counts deletes of dropped tables' files. Its methods are safe for many
 // goroutines.
@@ -36,19 +30,19 @@ func (w *Work) Repeated(n int) {
 	w.repeated += n
 }
 
-// Extra are the repeated deletes in percent of all files.
-func (w *Work) Extra() float64 {
+// Counts are the files, and the deletes that were repeated.
+func (w *Work) Counts() (files, repeated int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return 100 * float64(w.repeated) / float64(max(w.files, 1))
+	return w.files, w.repeated
 }
 
 // Violations says so when it was too much.
 func (w *Work) Violations() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.repeated-Slack >= w.files*MostExtra/100 {
-		return []string{fmt.Sprintf("%d deletes were repeated, of %d files; under %d %% and %d are allowed", w.repeated, w.files, MostExtra, Slack)}
+	if 100*w.repeated >= w.files*MostExtra && w.repeated > 0 {
+		return []string{fmt.Sprintf("%d deletes were repeated, of %d files; it has to be under %d %%", w.repeated, w.files, MostExtra)}
 	}
 	return nil
 }

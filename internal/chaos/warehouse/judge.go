@@ -19,7 +19,9 @@ const most = 5
 // its writer committed.
 func (w *Warehouse) Violations(ctx context.Context) []string {
 	w.mu.Lock()
-	keep, dropped := maps.Clone(w.keep), slices.Clone(w.dropped)
+	keep, dropped := maps.Clone(w.keep), slices.SortedFunc(maps.Values(w.dropped), func(a, b *Dropped) int {
+		return strings.Compare(a.Location, b.Location)
+	})
 	w.mu.Unlock()
 	var found []string
 	for _, d := range dropped {

@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/chaos/history"
+	"deckhand/jobs"
 )
 
 func open(t *testing.T) *Warehouse {
@@ -97,6 +99,59 @@ func TestAWriterKnowsTheRowsThatItCommitted(t *testing.T) {
 	require.ErrorContains(t, violation(t, w), "never committed")
 	l.rows[mainBranch][9_999_999] = true
 	require.Len(t, w.Violations(t.Context()), 2)
+}
+
+func TestTheSnapshotsOfAWriterAreReadToo(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	require.NoError(t, w.Populate(t.Context(), 1, rand.New(rand.NewPCG(1, 1))))
+	l := w.Living()[0]
+	for len(l.at) < 8 {
+		_, err := l.step(t.Context())
+		require.NoError(t, err)
+	}
+	refs, snapshots, err := l.read(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, len(snapshots), len(refs))
+	require.Len(t, l.at, len(snapshots), "each of them is the writer's")
+	for id := range snapshots {
+		l.at[id][9_999_999] = true
+		require.ErrorContains(t, violation(t, w), fmt.Sprintf("in snapshot %d", id))
+		break
+	}
+}
+
+func TestCommittedFilesOfLivingTablesLookOld(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	require.NoError(t, w.Populate(t.Context(), 1, rand.New(rand.NewPCG(1, 1))))
+	l := w.Living()[0]
+	before := len(w.committed)
+	require.Positive(t, before)
+	for l.added == 0 {
+		_, err := l.step(t.Context())
+		require.NoError(t, err)
+	}
+	require.Greater(t, len(w.committed), before)
+	require.True(t, w.isCommitted(l.written[0]))
+	desk{writer: l}.note("s3://" + bucket + "/live/t1/data/refused.parquet")
+	require.False(t, w.isCommitted("live/t1/data/refused.parquet"))
+}
+
+func TestADroppedViewLeavesTheOneThatWasCreatedAgain(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	d, err := w.Drop(t.Context(), "t1x", Size{View: true})
+	require.NoError(t, err)
+	require.Equal(t, jobs.PurgeView, d.Job.Kind)
+	w.purge(d)
+	require.Empty(t, w.Violations(t.Context()))
+	for _, key := range w.Store.Keys(bucket) {
+		if strings.HasPrefix(key, "dropped/t1x/metadata/") {
+			w.Store.Remove(bucket, key)
+		}
+	}
+	require.ErrorContains(t, violation(t, w), "2 files outside")
 }
 
 func TestALivingTableThatLostAFileIsFound(t *testing.T) {

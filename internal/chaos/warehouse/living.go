@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"slices"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/iceberg-go"
 	icebergio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
@@ -17,6 +15,7 @@ import (
 	"deckhand/internal/chaos/history"
 	"deckhand/internal/maintenance/maintenancetest"
 	"deckhand/internal/standin"
+	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
 )
@@ -30,15 +29,21 @@ type Living struct {
 	name   string
 	lock   string
 	random *rand.Rand
-	// rows are the ids of each ref's rows, as far as the catalog took the commits.
+	// rows are the ids of each ref's rows, as far as the catalog took the commits; at
+	// those of each snapshot that the writer made.
 	rows map[string]map[int64]bool
+	at   map[int64]map[int64]bool
 	next int64
+	// written are the keys of the files that the writer's present step made, and added
+	// the snapshot that it committed.
+	written []string
+	added   int64
 }
 
 var _ table.CatalogIO = (*Living)(nil)
 
 func (w *Warehouse) newLiving(ctx context.Context, name string, random *rand.Rand) (*Living, error) {
-	l := &Living{Warehouse: w, name: name, random: random, rows: map[string]map[int64]bool{}, next: 1_000_000}
+	l := &Living{Warehouse: w, name: name, random: random, next: 1_000_000}
 	l.lock = l.Job(jobs.Expire).LockKey()
 	written, err := icebergtable.Write(ctx, icebergtable.Options{
 		Location: "s3://" + bucket + "/" + livingNamespace + "/" + name, Files: 4, Snapshots: 4, RowsPerFile: 4, PositionDeletes: true,
@@ -52,7 +57,15 @@ func (w *Warehouse) newLiving(ctx context.Context, name string, random *rand.Ran
 	if err := w.Catalog.Register(ctx, l.id(), written.MetadataLocation); err != nil {
 		return nil, fmt.Errorf("register living table: %w", err)
 	}
-	l.rows, err = l.Read(ctx)
+	for location := range written.Objects {
+		_, key, err := tabletest.SplitS3(location)
+		if err != nil {
+			return nil, fmt.Errorf("split location: %w", err)
+		}
+		l.written = append(l.written, key)
+	}
+	w.commit(l.written)
+	l.rows, l.at, err = l.read(ctx)
 	return l, err
 }
 
@@ -80,7 +93,9 @@ func (l *Living) Litter() {
 
 // LoadTable implements [table.CatalogIO].
 func (l *Living) LoadTable(ctx context.Context, name table.Identifier) (*table.Table, error) {
-	files := func(context.Context) (icebergio.IO, error) { return maintenancetest.Shelves{Server: l.Store}, nil }
+	files := func(context.Context) (icebergio.IO, error) {
+		return desk{maintenancetest.Shelves{Server: l.Store}, l}, nil
+	}
 	return table.NewFromLocation(ctx, name, l.Catalog.MetadataLocation(ctx, l.id()), files, l)
 }
 
@@ -89,6 +104,8 @@ func (l *Living) CommitTable(ctx context.Context, name table.Identifier, require
 	if err := l.Catalog.Commit(ctx, l.id(), requirements, updates); err != nil {
 		return nil, "", fmt.Errorf("commit: %w", err)
 	}
+	l.added = addedBy(updates)
+	l.commit(l.written)
 	t, err := l.LoadTable(ctx, name)
 	if err != nil {
 		return nil, "", err
@@ -134,6 +151,7 @@ func (l *Living) step(ctx context.Context) (what string, err error) {
 	if t.SnapshotByName(branch) == nil || l.random.IntN(8) == 0 {
 		return l.setRef(ctx, t, branch)
 	}
+	l.written, l.added = nil, 0
 	after := maps.Clone(l.rows[branch])
 	ids := []int64{l.next, l.next + 1, l.next + 2}
 	l.next += int64(len(ids))
@@ -181,6 +199,9 @@ func (l *Living) step(ctx context.Context) (what string, err error) {
 		}
 	}
 	l.rows[branch] = after
+	if l.added != 0 { // not, where there was nothing to delete
+		l.at[l.added] = maps.Clone(after)
+	}
 	return what, nil
 }
 
@@ -200,79 +221,3 @@ func (l *Living) setRef(ctx context.Context, t *table.Table, branch string) (wha
 	}
 	return what, err
 }
-
-// Read gives the ids of the rows of each ref, as iceberg-go reads them.
-func (l *Living) Read(ctx context.Context) (map[string]map[int64]bool, error) {
-	t, err := l.load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]map[int64]bool{}
-	for name, ref := range t.Metadata().Refs() {
-		ids, err := readIDs(ctx, t, ref.SnapshotID)
-		if err != nil {
-			return nil, fmt.Errorf("read ref %s (snapshot %d, metadata %s): %w", name, ref.SnapshotID, t.MetadataLocation(), err)
-		}
-		all[name] = ids
-	}
-	return all, nil
-}
-
-func readIDs(ctx context.Context, t *table.Table, snapshot int64) (map[int64]bool, error) {
-	_, batches, err := t.Scan(table.WithSnapshotID(snapshot), table.WithSelectedFields("id")).ToArrowRecords(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ids := map[int64]bool{}
-	for batch, err := range batches {
-		if err != nil {
-			return nil, err
-		}
-		column, ok := batch.Column(0).(*array.Int64)
-		if !ok {
-			return nil, fmt.Errorf("column id is %s", batch.Column(0).DataType())
-		}
-		for _, id := range column.Int64Values() {
-			ids[id] = true
-		}
-		batch.Release()
-	}
-	return ids, nil
-}
-
-// Differences says, for each ref, which rows it should have and has not, or has and
-// should not.
-func (l *Living) Differences(ctx context.Context) []string {
-	read, err := l.Read(ctx)
-	if err != nil {
-		return []string{fmt.Sprintf("table %s.%s cannot be read: %v", livingNamespace, l.name, err)}
-	}
-	var found []string
-	for _, name := range slices.Sorted(maps.Keys(l.rows)) {
-		want, have := l.rows[name], read[name]
-		if have == nil {
-			found = append(found, fmt.Sprintf("table %s.%s has lost its ref %s", livingNamespace, l.name, name))
-			continue
-		}
-		if missing := minus(want, have); len(missing) > 0 {
-			found = append(found, fmt.Sprintf("table %s.%s lacks %d committed rows in %s: ids %v", livingNamespace, l.name, len(missing), name, few(missing)))
-		}
-		if more := minus(have, want); len(more) > 0 {
-			found = append(found, fmt.Sprintf("table %s.%s has %d rows in %s that were deleted or never committed: ids %v", livingNamespace, l.name, len(more), name, few(more)))
-		}
-	}
-	return found
-}
-
-func minus(a, b map[int64]bool) []int64 {
-	var rest []int64
-	for id := range a {
-		if !b[id] {
-			rest = append(rest, id)
-		}
-	}
-	slices.Sort(rest)
-	return rest
-}
-
-func few(ids []int64) []int64 { return ids[:min(len(ids), 10)] }

@@ -41,10 +41,11 @@ type Warehouse struct {
 	record *history.Record
 	living []*Living
 
-	mu      sync.Mutex
-	dropped []*Dropped
-	// byKey finds the dropped table of an object.
-	byKey map[string]*Dropped
+	mu sync.Mutex
+	// dropped tables and views by name.
+	dropped map[string]*Dropped
+	// committed are files of living tables that look old, as those do of most tables.
+	committed map[string]bool
 	// keep are objects that nothing may take away, with their bytes.
 	keep tabletest.Objects
 }
@@ -55,13 +56,15 @@ func Open(record *history.Record) (*Warehouse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start store: %w", err)
 	}
+	w := &Warehouse{
+		Store: store, record: record, dropped: map[string]*Dropped{}, committed: map[string]bool{}, keep: tabletest.Objects{},
+	}
 	store.SetTimes(func(_, key string, written time.Time) time.Time {
-		if strings.Contains(key, "/"+OldPrefix) {
+		if strings.Contains(key, "/"+OldPrefix) || w.isCommitted(key) {
 			return written.Add(-Old)
 		}
 		return written
 	})
-	w := &Warehouse{Store: store, record: record, byKey: map[string]*Dropped{}, keep: tabletest.Objects{}}
 	w.Catalog, err = standin.New(standin.Options{Catalogs: []standin.Catalog{{
 		Name: catalog, Location: "s3://" + bucket,
 		S3: &standin.S3{Endpoint: store.Endpoint(), AccessKeyID: s3test.AccessKeyID, SecretAccessKey: s3test.SecretAccessKey},
@@ -102,11 +105,20 @@ func (w *Warehouse) Populate(ctx context.Context, tables int, random *rand.Rand)
 // Living tables of the warehouse.
 func (w *Warehouse) Living() []*Living { return w.living }
 
-// Dropped tables of the warehouse.
-func (w *Warehouse) Dropped() []*Dropped {
+func (w *Warehouse) isCommitted(key string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]*Dropped(nil), w.dropped...)
+	return w.committed[key]
+}
+
+// commit lets files look old. They are named by a snapshot: nothing that is old and not
+// named may be told from them by its age.
+func (w *Warehouse) commit(keys []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, key := range keys {
+		w.committed[key] = true
+	}
 }
 
 // keepAll stores objects that have to stay.
@@ -122,19 +134,28 @@ func (w *Warehouse) keepAll(objects tabletest.Objects) error {
 	return nil
 }
 
-// Belongs tells whose an object is: the lock key under which jobs work on its table,
-// and the dropped table itself; "" and nil for what is nobody's.
-func (w *Warehouse) Belongs(key string) (lock string, table *Dropped) {
-	w.mu.Lock()
-	table = w.byKey[key]
-	w.mu.Unlock()
-	if table != nil {
-		return table.Lock, table
-	}
+// Belongs tells whose an object or a folder is: the lock key under which jobs work on
+// its table, and the dropped table itself; "" and nil for what is nobody's.
+func (w *Warehouse) Belongs(key string) (lock string, dropped *Dropped) {
 	parts := strings.SplitN(key, "/", 3)
-	if len(parts) == 3 && parts[0] == livingNamespace {
-		job := jobs.Job{Kind: jobs.Expire, Realm: realm, Catalog: catalog, Namespace: []string{livingNamespace}, Table: parts[1]}
-		return job.LockKey(), nil
+	switch {
+	case len(parts) < 3:
+		return "", nil
+	case parts[0] == livingNamespace:
+		return lockOf(parts[0], parts[1]), nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if d := w.dropped[parts[1]]; d != nil && parts[0] == droppedNamespace {
+		return d.Lock, d
 	}
 	return "", nil
+}
+
+// Lock is the key under which jobs work on a living table.
+func (w *Warehouse) Lock(namespace, table string) string { return lockOf(namespace, table) }
+
+func lockOf(namespace, table string) string {
+	job := jobs.Job{Kind: jobs.Expire, Realm: realm, Catalog: catalog, Namespace: []string{namespace}, Table: table}
+	return job.LockKey()
 }
