@@ -10,8 +10,10 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 BENCH     ?= .
 BENCHTIME ?= 1s
 BENCHPKGS ?= ./...
-# Of a chaos run: how long it storms, how many NATS servers and on what disk, the seed of its plan, and
-# what is left out of the protocol to see whether that is noticed (lease, watchdog).
+# Of a chaos run: how long it storms; on one NATS server (single), three (cluster), one
+# whose disk is full now and then (disk, as root), the first two (both) or all; the seed
+# of its plan; and what is left out of the protocol to see whether that is noticed:
+# lease, watchdog, or nothing for the same storms with the whole protocol.
 DURATION ?= 60s
 PROFILE  ?= both
 SEED     ?=
@@ -109,7 +111,7 @@ $(LINT):
 bench: ## Run the benchmarks and set each beside its rival (BENCH=regexp, BENCHTIME=1s)
 	$(GO) run ./internal/bench -bench '$(BENCH)' -benchtime $(BENCHTIME) -out $(BUILD)/bench.json $(BENCHPKGS)
 
-chaos: ## Break a fleet of real workers and its NATS at random, and judge what came of it (SEED=7, DURATION=60s, PROFILE=single|cluster|disk|both|all)
+chaos: ## Break a fleet of real workers and its NATS at random, and judge what came of it (SEED=7, DURATION=60s, PROFILE=single|cluster|disk|both|all, WITHOUT=lease|watchdog|nothing)
 	$(GO) run ./internal/chaos -duration $(DURATION) -profile $(PROFILE) $(if $(SEED),-seed $(SEED)) $(if $(WITHOUT),-without $(WITHOUT))
 
 demo: ## Drop a real table and watch it being purged, then kill the worker half-way
