@@ -105,6 +105,29 @@ func TestEachJobThatWasPlannedGetsTheEnd(t *testing.T) {
 	require.Equal(t, jobs.Completed, b.result(aged, 0).Outcome)
 }
 
+// The planner was killed when all was published, and comes again when the others have
+// ended the purge.
+func TestAJobWhosePartsHaveEndedItIsNotRunAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	purge, neighbour := newJob(), newJob()
+	_, finish := parts(purge, 1)
+	end := &jobs.Result{Version: 1, JobID: finish.ID, Kind: jobs.PurgeFinish, Outcome: jobs.Completed, FinishedAt: jobs.At(time.Now())}
+	sequence := b.enqueue(purge)
+	b.enqueue(neighbour)
+	require.NoError(t, b.q.Shards().End(t.Context(), planOf(purge, finish, 1), finish, end))
+	ran := make(chan string, 10)
+	b.start(b.q, "w1", 1, handlerFunc(func(_ context.Context, job *jobs.Job, _ jobs.Progress) (any, error) {
+		ran <- job.ID
+		return nil, nil
+	}))
+	b.gone()
+	require.Equal(t, neighbour.ID, waitFor(t, "the neighbour", ran))
+	require.Empty(t, ran)
+	require.Len(t, b.results(purge.Tail()), 1)
+	require.Equal(t, jobs.Completed, b.result(purge, sequence).Outcome)
+}
+
 // The result is stored and the worker is gone before it could do or say more.
 func TestAPlannedJobThatComesAgainIsNotRunAgain(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,11 @@ func (s *Shards) End(ctx context.Context, plan *jobs.ShardPlan, finish *jobs.Job
 		if len(open) == 0 {
 			return nil
 		}
+		if open[0].JobSequence == 0 {
+			if err := s.stillQueued(ctx, tail, &open[0]); err != nil {
+				return err
+			}
+		}
 		end := *result
 		end.Kind, end.JobID = jobs.Purge, open[0].JobID
 		end.JobSequence, end.StreamCreated, end.TraceParent = open[0].JobSequence, open[0].StreamCreated, open[0].TraceParent
@@ -75,6 +80,26 @@ func (s *Shards) unended(ctx context.Context, tail, purge string) (open []jobs.R
 		}
 	}
 	return open, last, nil
+}
+
+// stillQueued takes over which message of JOBS is that of a job without a record, if
+// one still is: its run was cut off before it had recorded that it was planned. It is
+// not to run again when it has ended.
+func (s *Shards) stillQueued(ctx context.Context, tail string, job *jobs.Result) error {
+	msg, err := s.q.queued(ctx, jobs.SubjectPrefix+tail)
+	if err != nil {
+		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+	}
+	if msg == nil || readable(msg.Data).ID != job.JobID {
+		return nil
+	}
+	created, err := s.q.refreshCreated(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+	}
+	job.JobSequence, job.StreamCreated = msg.Sequence, created
+	job.TraceParent = msg.Header.Get(jobs.HeaderTraceParent)
+	return nil
 }
 
 func (s *Shards) record(ctx context.Context, from uint64, tail string) (*jetstream.RawStreamMsg, error) {
