@@ -16,8 +16,11 @@ func (s *Shards) AfterResult(ctx context.Context, job *jobs.Job, result *jobs.Re
 		return nil
 	}
 	var r Receipt
-	if err := json.Unmarshal(result.Receipt, &r); err != nil || r.Shard == nil {
-		return fmt.Errorf("read receipt of shard %d: it tells nothing of the shard: %w", job.Shard, err)
+	if err := json.Unmarshal(result.Receipt, &r); err != nil {
+		return fmt.Errorf("read receipt of shard %d: %w", job.Shard, err)
+	}
+	if r.Shard == nil {
+		return fmt.Errorf("read receipt of shard %d: it tells nothing of the shard", job.Shard)
 	}
 	report := r.Shard
 	if r.DryRun || report.Number != job.Shard || report.Idle != "" && !report.Before {

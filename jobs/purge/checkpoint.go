@@ -76,6 +76,9 @@ const (
 	maxListed = 1 << 10
 )
 
+// deletes says that the job has gone on to delete by itself, and not only begun.
+func (c *checkpoint) deletes() bool { return c.Level > levelData || c.Done != nil || c.Again }
+
 // begun reads a checkpoint of this very purge; nil when there is none.
 func begun(job *jobs.Job, raw json.RawMessage) *checkpoint {
 	var c checkpoint

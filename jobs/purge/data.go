@@ -12,6 +12,11 @@ import (
 	"deckhand/internal/table"
 )
 
+// shardBatches are sent at once by a shard: the two that a worker runs by default have
+// as many on their way as a purge that is one job, and leave no more to be repeated
+// when they are killed.
+const shardBatches = storage.DefaultBatchesRunning / 2
+
 // dataLevel decides about what the entries of manifests name. It is an
 // [erase.Judge].
 type dataLevel struct {
@@ -23,6 +28,8 @@ type dataLevel struct {
 	mu sync.Mutex
 	// held manifests name files that were kept outside.
 	held []bool
+	// unread: a manifest lies where nothing may be read.
+	unread bool
 	// above says what belongs to the levels that come later, whatever names it here.
 	above func(storage.Location) (bool, error)
 	// names are noted for the sum of several shards; nil: there is no sum.
@@ -53,6 +60,9 @@ func (d *dataLevel) delete(ctx context.Context) error {
 	r.gone = make([]bool, len(tree.Manifests))
 	entries := erase.Entries{
 		From: r.reader, Manifests: tree.Manifests, Done: r.ck.Done, Stride: stride, Judge: d, Logger: r.cfg.Logger,
+	}
+	if r.isPart {
+		entries.Batches = shardBatches
 	}
 	if !r.dryRun {
 		entries.With, entries.Save = r.eraser, d.saveDone
@@ -172,8 +182,8 @@ func (d *dataLevel) End(i int, state table.State, err error) (done bool) {
 		d.gone[i] = true
 	case !d.unreadable(Manifests, path, err):
 		return false
-	case d.catalog.Policy.Outside == OutsideKeep:
-		d.held[i] = true
+	default:
+		d.unread, d.held[i] = true, d.catalog.Policy.Outside == OutsideKeep
 	}
 	return !d.held[i]
 }

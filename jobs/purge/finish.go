@@ -78,7 +78,7 @@ func (r *run) purgeRest(ctx context.Context) error {
 	earlier := begun(r.job, r.progress.Checkpoint())
 	r.metadata, err = table.Load(ctx, r.reader, r.root)
 	switch {
-	case err != nil && earlier != nil:
+	case err != nil && earlier != nil && earlier.deletes():
 		return r.finishWithoutRoot(ctx, earlier, err)
 	case errors.Is(err, storage.ErrNotFound):
 		return r.rootWentBefore(ctx, &params, err)
@@ -245,7 +245,7 @@ func (r *run) unlike(tree *table.Tree) string {
 			return "a shard worked on other manifests than its own"
 		case r.removesVersions() && !left.Report.AllVersions:
 			return "all versions of files are to go since a shard left some"
-		case left.Report.Settings != settings && len(left.Kept[OutsideScope].Counts) > 0:
+		case left.Report.Settings != settings && (left.Report.Unread || len(left.Kept[OutsideScope].Counts) > 0):
 			return "what a purge may delete was set anew since a shard kept files outside"
 		}
 	}

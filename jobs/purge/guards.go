@@ -37,19 +37,27 @@ func checkUUID(job *jobs.Job, found, what string) error {
 // withoutBeginning ends a purge that had not begun and whose root cannot be
 // loaded. Nothing is deleted either way.
 func (r *run) withoutBeginning(ctx context.Context, loadErr error) error {
-	before := r.progress.Earlier()
-	if !errors.Is(loadErr, storage.ErrNotFound) || before == nil || before.Outcome != jobs.Completed {
-		return rootFailure(ctx, r.job, loadErr)
+	if errors.Is(loadErr, storage.ErrNotFound) && r.endedBefore() {
+		return nil
 	}
-	// The same job was published again after its end. The location is compared
-	// too, since ids can be used anew by a catalog that forgot them.
+	return rootFailure(ctx, r.job, loadErr)
+}
+
+// endedBefore says, and notes, that the same job was completed and published again.
+// The location is compared too, since ids can be used anew by a catalog that forgot
+// them.
+func (r *run) endedBefore() bool {
+	before := r.progress.Earlier()
+	if before == nil || before.Outcome != jobs.Completed {
+		return false
+	}
 	var receipt Receipt
 	if json.Unmarshal(before.Receipt, &receipt) != nil || receipt.DryRun || receipt.MetadataLocation != r.job.MetadataLocation {
-		return rootFailure(ctx, r.job, loadErr)
+		return false
 	}
 	r.book.Note("this job was completed before, on %s by %s, and was published again: nothing was left to do",
 		before.FinishedAt.Format(time.RFC3339), before.Worker)
-	return nil
+	return true
 }
 
 // rootFailure says what it means for the job that its root cannot be loaded.

@@ -3,6 +3,7 @@ package purge
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"deckhand/internal/erase"
 	"deckhand/internal/receipt"
@@ -15,8 +16,12 @@ const maxLeft = 10_000
 
 // listLeft lists what lies under the table's locations now. It reports and never
 // fails the job, unless the run itself is being stopped: whether the location
-// can be listed does not change what was deleted.
+// can be listed does not change what was deleted. Nothing is deleted afterwards: what
+// buckets keep is asked at the same time.
 func (r *run) listLeft(ctx context.Context) error {
+	var asking sync.WaitGroup
+	asking.Go(func() { r.askVersions(ctx) })
+	defer asking.Wait()
 	left := &Left{}
 	r.receipt.Left = left
 	for _, root := range distinctRoots(r.ck.Locations) {

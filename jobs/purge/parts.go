@@ -17,8 +17,13 @@ const (
 	// DefaultShardAbove is the estimated number of files up to which a purge is one
 	// job.
 	DefaultShardAbove = 200_000
-	// DefaultShardFiles is how many files a shard has.
+	// DefaultShardFiles is how many files a shard has at most. It has fewer, down to
+	// 10,000, where there would be under 64 shards.
 	DefaultShardFiles = 100_000
+	// wantedShards keep all slots of a fleet at work until nearly the end. A shard of
+	// leastShardFiles still costs much more than what each one reads again.
+	wantedShards    = 64
+	leastShardFiles = 10_000
 
 	// maxPartBytes of manifests as JSON are in a shard, so that its job fits into
 	// the queue with room to spare.
@@ -37,6 +42,11 @@ type part struct {
 	manifests []*table.Manifest
 	// files that it is estimated to have.
 	files int64
+}
+
+// shardSize is how many files a shard of a new plan has, of so many in all.
+func shardSize(most, all int64) int64 {
+	return min(most, max(leastShardFiles, all/wantedShards))
 }
 
 // partition cuts the manifests, in their order, into parts of at most so many files

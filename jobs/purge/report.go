@@ -32,6 +32,9 @@ type ShardReport struct {
 	// were kept outside; it was absent.
 	Held []byte `json:"held,omitempty"`
 	Gone []byte `json:"gone,omitempty"`
+	// Unread: a manifest lies where nothing may be read, so that nobody has looked at
+	// what it names.
+	Unread bool `json:"unread,omitempty"`
 	// Names and Tombs are files that were counted, so that the sum counts each once
 	// (see [names]). More says that there are others. Repeats says that others than
 	// this shard may name its files.
@@ -69,6 +72,7 @@ func (d *dataLevel) report(into *ShardReport) {
 	into.AllVersions = d.removesVersions()
 	into.Manifests, into.Settings = hashOfManifests(d.tree.Manifests), hashOfTexts(d.settings())
 	into.Held, into.Gone = bitsOf(d.held), bitsOf(d.gone)
+	into.Unread = d.unread
 	into.Names, into.More = encodeNames(d.names.live.kept), d.names.live.more
 	into.Tombs, into.MoreTombs = encodeNames(d.names.tombs), d.names.moreTombs
 	into.Repeats = d.names.repeats

@@ -3,6 +3,7 @@ package purge
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -50,6 +51,8 @@ type run struct {
 	// gone marks the manifests that the data level found absent.
 	gone    []bool
 	blocked erase.Blocked
+	// askedVersions: the receipt says what buckets keep.
+	askedVersions bool
 	// deletedEntries as in [Params].
 	deletedEntries bool
 
@@ -103,8 +106,11 @@ func (r *run) do(ctx context.Context, known catalogs, work func(context.Context)
 		if r.catalog, err = known.find(r.job); err != nil {
 			return err
 		}
-		if r.stores, err = r.catalog.Stores.ForJob(storeOf(r.job)); err != nil {
+		switch r.stores, err = r.catalog.Stores.ForJob(storeOf(r.job)); {
+		case errors.Is(err, storage.ErrRejected):
 			return jobs.Permanent(fmt.Errorf("open the job's storage: %w", err))
+		case err != nil:
+			return erase.Failure(ctx, fmt.Errorf("open the job's storage: %w", err))
 		}
 		// Where the table lies is known only once its metadata was read: what reads may
 		// read all of the catalog's locations, and is no more than that allowed.

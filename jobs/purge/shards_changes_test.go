@@ -114,6 +114,33 @@ func TestAnotherPolicyAfterTheShardsIsHeededByTheFinish(t *testing.T) {
 	}
 }
 
+// A manifest that nobody may read, and that may be read and deleted when the shards are
+// done.
+func TestAManifestThatTheShardsCouldNotReadIsReadByTheFinish(t *testing.T) {
+	t.Parallel()
+	for _, outside := range []purge.Outside{purge.OutsideForget, purge.OutsideKeep} {
+		wide := newYard(t)
+		narrow := newYardOn(t, wide.server, "s3://warehouse/")
+		h := numbered(3, 1)
+		h.Manifests[1].Path = "s3://other/m.avro"
+		h.Lists[0].Manifests[1] = h.Manifests[1].Path
+		neighbours := wide.lay(h)
+		policy := purge.Policy{Scope: purge.ScopeCatalog, Outside: outside}
+		l := newLine(narrow, policy, 1)
+		l.submit(jobFor(tabletest.HandmadeUUID, h.Root))
+		require.True(t, l.one("purge"))
+		for range 3 {
+			require.True(t, l.one("purge-shard"))
+		}
+		require.Contains(t, l.keys(), home+"/data/1-0")
+		l.cfg.Catalogs = wide.config(policy).Catalogs
+		l.rebuild()
+		l.drain()
+		require.Empty(t, l.dead)
+		require.Equal(t, neighbours, l.keys(), outside)
+	}
+}
+
 func TestAFinishThatMetFilesOutsideGoesOnWhenTheyAreAllowed(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)

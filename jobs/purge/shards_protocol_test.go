@@ -26,18 +26,24 @@ func planned(t *testing.T) (*line, tabletest.HandmadeTable, *jobs.Job, []string)
 	return l, h, job, neighbours
 }
 
-// one settles the first job whose tail begins so.
+// one settles the first job of a kind.
 func (l *line) one(kind string) bool {
+	l.t.Helper()
+	settled, err := l.settle(l.the(kind))
+	require.NoError(l.t, err)
+	return settled
+}
+
+// the is the first message of a kind.
+func (l *line) the(kind string) *jetstream.RawStreamMsg {
 	l.t.Helper()
 	for _, msg := range l.waiting() {
 		if strings.HasPrefix(msg.Subject, "jobs."+kind+".") {
-			settled, err := l.settle(msg)
-			require.NoError(l.t, err)
-			return settled
+			return msg
 		}
 	}
 	l.t.Fatalf("no %s is in the queue", kind)
-	return false
+	return nil
 }
 
 // shard is the message of one shard.

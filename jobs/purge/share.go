@@ -30,17 +30,21 @@ const (
 // shared is false for a purge that is to go on by itself: a small one, or one that
 // has begun so. With shared the error is never nil.
 func (r *run) share(ctx context.Context, tree *table.Tree) (shared bool, err error) {
-	if r.cfg.Fleet == nil || r.dryRun || r.ck.Level != levelData || r.ck.Again || r.ck.Done != nil {
+	if r.cfg.Fleet == nil || r.dryRun || r.ck.deletes() {
 		return false, nil
 	}
 	recorded, revision, err := r.cfg.Fleet.Plan(ctx, r.job)
 	if err != nil {
 		return true, err
 	}
-	files, above := r.cfg.ShardFiles, r.cfg.ShardAbove
+	estimate := estimateAll(tree.Manifests, r.deletedEntries)
+	files, above := shardSize(r.cfg.ShardFiles, estimate), r.cfg.ShardAbove
 	switch {
 	case recorded == nil:
 	case recorded.Root == r.job.MetadataLocation:
+		if ends, err := r.isEnding(ctx, recorded, tree); ends || err != nil {
+			return true, err
+		}
 		// The plan goes on as it was made, whatever the settings are now.
 		files, above = recorded.ShardFiles, -1
 	default:
@@ -48,7 +52,6 @@ func (r *run) share(ctx context.Context, tree *table.Tree) (shared bool, err err
 		// would stay if its plan were replaced.
 		return false, nil
 	}
-	estimate := estimateAll(tree.Manifests, r.deletedEntries)
 	if estimate <= above || !r.divisible(tree) {
 		return false, nil
 	}
@@ -72,6 +75,24 @@ func (r *run) share(ctx context.Context, tree *table.Tree) (shared bool, err err
 	r.receipt.Shards, r.receipt.Plan = r.plan.Shards, r.plan.Plan
 	r.book.Note("the table names about %d files in %d manifests: %d shards delete them, and a purge-finish what is above them",
 		estimate, len(tree.Manifests), len(parts))
+	return true, jobs.PlannedOut()
+}
+
+// isEnding leaves a purge to its finish where that may have begun to delete lists: what
+// these named cannot be planned any more. With true the error is never nil.
+func (r *run) isEnding(ctx context.Context, recorded *jobs.ShardPlan, tree *table.Tree) (bool, error) {
+	if len(tree.Unread()) == 0 {
+		return false, nil
+	}
+	all, err := r.cfg.Fleet.AllDone(ctx, r.job, recorded)
+	if err != nil || !all {
+		return false, err
+	}
+	if _, err := r.cfg.Fleet.Publish(ctx, recorded.Finish); err != nil {
+		return false, err
+	}
+	r.receipt.Shards, r.receipt.Plan = recorded.Shards, recorded.Plan
+	r.book.Note("all shards of this purge are completed, and manifest lists are gone or cannot be read: its last job goes on")
 	return true, jobs.PlannedOut()
 }
 

@@ -42,12 +42,20 @@ func (r *run) tellOfStorage(ctx context.Context, err error) {
 				Removed: &receipt.Count{Files: usage.Versions, Bytes: usage.VersionBytes}, Markers: usage.Markers,
 			}
 		}
-	default:
-		r.receipt.Versions = receipt.VersionsOf(ctx, r.eraser, r.scope.Locations(), r.receipt.Deleted.Total(), r.removesVersions())
+	case !r.askedVersions:
+		r.askVersions(ctx)
 	}
 	for _, session := range r.sessions {
 		for _, note := range session.Widened() {
 			r.book.Note("%s", note)
 		}
+	}
+}
+
+// askVersions asks the buckets what they keep of what was deleted until now.
+func (r *run) askVersions(ctx context.Context) {
+	r.askedVersions = true
+	if r.eraser != nil {
+		r.receipt.Versions = receipt.VersionsOf(ctx, r.eraser, r.scope.Locations(), r.receipt.Deleted.Total(), r.removesVersions())
 	}
 }

@@ -59,10 +59,7 @@ func (r *run) purgeTable(ctx context.Context) error {
 	earlier := begun(r.job, r.progress.Checkpoint())
 	r.metadata, err = table.Load(ctx, r.reader, r.root)
 	if err != nil {
-		if earlier == nil {
-			return r.withoutRoot(ctx, err)
-		}
-		return r.finishWithoutRoot(ctx, earlier, err)
+		return r.withoutRoot(ctx, earlier, err)
 	}
 	if earlier != nil && !strings.EqualFold(earlier.UUID, r.metadata.UUID) {
 		earlier = nil // it was another table's
@@ -86,22 +83,29 @@ func (r *run) purgeTable(ctx context.Context) error {
 	return r.deleteLevels(ctx, tree)
 }
 
-// withoutRoot ends a purge that has not begun in this job and whose root cannot be
-// loaded.
-func (r *run) withoutRoot(ctx context.Context, loadErr error) error {
-	if !errors.Is(loadErr, storage.ErrNotFound) {
-		return r.withoutBeginning(ctx, loadErr)
+// withoutRoot ends a purge whose root cannot be loaded. One that has only begun, and
+// deleted nothing itself, may be one that was shared out: then its parts, or their
+// end, tell what was done.
+func (r *run) withoutRoot(ctx context.Context, earlier *checkpoint, loadErr error) error {
+	if earlier != nil && earlier.deletes() {
+		return r.finishWithoutRoot(ctx, earlier, loadErr)
 	}
-	goesOn, err := r.goesOn(ctx)
-	switch {
-	case err != nil:
-		return err
-	case goesOn:
-		r.book.Note("the purge was shared out before, and its last job ends it")
-		return jobs.PlannedOut()
-	default:
-		return r.withoutBeginning(ctx, loadErr)
+	if errors.Is(loadErr, storage.ErrNotFound) {
+		goesOn, err := r.goesOn(ctx)
+		switch {
+		case err != nil:
+			return err
+		case goesOn:
+			r.book.Note("the purge was shared out before, and its last job ends it")
+			return jobs.PlannedOut()
+		case r.endedBefore():
+			return nil
+		}
 	}
+	if earlier != nil {
+		return r.finishWithoutRoot(ctx, earlier, loadErr)
+	}
+	return rootFailure(ctx, r.job, loadErr)
 }
 
 // begin resolves what may be deleted and stores the checkpoint that makes the

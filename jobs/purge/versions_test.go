@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -163,4 +164,33 @@ func TestAPurgeOfVersionsThatWasCutOffAnywhereEndsTheSame(t *testing.T) {
 		}
 		require.Equal(t, slices.DeleteFunc(neighbours, func(l string) bool { return l[:len("s3://warehouse")] != "s3://warehouse" }), left, "cut off at request %d", n)
 	}
+}
+
+func TestTheBucketIsAskedForVersionsWhileItIsListed(t *testing.T) {
+	t.Parallel()
+	y := newYard(t).versioned()
+	h := numbered(1, 1)
+	y.lay(h)
+	asked := make(chan struct{})
+	together := make(chan bool, 1)
+	y.server.Fault(func(_ int64, op string, r *http.Request) *s3test.Fault {
+		switch op {
+		case "GetBucketVersioning":
+			close(asked)
+		case "ListObjectsV2":
+			select {
+			case <-asked:
+				together <- true
+			case <-time.After(10 * time.Second):
+				together <- false
+			case <-r.Context().Done():
+			}
+		}
+		return nil
+	})
+	done, err := y.purge(purge.Policy{}, h, &jobtest.Progress{})
+	require.NoError(t, err)
+	require.True(t, <-together)
+	require.Equal(t, "enabled", done.Versions.Buckets["warehouse"])
+	require.Equal(t, done.Deleted.Total(), *done.Versions.Hidden)
 }
