@@ -121,8 +121,8 @@ type Config struct {
 	// Fleet shares large purges out; nil: each is one job.
 	Fleet Fleet
 	// ShardAbove is the estimated number of files above which a purge is shared out,
-	// and ShardFiles how many a shard has. Default [DefaultShardAbove] and
-	// [DefaultShardFiles].
+	// and ShardFiles how many a shard has at most (see [DefaultShardFiles]). Default
+	// [DefaultShardAbove] and [DefaultShardFiles].
 	ShardAbove, ShardFiles int64
 	// Logger defaults to slog.Default().
 	Logger *slog.Logger

@@ -3,12 +3,18 @@ package purge_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/ownership"
+	"deckhand/internal/s3test"
+	"deckhand/internal/storage"
 	"deckhand/internal/tabletest"
 	"deckhand/internal/tabletest/icebergtable"
 	"deckhand/jobs"
@@ -149,4 +155,54 @@ func TestATableWithTooLongANameOfAManifestIsOneJob(t *testing.T) {
 	_, err := l.settle(l.waiting()[0])
 	require.NoError(t, err)
 	require.Empty(t, l.waiting())
+}
+
+func TestAShardHasHalfOfThePurgesBatchesOnTheirWay(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	neighbours := y.lay(numbered(5, 1000))
+	l := newLine(y, purge.Policy{}, 1_000_000)
+	l.submit(jobFor(tabletest.HandmadeUUID, home+"/metadata/9.metadata.json"))
+	require.True(t, l.one("purge"))
+	require.Len(t, l.waiting(), 1)
+	var under, most atomic.Int32
+	four := make(chan struct{})
+	closeFour := sync.OnceFunc(func() { close(four) })
+	y.server.Fault(func(_ int64, op string, _ *http.Request) *s3test.Fault {
+		if op == "DeleteObjects" {
+			n := under.Add(1)
+			defer under.Add(-1)
+			if n > most.Load() {
+				most.Store(n)
+			}
+			if n == storage.DefaultBatchesRunning/2 {
+				closeFour()
+			}
+			<-four
+			<-time.After(20 * time.Millisecond) // for more to come
+		}
+		return nil
+	})
+	require.True(t, l.one("purge-shard"))
+	y.server.Fault(nil)
+	require.EqualValues(t, storage.DefaultBatchesRunning/2, most.Load())
+	l.drain()
+	require.Equal(t, neighbours, y.keys())
+}
+
+func TestALargePurgeIsCutForAFleet(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	made, err := tabletest.Synthetic(tabletest.SyntheticOptions{
+		Location: "s3://warehouse/db/t", Files: 40_000, Manifests: 50, Snapshots: 1,
+	}, tabletest.ToBucket(y.server))
+	require.NoError(t, err)
+	for most, shards := range map[int64]int{0: 5, 100_000: 5, 2_000: 25} {
+		l := newLine(y, purge.Policy{}, most)
+		l.cfg.ShardAbove = 39_999
+		l.rebuild()
+		l.submit(jobFor(made.UUID, made.MetadataLocation))
+		require.True(t, l.one("purge"))
+		require.Len(t, l.waiting(), shards, most)
+	}
 }
