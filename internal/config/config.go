@@ -72,7 +72,8 @@ type Sharing struct {
 	// the table's manifest lists tell it. Default 200000.
 	ShardAbove int64 `yaml:"shard_above"`
 	// ShardFiles is how many files a shard has at most, unless one manifest names
-	// more. A purge under way keeps what it began with. Default 100000.
+	// more. Shards are smaller, down to 10,000 files, where there would be fewer than
+	// 64 of them. A purge under way keeps what it began with. Default 100000.
 	ShardFiles int64 `yaml:"shard_files"`
 }
 
