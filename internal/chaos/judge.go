@@ -106,6 +106,7 @@ func (r *round) summary(events []history.Event) {
 	fmt.Printf("  %d jobs accepted, %d shared out, %d ended, %d runs begun, %d requests, %d commits\n",
 		counts[history.Published], counts[history.Planned], counts[history.Ended], counts[history.Begins], counts[history.Asked], counts[history.Committed])
 	fmt.Printf("  met: %s\n", verdict.List(verdict.Met(events)))
+	fmt.Printf("  said: %s\n", verdict.List(verdict.Said(events)))
 	fmt.Printf("  for living tables: %s (snapshots, files, manifests)\n", verdict.List(verdict.Done(events)))
 	fmt.Printf("  %d files of dropped tables, %d deletes repeated: %.1f %%\n", files, repeated, 100*float64(repeated)/float64(max(files, 1)))
 }

@@ -188,8 +188,16 @@ func said(line []byte) (e history.Event, ok bool) {
 		Attempt int       `json:"attempt"`
 		Ran     string    `json:"ran"`
 		Error   string    `json:"error"`
+		What    string    `json:"what"`
+		Name    string    `json:"name"`
 	}
-	if json.Unmarshal(line, &l) != nil || l.Tail == "" {
+	if json.Unmarshal(line, &l) != nil {
+		return e, false
+	}
+	if l.Message == "sweep put something right" {
+		return history.Event{At: l.Time, What: history.Swept, Tail: l.Name, Sequence: l.Seq, Text: l.What}, true
+	}
+	if l.Tail == "" {
 		return e, false
 	}
 	e = history.Event{At: l.Time, Job: l.Job, Tail: l.Tail, Sequence: l.Seq, Attempt: l.Attempt, Lock: lockOf(l.Tail), Text: l.Message}

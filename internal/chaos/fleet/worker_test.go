@@ -23,6 +23,9 @@ func TestALogTellsWhenJobsBeginAndAreSettled(t *testing.T) {
 		At: at, What: history.Settled, Job: "J", Tail: "purge.P.lake.n.t.u", Sequence: 41, Attempt: 2, Lock: "table.P.lake.n.t.u",
 		Ran: 1250 * time.Millisecond, Text: "job failed, it is tried again: store is away",
 	}, settled)
+	swept, ok := said([]byte(`{"time":"2026-11-26T02:34:51Z","msg":"sweep put something right","what":"orphan","action":"removed","name":"purge.P.lake.n.t.u","seq":3}`))
+	require.True(t, ok)
+	require.Equal(t, history.Event{At: at, What: history.Swept, Tail: "purge.P.lake.n.t.u", Sequence: 3, Text: "orphan"}, swept)
 	for _, line := range []string{`{"msg":"worker runs"}`, `panic: no JSON`, `{"msg":"progress could not be written","tail":"purge.P.lake.n.t.u"}`} {
 		_, ok = said([]byte(line))
 		require.False(t, ok, line)

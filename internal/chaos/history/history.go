@@ -25,8 +25,10 @@ const (
 	// Begins and Settled are a worker's own words on a delivery.
 	Begins  What = "begins"
 	Settled What = "settled"
-	// Asked: the store got a request of a worker.
+	// Asked: the store got a request of a worker, or the catalog one for a change.
 	Asked What = "asked"
+	// Swept: a worker says that it put something right in the queue.
+	Swept What = "swept"
 	// Storm: something was broken or mended on purpose.
 	Storm What = "storm"
 	// Met: a storm that came to pass, or one request that went wrong on purpose.

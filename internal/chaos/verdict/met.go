@@ -21,6 +21,21 @@ func Met(events []history.Event) map[string]int {
 	return counts
 }
 
+// Said counts how deliveries were settled, and what was swept, in the workers' words.
+func Said(events []history.Event) map[string]int {
+	counts := map[string]int{}
+	for _, e := range events {
+		switch e.What {
+		case history.Settled:
+			message, _, _ := strings.Cut(e.Text, ": ")
+			counts[message]++
+		case history.Swept:
+			counts["swept: "+e.Text]++
+		}
+	}
+	return counts
+}
+
 // Done adds up, by the kind of job, how much the jobs for living tables did.
 func Done(events []history.Event) map[string]int {
 	done := map[string]int{}
