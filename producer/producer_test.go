@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -195,7 +196,12 @@ func TestJSONIsPrintedOfAFailureToo(t *testing.T) {
 		{"", []string{"submit", "purge", "--tabel=x"}, 2, "bad input"},
 		{"", with(orders, "--config=absent.yaml"), 2, "bad input"},
 	} {
-		got := producer(t, test.url, with(test.args, "--json")...)
+		var got clitest.Result
+		if slices.Contains(test.args, "--tabel=x") { // then --json is looked for among the process' arguments
+			got = clitest.Run(t, clitest.Command{Args: with(test.args, "--json")})
+		} else {
+			got = producer(t, test.url, with(test.args, "--json")...)
+		}
 		require.Equal(t, test.code, got.Code, got.Stderr)
 		failure := decode[map[string]string](t, got.Stdout)
 		require.Equal(t, test.state, failure["state"], got.Stderr)
