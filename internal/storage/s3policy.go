@@ -119,16 +119,9 @@ func below(patterns []string) conditions {
 // patterns of the keys in the folders. A folder inside another one adds nothing.
 func (g grant) patterns(folders []Location) []string {
 	var list []string
-	for i, l := range folders {
-		covered := slices.ContainsFunc(folders[:i], l.Same)
-		for _, other := range folders {
-			covered = covered || l.Within(other) && !l.Same(other)
-		}
-		if !covered {
-			list = append(list, g.escape(l.folder())+"*")
-		}
+	for _, l := range outermost(folders) {
+		list = append(list, g.escape(l.folder())+"*")
 	}
-	slices.Sort(list)
 	return list
 }
 

@@ -110,6 +110,29 @@ func TestFoldersTooManyForAPolicyBecomeTheOneTheyHaveInCommon(t *testing.T) {
 	require.Len(t, g.erase, 61, "the caller's folders are not touched")
 }
 
+// Comparing each with each, again and again, takes hours.
+func TestThousandsOfFoldersFitSoon(t *testing.T) {
+	t.Parallel()
+	var many []string
+	for i := range 4000 {
+		many = append(many, fmt.Sprintf("s3://lake/sales/eu/orders/%d/%d/part-%03d", i%7, i%211, i), fmt.Sprintf("s3://lake/sales/eu-%d/x", i))
+	}
+	bounds := folders(t, "s3://lake/sales")
+	of := folders(t, many...)
+	policy, _, err := grant{partition: "aws", bucket: "lake", read: of, erase: of}.fit(bounds)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(policy), policyLimit)
+}
+
+func TestFoldersThatLieInOthersAddNothing(t *testing.T) {
+	t.Parallel()
+	of := folders(t, "s3://lake/a/b", "s3://lake/a-b", "s3://lake/a/", "s3://lake/a", "s3://lake/ab", "s3://lake/a/c/d", "s3://lake//")
+	g := grant{partition: "aws", bucket: "lake"}
+	require.Equal(t, []string{"/*", "a-b/*", "a/*", "ab/*"}, g.patterns(of))
+	require.Equal(t, "a/b", of[0].Key, "the caller's list stays as it is")
+	require.Equal(t, []string{"*"}, g.patterns(append(of, folders(t, "s3://lake")...)))
+}
+
 func TestALongFolderBecomesAFolderThatItLiesIn(t *testing.T) {
 	t.Parallel()
 	bounds := folders(t, "s3://lake/sales")

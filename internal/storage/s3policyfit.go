@@ -16,7 +16,7 @@ func (g grant) fit(bounds []Location) (policy, widened string, err error) {
 		return policy, "", nil
 	}
 	was := len(policy)
-	g.read, g.erase = slices.Clone(g.read), slices.Clone(g.erase)
+	g.read, g.erase = outermost(g.read), outermost(g.erase)
 	for len(policy) > policyLimit {
 		// What may be read does less harm.
 		if !widen(&g.read, bounds) && !widen(&g.erase, bounds) {
@@ -45,18 +45,37 @@ func fewLocations(list []Location) string {
 	return strings.Join(names, ", ")
 }
 
-// widen makes one step: it joins the two folders that have the most in common, or
-// where no two lie in the same bound takes the longest folder's parent. It says
-// whether there was one to be made.
+// outermost are the folders that lie in no other one, in order, each once: what lies
+// in a folder comes right behind it.
+func outermost(folders []Location) []Location {
+	sorted := slices.SortedFunc(slices.Values(folders), func(a, b Location) int { return strings.Compare(a.folder(), b.folder()) })
+	kept := sorted[:0]
+	for _, l := range sorted {
+		if len(kept) == 0 || !strings.HasPrefix(l.folder(), kept[len(kept)-1].folder()) {
+			kept = append(kept, l)
+		}
+	}
+	return kept
+}
+
+// fittingFolders is more than there is room for in any policy.
+const fittingFolders = 100
+
+// widen makes one step for folders that are outermost: it joins the two that have
+// the most in common, which are neighbours, or where no two lie in the same bound
+// takes the longest folder's parent. As long as there are far too many, all are
+// joined that have as much in common. It says whether there was a step to be made.
 func widen(folders *[]Location, bounds []Location) bool {
 	list := *folders
-	var joined Location
-	first, second, longest := -1, -1, -1
+	joints := make([]Location, len(list)) // with the one before; without a scheme: none
+	first, longest := -1, -1
 	for i, l := range list {
-		for j := i + 1; j < len(list); j++ {
-			both, ok := joint(l, list[j], bounds)
-			if ok && (first < 0 || len(both.Key) > len(joined.Key)) {
-				first, second, joined = i, j, both
+		if i > 0 {
+			if both, ok := joint(list[i-1], l, bounds); ok {
+				joints[i] = both
+				if first < 0 || len(both.Key) > len(joints[first].Key) {
+					first = i
+				}
 			}
 		}
 		if _, ok := bounded(l.Parent(), bounds); ok && !l.Same(l.Parent()) && (longest < 0 || len(l.Key) > len(list[longest].Key)) {
@@ -64,14 +83,20 @@ func widen(folders *[]Location, bounds []Location) bool {
 		}
 	}
 	switch {
+	case first >= 0 && len(list) > fittingFolders:
+		for i, both := range joints {
+			if both.Scheme != "" && len(both.Key) == len(joints[first].Key) {
+				list[i] = both
+			}
+		}
 	case first >= 0:
-		list[first] = joined
-		*folders = slices.Delete(list, second, second+1)
+		list[first] = joints[first]
 	case longest >= 0:
 		list[longest] = list[longest].Parent()
 	default:
 		return false
 	}
+	*folders = outermost(list)
 	return true
 }
 
