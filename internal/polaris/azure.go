@@ -2,6 +2,7 @@ package polaris
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"time"
 
@@ -39,21 +40,43 @@ func accountOf(key, name string) (account string, ok bool) {
 	return strings.ToLower(account), true
 }
 
-// sasEnd is when the first of the tokens ends.
+// sasEnd is when the first of the tokens ends, as the catalog or the token itself says.
 func sasEnd(config map[string]string, now time.Time) time.Time {
 	var end time.Time
-	for key, text := range config {
-		if _, ok := accountOf(key, keySASExpires); !ok {
-			continue
-		}
-		if at := endOf(text, now); end.IsZero() || at.Before(end) {
+	ends := func(at time.Time) {
+		if end.IsZero() || at.Before(end) {
 			end = at
+		}
+	}
+	for key, text := range config {
+		if _, ok := accountOf(key, keySASExpires); ok {
+			ends(endOf(text, now))
+		}
+	}
+	for _, token := range sasTokens(config) {
+		if at, ok := signedEnd(token); ok {
+			ends(at)
 		}
 	}
 	if end.IsZero() {
 		return now.Add(untoldLife)
 	}
 	return end
+}
+
+// signedEnd reads the signed expiry of a SAS token. Source: "Create a service SAS" of
+// Azure Storage.
+func signedEnd(token string) (time.Time, bool) {
+	values, err := url.ParseQuery(strings.TrimPrefix(token, "?"))
+	if err != nil {
+		return time.Time{}, false
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", time.DateOnly} {
+		if at, err := time.Parse(layout, values.Get("se")); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // sas is the token for a location, "" for none.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,12 +75,16 @@ func TestVendedSASTokensOpenTheStoreAndAreRenewed(t *testing.T) {
 		"for any": func(sas, ends string) map[string]string {
 			return map[string]string{"adls.sas-token": sas, "adls.sas-token-expires-at-ms": ends}
 		},
+		"with an end in the token alone": func(sas, ends string) map[string]string {
+			ms, _ := strconv.ParseInt(ends, 10, 64)
+			return map[string]string{"adls.sas-token.acc": sas + "&se=" + url.QueryEscape(time.UnixMilli(ms).UTC().Format(time.RFC3339))}
+		},
 	} {
 		l := &azureLake{lives: []time.Duration{time.Nanosecond, time.Hour}, keys: keys}
-		c, url := serve(t, l, func(cfg *polaris.Config) { cfg.Credential = "" })
+		c, server := serve(t, l, func(cfg *polaris.Config) { cfg.Credential = "" })
 		loaded, err := c.Load(t.Context(), in("t", "n"), polaris.LoadOptions{Vend: true})
 		require.NoError(t, err)
-		base := storage.Config{Name: "lake", Retries: -1, Azure: storage.AzureConfig{Endpoint: url + "/acc", SASToken: "sig=configured"}}
+		base := storage.Config{Name: "lake", Retries: -1, Azure: storage.AzureConfig{Endpoint: server + "/acc", SASToken: "sig=configured"}}
 		stores, err := c.Stores(t.Context(), in("t", "n"), loaded, base, nil)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, stores.Close()) })
