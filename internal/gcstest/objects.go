@@ -60,6 +60,12 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op string) {
 	}
 	o, found := held[key]
 	switch op {
+	case "buckets.get":
+		answer := map[string]any{"kind": "storage#bucket", "softDeletePolicy": map[string]string{"retentionDurationSeconds": strconv.Itoa(int(s.opts.SoftDelete.Seconds()))}}
+		if s.opts.Versioning {
+			answer["versioning"] = map[string]bool{"enabled": true}
+		}
+		document(w, answer)
 	case "objects.list":
 		s.list(w, bucket, query)
 	case "objects.insert":

@@ -26,6 +26,10 @@ type Options struct {
 	RewriteBytes int64
 	// PageSize is the most names in one answer to a listing. Default: what is asked for.
 	PageSize int
+	// Versioning is what a bucket says of versions, none of which are kept, and SoftDelete
+	// of how long it keeps what is deleted.
+	Versioning bool
+	SoftDelete time.Duration
 }
 
 // TB is the part of testing.TB that [Start] needs.
@@ -137,6 +141,8 @@ func opOf(r *http.Request) string {
 		return "objects.rewrite"
 	case !strings.HasPrefix(path, "/storage/v1/"):
 		return "multi-delete"
+	case !strings.Contains(strings.TrimPrefix(path, "/storage/v1/b/"), "/"):
+		return "buckets.get"
 	case strings.HasSuffix(path, "/o"):
 		return "objects.list"
 	case r.Method == http.MethodDelete:

@@ -31,6 +31,7 @@ type azureContainer struct {
 	// that of the keys.
 	unordered atomic.Bool
 	kind      accountKind
+	seen      azureSeen
 }
 
 var (
@@ -72,6 +73,7 @@ func (b *azureContainer) call(ctx context.Context, op string, request func(ctx c
 	if answer == nil {
 		return azureHead{}, err
 	}
+	b.seen.note(answer.Header)
 	// RFC 9112, section 6.3.
 	ends := answer.ProtoMajor >= 2 || answer.ContentLength >= 0 || slices.Contains(answer.TransferEncoding, "chunked")
 	return azureHead{header: answer.Header, length: answer.ContentLength, ends: ends}, err

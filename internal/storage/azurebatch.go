@@ -10,9 +10,8 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"strconv"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
 
 // azureBatchLimit is the most blobs that Azure deletes in one batch. Source: "Blob
@@ -36,24 +35,21 @@ func (b *azureContainer) deletable(key string) bool {
 }
 
 func (b *azureContainer) deleteBatch(ctx context.Context, keys []string) ([]error, error) {
-	if _, sas, err := b.clients.get(ctx); err == nil && ofDirectory(sas) {
+	body, boundary, sas, err := b.clients.batchBody(ctx, keys)
+	switch {
+	case err != nil:
+		return nil, azureError(ctx, err)
+	case ofDirectory(sas):
 		b.noBatch.Store(true)
 		return nil, fmt.Errorf("%w: the SAS token is for a directory", errBatchRefused)
 	}
-	answer := azureAnswer{status: http.StatusAccepted}
 	var results []error
-	_, err := b.call(ctx, "BlobBatch", func(ctx context.Context, c *container.Client, _ string) error {
-		batch, err := c.NewBatchBuilder()
-		for i := 0; i < len(keys) && err == nil; i++ {
-			err = batch.Delete(keys[i], nil)
-		}
-		if err != nil {
-			return err
-		}
-		_, err = c.SubmitBatch(withAnswer(ctx, &answer), batch, nil)
-		if answer.taken {
-			results, err = azureResults(answer, len(keys))
-		}
+	err = b.submit(ctx, azureRequest{
+		op: "BlobBatch", method: http.MethodPost, path: b.clients.path, status: http.StatusAccepted,
+		query: url.Values{"restype": {"container"}, "comp": {"batch"}}, contentType: "multipart/mixed; boundary=" + boundary, body: body,
+	}, func(answer azureAnswer) error {
+		var err error
+		results, err = azureResults(answer, len(keys), b.seen.note)
 		return err
 	})
 	if err == nil {
@@ -75,8 +71,8 @@ func (b *azureContainer) deleteBatch(ctx context.Context, keys []string) ([]erro
 }
 
 // azureResults reads the answer to a batch of n deletes. Each must have its own
-// answer, or nobody can say what was deleted.
-func azureResults(answer azureAnswer, n int) ([]error, error) {
+// answer, or nobody can say what was deleted. note looks at each.
+func azureResults(answer azureAnswer, n int, note func(http.Header)) ([]error, error) {
 	unlike := func(why string) ([]error, error) {
 		return nil, &Error{Status: answer.status, Reason: ErrUnavailable, Hint: hintAzure, Err: errors.New(why)}
 	}
@@ -86,13 +82,14 @@ func azureResults(answer azureAnswer, n int) ([]error, error) {
 	}
 	results, told := make([]error, n), make([]bool, n)
 	parts := multipart.NewReader(bytes.NewReader(answer.body), params["boundary"])
+	buffer := bufio.NewReader(nil)
 	for left := n; left > 0; left-- {
 		part, err := parts.NextRawPart()
 		if err != nil {
 			return unlike(fmt.Sprintf("the answer to a batch of %d deletes breaks off before %d of them", n, left))
 		}
 		id, numbered := part.Header["Content-Id"]
-		status, header, body, err := azurePart(part)
+		status, header, body, err := azurePart(part, buffer)
 		if err != nil {
 			return unlike("a part of the answer to a batch of deletes cannot be read")
 		}
@@ -104,6 +101,7 @@ func azureResults(answer azureAnswer, n int) ([]error, error) {
 			return unlike("the answer to a batch of deletes does not say which of them it is about")
 		}
 		told[i] = true
+		note(header)
 		if status/100 == 2 {
 			continue
 		}
@@ -121,14 +119,15 @@ func first(values []string) string {
 	return values[0]
 }
 
-// azurePart reads one answer of many.
-func azurePart(part io.Reader) (status int, header http.Header, body []byte, err error) {
+// azurePart reads one answer of many, by a buffer for all of them.
+func azurePart(part io.Reader, buffer *bufio.Reader) (status int, header http.Header, body []byte, err error) {
 	data, err := io.ReadAll(part)
 	if err != nil {
 		return 0, nil, nil, err
 	}
 	// The last line may lack its end.
-	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(append(data, "\r\n\r\n"...))), nil)
+	buffer.Reset(bytes.NewReader(append(data, "\r\n\r\n"...)))
+	response, err := http.ReadResponse(buffer, nil)
 	if err != nil {
 		return 0, nil, nil, err
 	}

@@ -98,7 +98,11 @@ func TestEachKeyOfAnAzureBatchHasItsOwnResult(t *testing.T) {
 	require.NoError(t, results[0].Err)
 	require.NoError(t, results[1].Err)
 	for i, words := range map[int]string{2: "lease", 3: "immutability policy", 4: "legal hold", 5: "snapshots", 6: "directory"} {
-		require.ErrorIs(t, results[i].Err, storage.ErrRejected, asked[i])
+		if i == 3 || i == 4 {
+			require.ErrorIs(t, results[i].Err, storage.ErrLocked, asked[i])
+		} else {
+			require.ErrorIs(t, results[i].Err, storage.ErrRejected, asked[i])
+		}
 		require.ErrorContains(t, results[i].Err, words)
 		require.NotContains(t, results[i].Err.Error(), "hush")
 	}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -17,10 +18,14 @@ import (
 // azureClients makes the clients of one container. With a SAS token, which a client
 // has in its address, each token needs one of its own.
 type azureClients struct {
-	address string
-	account string
-	cfg     AzureConfig
-	options container.ClientOptions
+	// root is the address of the account, path that of the container below it.
+	root     *url.URL
+	path     string
+	address  string
+	account  string
+	cfg      AzureConfig
+	options  container.ClientOptions
+	identity *azureIdentity // nil where something else serves
 
 	mu     sync.Mutex
 	sas    string
@@ -30,16 +35,16 @@ type azureClients struct {
 // newAzureClients makes no request.
 func newAzureClients(cfg AzureConfig, bucket string, transport http.RoundTripper) (*azureClients, error) {
 	name, account, host := azureParts(bucket)
-	c := &azureClients{address: "https://" + host, account: account, cfg: cfg}
-	if cfg.Endpoint != "" {
-		c.address = strings.TrimRight(cfg.Endpoint, "/")
+	c := &azureClients{path: "/" + url.PathEscape(name), account: account, cfg: cfg}
+	var err error
+	if c.root, err = url.Parse(cmp.Or(strings.TrimRight(cfg.Endpoint, "/"), "https://"+host)); err != nil {
+		return nil, err
 	}
-	c.address += "/" + url.PathEscape(name)
+	c.address = c.root.String() + c.path
 	c.options.ClientOptions = azureOptions(transport)
 	if cfg.Renew != nil {
 		return c, nil
 	}
-	var err error
 	c.sas = strings.TrimPrefix(cfg.SASToken, "?")
 	c.client, err = c.open(host)
 	return c, err
@@ -72,11 +77,11 @@ func (c *azureClients) open(host string) (*container.Client, error) {
 		}
 		return container.NewClientWithSharedKeyCredential(c.address, key, &c.options)
 	}
-	tokens, err := azureTokens(c.cfg, host, c.options.Transport)
-	if err != nil {
+	var err error
+	if c.identity, err = azureTokens(c.cfg, host, c.options.Transport); err != nil {
 		return nil, err
 	}
-	return container.NewClient(c.address, tokens, &c.options)
+	return container.NewClient(c.address, c.identity, &c.options)
 }
 
 // get gives the client for a request, and the SAS token in its address, "" for none.
@@ -124,9 +129,8 @@ type azureAnswer struct {
 type azureAnswerKey struct{}
 
 // withAnswer lets a request's answer with that status be taken. The client's own
-// reading of it panics where the parts of a batch have other numbers than its
-// requests, takes the page of a proxy for an empty listing, and decodes a plus in a
-// name as a blank.
+// reading of it takes the page of a proxy for an empty listing, and decodes a plus in
+// a name as a blank.
 func withAnswer(ctx context.Context, answer *azureAnswer) context.Context {
 	return context.WithValue(ctx, azureAnswerKey{}, answer)
 }
@@ -141,7 +145,7 @@ func (takeAnswer) Do(r *policy.Request) (*http.Response, error) {
 	if err != nil || !ok || response.StatusCode != answer.status {
 		return response, err
 	}
-	data, err := io.ReadAll(response.Body)
+	data, err := readAnswer(response.Body)
 	_ = response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(nil))
 	if err != nil {

@@ -46,6 +46,10 @@ var azureCodes = map[string]error{
 	"PendingCopyOperation":   ErrUnavailable,
 	"IncompleteBody":         ErrUnavailable,
 	"CannotVerifyCopySource": ErrRejected,
+
+	"BlobImmutableDueToLegalHold":   ErrLocked,
+	"BlobImmutableDueToPolicy":      ErrLocked,
+	"ContainerImmutableDueToPolicy": ErrLocked,
 }
 
 // azureHints says what to do about a code.

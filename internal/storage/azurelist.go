@@ -183,6 +183,11 @@ func (p *azurePages) page(listed *azureListing) (listPage, error) {
 		if o.Properties.Size == nil {
 			return listPage{}, rejected("the store does not say how large a blob is")
 		}
+		if o.Properties.Type != "" {
+			// Only accounts with a hierarchical namespace say it. They list folder by folder,
+			// which is not the order of the keys: t/a/x comes before t/a-b there.
+			p.container.unordered.Store(true)
+		}
 		if key == p.after && p.after != "" || strings.EqualFold(o.Properties.Type, "directory") || strings.EqualFold(o.Metadata.Folder, "true") {
 			continue
 		}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -15,7 +18,7 @@ import (
 )
 
 // azureTokens gives the identity of a service principal or of the environment.
-func azureTokens(cfg AzureConfig, host string, transport policy.Transporter) (azcore.TokenCredential, error) {
+func azureTokens(cfg AzureConfig, host string, transport policy.Transporter) (*azureIdentity, error) {
 	options := azcore.ClientOptions{
 		Cloud: azureCloud(host), Transport: transport, Retry: policy.RetryOptions{MaxRetries: -1},
 	}
@@ -37,7 +40,7 @@ func azureTokens(cfg AzureConfig, host string, transport policy.Transporter) (az
 	if err != nil {
 		return nil, err
 	}
-	return azureIdentity{identity}, nil
+	return &azureIdentity{TokenCredential: identity}, nil
 }
 
 // azureCloud is that of a host; the zero one is the public cloud, or what
@@ -52,16 +55,49 @@ func azureCloud(host string) cloud.Configuration {
 	return cloud.Configuration{}
 }
 
-// azureIdentity marks the errors of tokens, which come out of the client as any
-// other.
-type azureIdentity struct{ azcore.TokenCredential }
+// azureIdentity holds the token that it got last, which not all credentials do, and
+// marks the errors of tokens, which come out of the client as any other.
+type azureIdentity struct {
+	azcore.TokenCredential
 
-func (i azureIdentity) GetToken(ctx context.Context, options policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	mu    sync.Mutex
+	held  azcore.AccessToken
+	asked policy.TokenRequestOptions
+}
+
+// tokenReserve is how long a token must still serve.
+const tokenReserve = 6 * time.Minute
+
+func (i *azureIdentity) GetToken(ctx context.Context, options policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	i.mu.Lock()
+	held, asked := i.held, i.asked
+	i.mu.Unlock()
+	now := time.Now()
+	if slices.Equal(options.Scopes, asked.Scopes) && options.TenantID == asked.TenantID && options.Claims == "" &&
+		now.Before(held.ExpiresOn.Add(-tokenReserve)) && (held.RefreshOn.IsZero() || now.Before(held.RefreshOn)) {
+		return held, nil
+	}
 	token, err := i.TokenCredential.GetToken(ctx, options)
 	if err != nil {
 		return token, &azureTokenError{err}
 	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	options.Claims = ""
+	i.held, i.asked = token, options
 	return token, nil
+}
+
+// current is the token that the client uses, who knows by the store's answers which
+// tenant it is of.
+func (i *azureIdentity) current(ctx context.Context) (azcore.AccessToken, error) {
+	i.mu.Lock()
+	asked := i.asked
+	i.mu.Unlock()
+	if len(asked.Scopes) == 0 {
+		asked = policy.TokenRequestOptions{Scopes: []string{"https://storage.azure.com/.default"}, EnableCAE: true}
+	}
+	return i.GetToken(ctx, asked)
 }
 
 // azureTokenError says that there is no token to ask the store with.

@@ -130,6 +130,8 @@ var ErrLocked = errors.New("the object is locked")
 // lockedBy makes the error that of a locked object where the store's words say so.
 func (e *Error) lockedBy(message string) {
 	if isLocked(message) {
-		e.Reason, e.Hint = ErrLocked, "it is under retention or a legal hold: try again when that has ended"
+		e.Reason, e.Hint = ErrLocked, hintLocked
 	}
 }
+
+const hintLocked = "it is under retention or a legal hold: try again when that has ended"

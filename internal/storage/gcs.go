@@ -39,6 +39,7 @@ type gcsBucket struct {
 	// unordered is set once the store has shown that it lists in another order than
 	// that of the keys.
 	unordered atomic.Bool
+	kept      keepingState
 }
 
 var _ client = (*gcsBucket)(nil)
@@ -104,15 +105,41 @@ func (b *gcsBucket) read(ctx context.Context, key string, offset, length int64) 
 	return response.Body, info, nil
 }
 
-// whyUnread looks after the answer "not found" in words that may be anybody's.
+// whyUnread looks after the answer "not found" in words that may be anybody's, or
+// about the bucket: a file that is taken for gone need not be deleted any more.
 func (b *gcsBucket) whyUnread(ctx context.Context, key string, err error) error {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Status != http.StatusNotFound || errors.Is(e, ErrNotFound) || errors.Is(e, ErrNoBucket) {
+	if !ok || e.Status != http.StatusNotFound || errors.Is(e, ErrNoBucket) {
 		return err
 	}
-	if _, asked := b.head(ctx, key); errors.Is(asked, ErrNotFound) || errors.Is(asked, ErrNoBucket) {
-		return asked
+	if !errors.Is(e, ErrNotFound) {
+		switch _, asked := b.head(ctx, key); {
+		case errors.Is(asked, ErrNoBucket):
+			return asked
+		case !errors.Is(asked, ErrNotFound):
+			return err
+		default:
+			err = asked
+		}
 	}
+	if !namesObject(err) {
+		if missing := b.stands(ctx, key); missing != nil {
+			return missing
+		}
+	}
+	return err
+}
+
+// namesObject says whether "not found" was said of the object and of nothing else, as
+// Google does. Others may say as little of a bucket.
+func namesObject(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Err != nil && strings.HasPrefix(e.Err.Error(), noSuchObject)
+}
+
+// stands gives nil when the bucket is there.
+func (b *gcsBucket) stands(ctx context.Context, key string) error {
+	_, err := b.list1(ctx, oneObject(key), &gcsListing{})
 	return err
 }
 

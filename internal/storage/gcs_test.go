@@ -91,7 +91,7 @@ func TestEachPartOfAGCSBatchHasItsOwnOutcome(t *testing.T) {
 		"t/strange":   {Status: 200, Body: "<html>hello</html>"},
 	}
 	want := map[string]error{
-		"t/denied": storage.ErrDenied, "t/held": storage.ErrDenied, "t/absent": nil, "t/no-bucket": storage.ErrNoBucket,
+		"t/denied": storage.ErrDenied, "t/held": storage.ErrLocked, "t/absent": nil, "t/no-bucket": storage.ErrNoBucket,
 		"t/login": storage.ErrDenied, "t/broken": storage.ErrUnavailable, "t/strange": storage.ErrUnavailable, "t/fine": nil,
 	}
 	l := openGCS(t, gcstest.Options{NoMultiDelete: true}, nil)

@@ -54,6 +54,7 @@ func (b *gcsBucket) batchDelete(ctx context.Context, keys []string, results []er
 			answered[i], results[i] = true, result
 		}
 	}
+	b.absences(ctx, keys, results)
 	for i, is := range answered {
 		switch {
 		case is:
@@ -64,6 +65,27 @@ func (b *gcsBucket) batchDelete(ctx context.Context, keys []string, results []er
 		}
 	}
 	return nil
+}
+
+// absences makes "not found" the success that it is for a delete. Whether the bucket
+// is there is asked once.
+func (b *gcsBucket) absences(ctx context.Context, keys []string, results []error) {
+	var (
+		bucket error
+		asked  bool
+	)
+	for i, result := range results {
+		if !errors.Is(result, ErrNotFound) {
+			continue
+		}
+		results[i] = nil
+		if !namesObject(result) {
+			if !asked {
+				bucket, asked = b.stands(ctx, keys[i]), true
+			}
+			results[i] = bucket
+		}
+	}
 }
 
 // batchBody writes a request for each key. The blank line that ends its header must
@@ -114,12 +136,8 @@ func readBatchPart(part *multipart.Part) (i int, result error, ok bool) { //noli
 		return i, gcsDeleted(response.StatusCode, body), true
 	}
 	e := gcsAnswerError(response, body)
-	switch {
-	case errors.Is(e, ErrNotFound):
-		return i, nil, true
-	case response.StatusCode == http.StatusNotFound && len(bytes.TrimSpace(body)) == 0:
-		// Inside of a batch's answer it is the store's own.
-		return i, nil, true
+	if response.StatusCode == http.StatusNotFound && len(bytes.TrimSpace(body)) == 0 {
+		e.Reason = ErrNotFound // inside of a batch's answer it is the store's own
 	}
 	return i, e, true
 }

@@ -3,7 +3,6 @@ package storage
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,7 +68,10 @@ func (b *gcsBucket) deleteBatch(ctx context.Context, keys []string) ([]error, er
 	if b.batches.Load() == gcsUntried {
 		// Nobody's 404 is that of a proxy whose server is away, unless the store answers.
 		if errors.Is(err, ErrUnavailable) {
-			if _, away := b.list1(ctx, oneObject(""), &gcsListing{}); away != nil {
+			switch away := b.stands(ctx, keys[0]); {
+			case errors.Is(away, ErrNoBucket):
+				return nil, away
+			case away != nil:
 				return nil, err
 			}
 		}
@@ -112,10 +114,13 @@ func (b *gcsBucket) deleteInBatches(ctx context.Context, keys []string) ([]error
 
 func (b *gcsBucket) deleteOne(ctx context.Context, key string) error {
 	err := b.deleteObject(ctx, key, nil)
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case !errors.Is(err, ErrNotFound):
+		return err
+	case namesObject(err):
 		return nil
 	}
-	return err
+	return b.stands(ctx, key)
 }
 
 // deleteObject deletes an object if the conditions of the query are met.
@@ -136,9 +141,10 @@ func (b *gcsBucket) deleteObject(ctx context.Context, key string, query url.Valu
 }
 
 // gcsDeleted looks whether an answer with a status of success is Google's: it has
-// no content, or that of an emulator.
+// no content, or an emulator's "null". Anything else may be an error that somebody in
+// between tells.
 func gcsDeleted(status int, body []byte) error {
-	if body = bytes.TrimSpace(body); status/100 == 2 && (len(body) == 0 || json.Valid(body)) {
+	if body = bytes.TrimSpace(body); status/100 == 2 && (len(body) == 0 || string(body) == "null") {
 		return nil
 	}
 	return &Error{Status: status, Reason: ErrUnavailable, Hint: hintNotGCS, Err: errNotGCS}

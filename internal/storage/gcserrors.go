@@ -21,7 +21,15 @@ var gcsReasons = map[string]error{
 	"backendError":           ErrUnavailable,
 	"internalError":          ErrUnavailable,
 	"uploadBrokenConnection": ErrUnavailable,
+
+	"retentionPolicyNotMet": ErrLocked,
+	"RetentionPolicyNotMet": ErrLocked,
+	"objectUnderActiveHold": ErrLocked,
+	"ObjectUnderActiveHold": ErrLocked,
 }
+
+// noSuchObject begins the message of the JSON API about an object that is not there.
+const noSuchObject = "No such object"
 
 // gcsFailure is the document that tells an error.
 type gcsFailure struct {
@@ -60,9 +68,9 @@ func gcsStatusError(status int, header http.Header, body []byte) *Error {
 		}
 	case xml.Unmarshal(body, &x) == nil && x.Code != "":
 		told, message, e.Code = true, x.Message, x.Code
-	case header.Get("X-GUploader-UploadID") != "" && strings.HasPrefix(string(body), "No such object"):
+	case header.Get("X-GUploader-UploadID") != "" && strings.HasPrefix(string(body), noSuchObject):
 		// The JSON API tells errors of media in plain text.
-		told, message = true, "No such object"
+		told, message = true, noSuchObject
 	}
 	e.Reason = gcsReasonOf(e.Code, message, status, told)
 	switch {
@@ -77,6 +85,27 @@ func gcsStatusError(status int, header http.Header, body []byte) *Error {
 	if status/100 == 3 {
 		e.Hint = "the store redirects, check the endpoint"
 	}
+	e.hintLocked()
+	return e
+}
+
+// hintLocked says what to do about a locked object.
+func (e *Error) hintLocked() {
+	if errors.Is(e.Reason, ErrLocked) {
+		e.Hint = hintLocked
+	}
+}
+
+// gcsKeyError classifies the error of one key in the answer to a delete of the XML API.
+func gcsKeyError(code, message string) error {
+	e := &Error{Code: code, Reason: gcsReasonOf(code, message, 0, true)}
+	if errors.Is(e.Reason, ErrNotFound) {
+		return nil
+	}
+	if message != "" {
+		e.Err = errors.New(message)
+	}
+	e.hintLocked()
 	return e
 }
 

@@ -98,7 +98,7 @@ func (a multiDeleted) results(n int, places map[string][]int) ([]error, error) {
 			return nil, &Error{Code: failed.Code, Reason: ErrRejected, Err: errors.New("the store reports an error for a key that was not named")}
 		}
 		for _, i := range at {
-			results[i] = keyError(failed.Code, failed.Message)
+			results[i] = gcsKeyError(failed.Code, failed.Message)
 		}
 	}
 	return results, nil

@@ -13,11 +13,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -54,31 +55,47 @@ func newGCSTokens(cfg GCSConfig, transport http.RoundTripper) gcsTokens {
 type gcsSource struct {
 	cfg    GCSConfig
 	client *http.Client
+	source oauth2.TokenSource // of the one who fetches
 
-	mu     sync.Mutex
-	source oauth2.TokenSource
+	fetching singleflight.Group
+	held     atomic.Pointer[oauth2.Token]
 }
 
+// token gives the token that is held, or waits for another one as long as ctx lasts:
+// Google's library knows no contexts. One goroutine fetches for all who wait, and ends
+// within tokenTimeout.
 func (s *gcsSource) token(ctx context.Context) (GCSToken, error) {
+	token := s.held.Load()
+	if !token.Valid() {
+		select {
+		case fetched := <-s.fetching.DoChan("token", s.fetch):
+			if fetched.Err != nil {
+				return GCSToken{}, fetched.Err
+			}
+			token, _ = fetched.Val.(*oauth2.Token)
+		case <-ctx.Done():
+			return GCSToken{}, context.Cause(ctx)
+		}
+	}
+	return GCSToken{Token: token.AccessToken, Expires: token.Expiry}, nil
+}
+
+func (s *gcsSource) fetch() (any, error) {
 	source, err := s.open()
 	if err != nil {
-		return GCSToken{}, err
+		return nil, err
 	}
 	token, err := source.Token()
 	if err != nil {
-		return GCSToken{}, err
+		return nil, err
 	}
-	if ctx.Err() != nil {
-		return GCSToken{}, context.Cause(ctx)
-	}
-	return GCSToken{Token: token.AccessToken, Expires: token.Expiry}, nil
+	s.held.Store(token)
+	return token, nil
 }
 
 // open keeps the source once there is one: where there is none yet, one may come,
 // as a metadata server that was not up.
 func (s *gcsSource) open() (oauth2.TokenSource, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.source != nil {
 		return s.source, nil
 	}
