@@ -10,15 +10,18 @@ import (
 
 // Versions says what buckets that keep versions made of the deletes.
 type Versions struct {
-	// Buckets by name, each enabled, suspended or unknown. Those that keep nothing
-	// are not named.
+	// Buckets by name, each enabled, suspended, off or unknown, and for Google Cloud
+	// Storage and Azure with what is known of their soft delete ("off, soft delete for 7
+	// days"). Those that keep nothing are not named.
 	Buckets map[string]string `json:"buckets"`
 	// Unknown says why it is, "" where it is not.
 	Unknown string `json:"unknown,omitempty"`
-	// Hidden are the files that a delete only hid behind a marker, in all runs, with
-	// their bytes as far as the metadata tells: they stay billed. nil where versions
-	// were deleted.
+	// Hidden are the files that a delete only hid, in all runs, with their bytes as far
+	// as the metadata tells: they stay billed. nil where versions were deleted.
 	Hidden *Count `json:"hidden,omitempty"`
+	// ByThemselves: no bucket keeps versions, so that Hidden go when the time of the
+	// soft delete has passed.
+	ByThemselves bool `json:"by_themselves,omitempty"`
 	// AtMost: some of Hidden may be gone, since they lay in a bucket that keeps
 	// nothing, were written while it kept nothing, or it is not known what it keeps.
 	AtMost bool `json:"at_most,omitempty"`
@@ -35,31 +38,37 @@ func VersionsOf(ctx context.Context, session *storage.Session, locations []stora
 	if deleted.Files == 0 || ctx.Err() != nil {
 		return nil
 	}
-	v := &Versions{Buckets: map[string]string{}}
+	v := &Versions{Buckets: map[string]string{}, ByThemselves: true}
 	asked := map[string]bool{}
+	beside := false // of a bucket whose versions nobody deletes
 	for _, l := range locations {
-		if l.Scheme != "s3" || asked[l.Bucket] {
+		if l.Scheme == "file" || asked[l.Bucket] {
 			continue
 		}
 		asked[l.Bucket] = true
-		found, err := session.Versioning(ctx, l)
+		found, err := session.Keeping(ctx, l)
 		if err != nil {
 			v.Unknown = Shorten(err.Error())
 		}
-		if found != storage.VersioningOff {
+		if !found.Nothing() {
 			v.Buckets[l.Bucket] = found.String()
+			v.ByThemselves = v.ByThemselves && found.ByItself()
+			beside = beside || l.Scheme != "s3"
 		}
-		v.AtMost = v.AtMost || found != storage.VersioningOn
+		v.AtMost = v.AtMost || found.Versioning != storage.VersioningOn && found.Soft != storage.SoftOn
 	}
-	switch usage := session.Usage(); {
-	case len(v.Buckets) == 0:
+	if len(v.Buckets) == 0 {
 		return nil
-	case removes:
-		v.AtMost = false
+	}
+	if removes {
+		usage := session.Usage()
+		v.AtMost = beside
 		v.Removed, v.Markers = &Count{Files: usage.Versions, Bytes: usage.VersionBytes}, usage.Markers
-	default:
+	}
+	if !removes || beside {
 		v.Hidden = &deleted
 	}
+	v.ByThemselves = v.ByThemselves && v.Hidden != nil
 	return v
 }
 
@@ -82,7 +91,11 @@ func (t *Text) Versions(v *Versions, dryRun bool, advice string) {
 	if v.AtMost {
 		qualifier = "at most "
 	}
-	if v.Hidden != nil {
+	switch {
+	case v.Hidden == nil:
+	case v.ByThemselves:
+		t.Line("hidden\t\t%s%d files\t%s stay billed until the time of the soft delete has passed", qualifier, v.Hidden.Files, FormatBytes(v.Hidden.Bytes))
+	default:
 		t.Line("hidden\t\t%s%d files\t%s stay billed: the deletes only %s markers; a lifecycle rule for noncurrent versions frees them%s",
 			qualifier, v.Hidden.Files, FormatBytes(v.Hidden.Bytes), verb, advice)
 	}

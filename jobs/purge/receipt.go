@@ -139,7 +139,7 @@ func (r *Receipt) WriteText(w io.Writer) error {
 	if r.Shards > 0 {
 		text.Line("shards\t%d\tof plan %s", r.Shards, r.Plan)
 	}
-	text.Versions(r.Versions, r.DryRun, ", and purge.versions: delete in the catalog's configuration keeps later purges from it")
+	text.Versions(r.Versions, r.DryRun, ", and on S3 purge.versions: delete in the catalog's configuration keeps later purges from it")
 	text.Notes(r.Notes)
 	text.Requests(r.Requests)
 	r.Verified.writeText(text, r.VerifiedAt)
