@@ -34,14 +34,14 @@ type azurite struct {
 
 func openAzurite(t testing.TB) azurite {
 	t.Helper()
-	endpoint := startAzurite(t)
-	return azurite{endpoint: endpoint, client: azuriteClient(t, endpoint).NewContainerClient("warehouse")}
+	endpoint := storetest.StartAzurite(t)
+	return azurite{endpoint: endpoint, client: storetest.AzuriteClient(t, endpoint).NewContainerClient("warehouse")}
 }
 
 // sas makes a SAS token for the container.
 func (a azurite) sas(t testing.TB, rights sas.ContainerPermissions, ends time.Time) string {
 	t.Helper()
-	key, err := blob.NewSharedKeyCredential(azuriteAccount, azuriteKey)
+	key, err := blob.NewSharedKeyCredential(storetest.AzuriteAccount, storetest.AzuriteKey)
 	require.NoError(t, err)
 	values, err := sas.BlobSignatureValues{
 		ContainerName: "warehouse", Permissions: rights.String(), StartTime: ends.Add(-24 * time.Hour), ExpiryTime: ends,
@@ -54,7 +54,7 @@ var allRights = sas.ContainerPermissions{Read: true, Add: true, Create: true, Wr
 
 // store is the container reached with some credentials.
 func (a azurite) store(credentials storage.AzureConfig) storetest.Store {
-	return storetest.Store{Root: azuriteRoot, Endpoint: a.endpoint, Config: reachedAzurite(credentials)}
+	return storetest.Store{Root: storetest.AzuriteRoot, Endpoint: a.endpoint, Config: reachedAzurite(credentials)}
 }
 
 func (a azurite) open(t testing.TB, credentials storage.AzureConfig) *storetest.Lab {
@@ -91,7 +91,7 @@ func sasOpens(t *testing.T, a azurite) {
 }
 
 func sasDenies(t *testing.T, a azurite) {
-	l := a.open(t, storage.AzureConfig{AccountKey: azuriteKey})
+	l := a.open(t, storage.AzureConfig{AccountKey: storetest.AzuriteKey})
 	at := []storage.Location{l.Put(t, "one", "1"), l.Put(t, "two", "2")}
 	token := a.sas(t, sas.ContainerPermissions{Read: true, List: true}, time.Now().Add(time.Hour))
 	reader := a.open(t, storage.AzureConfig{SASToken: token})
@@ -159,7 +159,7 @@ func sasRenews(t *testing.T, a azurite) {
 }
 
 func blobsAreHeld(t *testing.T, a azurite) {
-	l := a.open(t, storage.AzureConfig{AccountKey: azuriteKey})
+	l := a.open(t, storage.AzureConfig{AccountKey: storetest.AzuriteKey})
 	leased, snapped, free := l.Put(t, "leased", "1"), l.Put(t, "snapped", "2"), l.Put(t, "free", "3")
 	holder, err := lease.NewBlobClient(a.client.NewBlobClient(leased.Key), nil)
 	require.NoError(t, err)
@@ -185,7 +185,7 @@ func blobsAreHeld(t *testing.T, a azurite) {
 }
 
 func markersAreNoFiles(t *testing.T, a azurite) {
-	l := a.open(t, storage.AzureConfig{AccountKey: azuriteKey})
+	l := a.open(t, storage.AzureConfig{AccountKey: storetest.AzuriteKey})
 	yes := "true"
 	_, err := a.client.NewBlockBlobClient(l.Root.Join("data").Key).Upload(t.Context(), readSeekNopCloser{strings.NewReader("")},
 		&blockblob.UploadOptions{Metadata: map[string]*string{"hdi_isfolder": &yes}})
@@ -201,7 +201,7 @@ type readSeekNopCloser struct{ io.ReadSeeker }
 func (readSeekNopCloser) Close() error { return nil }
 
 func metadataIsMoved(t *testing.T, a azurite) {
-	l := a.open(t, storage.AzureConfig{AccountKey: azuriteKey})
+	l := a.open(t, storage.AzureConfig{AccountKey: storetest.AzuriteKey})
 	from, to, mine := l.Root.Join("a"), l.Root.Join("b"), "mine"
 	kind := "text/plain"
 	_, err := a.client.NewBlockBlobClient(from.Key).Upload(t.Context(), readSeekNopCloser{strings.NewReader("x")}, &blockblob.UploadOptions{
@@ -221,7 +221,7 @@ func metadataIsMoved(t *testing.T, a azurite) {
 }
 
 func storedIsRead(t *testing.T, a azurite) {
-	l := a.open(t, storage.AzureConfig{AccountKey: azuriteKey})
+	l := a.open(t, storage.AzureConfig{AccountKey: storetest.AzuriteKey})
 	at, gzip := l.Root.Join("1.gz.metadata.json"), "gzip"
 	_, err := a.client.NewBlockBlobClient(at.Key).Upload(t.Context(), readSeekNopCloser{strings.NewReader("not unpacked")},
 		&blockblob.UploadOptions{HTTPHeaders: &blob.HTTPHeaders{BlobContentEncoding: &gzip}})
@@ -232,7 +232,7 @@ func storedIsRead(t *testing.T, a azurite) {
 // smallPages is a proxy that lets a page hold 40 blobs: a SAS token does not sign that.
 func smallPages(t testing.TB, endpoint string) (address string, asked *atomic.Int64) {
 	t.Helper()
-	target, err := url.Parse(strings.TrimSuffix(endpoint, "/"+azuriteAccount))
+	target, err := url.Parse(strings.TrimSuffix(endpoint, "/"+storetest.AzuriteAccount))
 	require.NoError(t, err)
 	asked = &atomic.Int64{}
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
@@ -252,7 +252,7 @@ func smallPages(t testing.TB, endpoint string) (address string, asked *atomic.In
 		srv.Close()
 		transport.CloseIdleConnections()
 	})
-	return srv.URL + "/" + azuriteAccount, asked
+	return srv.URL + "/" + storetest.AzuriteAccount, asked
 }
 
 func manyPages(t *testing.T, a azurite) {

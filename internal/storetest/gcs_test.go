@@ -1,13 +1,8 @@
 package storetest_test
 
 import (
-	"net/http"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/gcstest"
 	"deckhand/internal/storage"
@@ -29,26 +24,11 @@ func fateInGCS(name string) storetest.Fate {
 	return storetest.Held
 }
 
-// fake-gcs-server does not look at the conditions of rewrites and deletes, has no
-// deletes of the XML API, and takes any token.
 func TestFakeGCSServer(t *testing.T) {
 	t.Parallel()
-	endpoint := storetest.Start(t, storetest.Process{
-		Name: "fake-gcs-server",
-		Args: func(port int, folder string) []string {
-			return []string{
-				"-scheme", "http", "-host", "127.0.0.1", "-port", strconv.Itoa(port), "-backend", "memory",
-				"-filesystem-root", filepath.Join(folder, "store"), "-log-level", "warn",
-			}
-		},
-		Ready: "/_internal/healthcheck",
-	})
-	response, err := http.Post(endpoint+"/storage/v1/b?project=test", "application/json", strings.NewReader(`{"name":"warehouse"}`))
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusOK, response.StatusCode)
+	endpoint := storetest.StartFakeGCS(t)
 	storetest.Run(t, storetest.Store{
-		Root:     "gs://warehouse/",
+		Root:     storetest.FakeGCSRoot,
 		Endpoint: endpoint,
 		Config: func(endpoint string) storage.Config {
 			return storage.Config{GCS: storage.GCSConfig{Endpoint: endpoint, Anonymous: true}}

@@ -109,4 +109,10 @@ func noBucket(t *testing.T, store Store) {
 	_, _, err = s.StoreClock(t.Context(), at)
 	require.ErrorIs(t, err, storage.ErrNoBucket)
 	require.ErrorIs(t, s.Write(t.Context(), at.Join("a"), nil), storage.ErrNoBucket)
+	// Neither is a file of it gone.
+	_, err = s.ReadAll(t.Context(), at.Join("a"), 0)
+	require.ErrorIs(t, err, storage.ErrNoBucket)
+	for _, r := range s.Delete(t.Context(), []storage.Location{at.Join("a"), at.Join("b"), at.Join("c\td")}) {
+		require.ErrorIs(t, r.Err, storage.ErrNoBucket)
+	}
 }
