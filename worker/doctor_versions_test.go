@@ -3,9 +3,11 @@ package main
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"deckhand/internal/gcstest"
 	"deckhand/internal/s3test"
 )
 
@@ -33,4 +35,17 @@ func TestDoctorSaysWhetherPurgesFreeWhatTheyDelete(t *testing.T) {
 	})
 	require.Regexp(t, `warn +catalog cloud +versions +.*unknown`, doctor("keep"))
 	require.Regexp(t, `FAIL +catalog cloud +versions +.*s3:ListBucketVersions`, doctor("delete"))
+}
+
+func TestDoctorSaysWhatGoogleKeepsOfPurgedFiles(t *testing.T) {
+	t.Parallel()
+	for says, opts := range map[string]gcstest.Options{
+		`ok +catalog cloud +versions +warehouse keeps nothing`:                                 {},
+		`ok +catalog cloud +versions +warehouse keeps no versions .*soft delete for 7 days`:    {SoftDelete: 7 * 24 * time.Hour},
+		`warn +catalog cloud +versions +warehouse keeps versions .*enabled.* stay billed; let`: {Versioning: true},
+	} {
+		store := gcstest.Start(t, opts)
+		catalog := "  cloud:\n    locations: [gs://warehouse/]\n    purge: {verify: off}\n    gcs: {endpoint: '" + store.Endpoint() + "', anonymous: true}\n"
+		require.Regexp(t, says, worker(t, "doctor", "--no-nats", "--config", newYard(t, catalog).config).Stdout)
+	}
 }

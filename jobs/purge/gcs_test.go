@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,7 +19,7 @@ import (
 // A bucket of Google Cloud Storage is purged as one of S3 is, in either way to delete.
 func TestATableOnGoogleCloudStorageIsPurged(t *testing.T) {
 	t.Parallel()
-	for name, opts := range map[string]gcstest.Options{"multi-delete": {}, "batch": {NoMultiDelete: true}} {
+	for name, opts := range map[string]gcstest.Options{"multi-delete": {SoftDelete: 7 * 24 * time.Hour}, "batch": {NoMultiDelete: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const home = "gs://" + gcstest.DefaultBucket + "/"
@@ -47,6 +48,15 @@ func TestATableOnGoogleCloudStorageIsPurged(t *testing.T) {
 			receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), progress)
 			require.NoError(t, err)
 			require.EqualValues(t, 1500, receipt.Deleted[purge.Data].Files)
+			if opts.SoftDelete == 0 {
+				require.Nil(t, receipt.Versions)
+			} else {
+				require.Equal(t, map[string]string{gcstest.DefaultBucket: "off, soft delete for 7 days"}, receipt.Versions.Buckets)
+				require.Equal(t, receipt.Deleted.Total(), *receipt.Versions.Hidden)
+				require.True(t, receipt.Versions.ByThemselves)
+				require.False(t, receipt.Versions.AtMost)
+				require.Contains(t, printed(t, receipt), "stay billed until")
+			}
 			require.Equal(t, []string{"db/t-x", "db/t2/data/00000.parquet"}, server.Keys())
 		})
 	}
