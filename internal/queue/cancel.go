@@ -42,7 +42,7 @@ func (q *Queue) queued(ctx context.Context, subject string) (*jetstream.RawStrea
 func (q *Queue) Cancel(ctx context.Context, tailOrSubject, by string) error {
 	tail := tailOf(tailOrSubject)
 	err := q.cancelJob(ctx, tail, by)
-	if err != nil && !errors.Is(err, ErrNotQueued) {
+	if err != nil && !errors.Is(err, ErrNotQueued) && !errors.Is(err, errPlanned) {
 		return err
 	}
 	// The purge itself first: it may be publishing parts.
@@ -83,7 +83,7 @@ func (q *Queue) cancelJob(ctx context.Context, tail, by string) error {
 	if err != nil {
 		return fmt.Errorf("cancel %s: %w", tail, err)
 	}
-	if last.Outcome != jobs.Canceled {
+	if last.Outcome != jobs.Canceled && last.Outcome != jobs.Planned {
 		c.forget(ctx, last.Outcome)
 		return fmt.Errorf("%w: %s is %s", ErrFinished, tail, last.Outcome)
 	}
@@ -91,8 +91,14 @@ func (q *Queue) cancelJob(ctx context.Context, tail, by string) error {
 		return fmt.Errorf("cancel %s: %w", tail, err)
 	}
 	c.forget(ctx, last.Outcome)
+	if last.Outcome == jobs.Planned {
+		return fmt.Errorf("%w: %s is %s", errPlanned, tail, last.Outcome)
+	}
 	return nil
 }
+
+// errPlanned: the job has ended, and others go on with its work.
+var errPlanned = fmt.Errorf("%w", ErrFinished)
 
 func (q *Queue) removeJob(ctx context.Context, sequence uint64) error {
 	if err := q.removeMessage(ctx, sequence); !errors.Is(err, errNotThere) {

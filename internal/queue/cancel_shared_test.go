@@ -79,3 +79,49 @@ func TestAPurgeThatIsBeingPlannedIsCanceledWithWhatItHasPublished(t *testing.T) 
 	require.ErrorIs(t, b.q.Cancel(t.Context(), other.Tail(), "tester"), ErrFinished)
 	require.Empty(t, b.results(other.Tail()))
 }
+
+// The planner was done before it had heard of the cancel, or was killed before it had
+// acknowledged its job.
+func TestAPurgeThatIsPlannedWhileItIsCanceledIsCanceledWithItsParts(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	s := b.q.Shards()
+	killed := newJob()
+	shards, finish := parts(killed, 2)
+	require.NoError(t, s.SavePlan(t.Context(), killed, planOf(killed, finish, 2), 0))
+	id := identity{job: killed.ID, sequence: b.enqueue(killed), created: b.q.streamCreated()}
+	b.enqueue(shards[0])
+	b.enqueue(shards[1])
+	_, err := b.q.recordResult(t.Context(), killed.Tail(), id, &jobs.Result{
+		Version: 1, JobID: id.job, Outcome: jobs.Planned, JobSequence: id.sequence, StreamCreated: id.created,
+	}, 0)
+	require.NoError(t, err)
+	require.NoError(t, b.q.Cancel(t.Context(), killed.Tail(), "tester"))
+	require.Zero(t, b.messages(b.q.jobs))
+	require.Equal(t, jobs.Canceled, b.result(killed, id.sequence).Outcome)
+	require.Empty(t, b.liveNotes())
+
+	fast := newJob()
+	shards, finish = parts(fast, 2)
+	require.NoError(t, s.SavePlan(t.Context(), fast, planOf(fast, finish, 2), 0))
+	began := make(chan struct{})
+	b.start(b.open(b.js), "w1", 1, handlerFunc(func(ctx context.Context, _ *jobs.Job, _ jobs.Progress) (any, error) {
+		close(began)
+		for { // until the cancel has removed it
+			if queued, err := b.q.queued(ctx, fast.Subject()); err != nil || queued == nil {
+				break
+			}
+		}
+		if _, err := s.Publish(ctx, shards[0]); err != nil {
+			return nil, err
+		}
+		return nil, jobs.PlannedOut()
+	}))
+	b.enqueue(fast)
+	waitFor(t, "the planner", began)
+	require.NoError(t, b.q.Cancel(t.Context(), fast.Tail(), "tester"))
+	b.gone()
+	results := b.results(fast.Tail())
+	require.Equal(t, jobs.Canceled, results[len(results)-1].Outcome)
+	require.Empty(t, b.liveNotes())
+}
