@@ -95,12 +95,15 @@ func (q *Queue) isLetterOf(ctx context.Context, sequence uint64, msg *nats.Msg) 
 const maxDeadTail = 1024
 
 // deadSubject is dead.<tail>, with a tail that no job could have shortened.
-func deadSubject(d *delivery) string {
-	if len(d.tail) <= maxDeadTail {
-		return jobs.DeadSubjectPrefix + d.tail
+func deadSubject(d *delivery) string { return jobs.DeadSubjectPrefix + deadTail(d.tail, d.sequence) }
+
+// deadTail is the tail of the letter of a message of JOBS.
+func deadTail(tail string, sequence uint64) string {
+	if len(tail) <= maxDeadTail {
+		return tail
 	}
-	kind, _, _ := strings.Cut(d.tail, ".")
-	return jobs.DeadSubjectPrefix + kind + ".=~" + strconv.FormatUint(d.sequence, 10)
+	kind, _, _ := strings.Cut(tail, ".")
+	return kind + ".=~" + strconv.FormatUint(sequence, 10)
 }
 
 // copiedHeaders are a message's own headers without those that speak to the

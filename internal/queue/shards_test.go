@@ -90,6 +90,11 @@ func TestAShardIsCompletedOnceHoweverOftenThatIsNoted(t *testing.T) {
 	done, err := s.Done(t.Context(), finish, plan.Plan)
 	require.NoError(t, err)
 	require.Equal(t, []*jobs.ShardDone{{Plan: plan.Plan, Shard: 1, Files: 10}, {Plan: plan.Plan, Shard: 3, Files: 30}}, done)
+	shards[1].Shard = 7
+	require.NoError(t, s.Complete(t.Context(), shards[1], &jobs.ShardDone{Plan: plan.Plan, Shard: 7}))
+	require.False(t, all(), "as many as there are to be, but not those")
+	shards[1].Shard = 2
+	require.NoError(t, s.clear(t.Context(), doneKey(purge.ShardBase(), plan.Plan, 7)))
 	note(2, plan.Plan, 20)
 	require.True(t, all())
 

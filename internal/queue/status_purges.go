@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -117,6 +118,11 @@ func (q *Queue) sharedPurge(ctx context.Context, s *Status, purge *SharedPurge, 
 	}
 	purge.FilesDone, purge.BytesDone = files, bytes
 	for _, job := range purge.Running {
+		if job.Holder.Kind == jobs.PurgeFinish { // it goes on from the sum of the shards
+			purge.FilesDone = max(purge.FilesDone, job.Counters.Files)
+			purge.BytesDone = max(purge.BytesDone, job.Counters.Bytes)
+			continue
+		}
 		purge.FilesDone += job.Counters.Files
 		purge.BytesDone += job.Counters.Bytes
 	}
@@ -176,7 +182,9 @@ func (p *SharedPurge) count(base string, queued map[string]bool, dead map[string
 		switch {
 		case !isPart(tail, base) || queued[tail]:
 		case tail == finish:
-			p.Finish = "dead"
+			if !p.Planning && p.Ongoing+p.Waiting == 0 { // else whoever is last publishes it again
+				p.Finish = "dead"
+			}
 		case !done[tail[strings.LastIndexByte(tail, '.')+1:]]:
 			if p.Dead++; len(p.DeadShards) < 10 {
 				p.DeadShards = append(p.DeadShards, tail)
@@ -191,7 +199,13 @@ func (p *SharedPurge) count(base string, queued map[string]bool, dead map[string
 // filesOf adds up what completed shards have done.
 func (q *Queue) filesOf(ctx context.Context, notes []string) (files, bytes int64, err error) {
 	sample := notes[:min(len(notes), maxNotesRead)]
-	read, err := readAll(sample, func(key string) (*jobs.ShardDone, error) { return q.Shards().done(ctx, key) })
+	read, err := readAll(sample, func(key string) (*jobs.ShardDone, error) {
+		done, err := q.Shards().done(ctx, key)
+		if err != nil && !errors.Is(err, jobs.ErrUnavailable) {
+			return nil, nil // nobody can read it, which a sweep says
+		}
+		return done, err
+	})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -78,11 +78,6 @@ func TestABigPurgeIsOneLineWithItsShardsBelowIt(t *testing.T) {
 	later.RatesSince(status)
 	require.InDelta(t, 100, later.Purges[0].FilesPerSecond, 0.1)
 
-	require.NoError(t, b.q.removeJob(t.Context(), b.publishedAt(finish)))
-	b.raw("dead."+finish.Tail(), nil, []byte("{}"))
-	later, err = b.q.Status(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "dead", later.Purges[0].Finish)
 	require.NoError(t, s.Remove(t.Context(), purge, plan.Plan))
 	later, err = b.q.Status(t.Context())
 	require.NoError(t, err)
@@ -122,4 +117,59 @@ func TestResultsOfShardsDoNotHideTheOthers(t *testing.T) {
 	require.Len(t, status.Results, 2)
 	require.Equal(t, shards[6].Tail(), status.Results[0].Tail)
 	require.Equal(t, purge.Tail(), status.Results[1].Tail)
+}
+
+func TestTheFilesOfAFinishAreThoseOfItsShards(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	purge := newJob()
+	shards, finish := parts(purge, 2)
+	s, plan := b.q.Shards(), planOf(purge, finish, 2)
+	require.NoError(t, s.SavePlan(t.Context(), purge, plan, 0))
+	for _, shard := range shards {
+		require.NoError(t, s.Complete(t.Context(), shard, &jobs.ShardDone{Plan: plan.Plan, Shard: shard.Shard, Files: 100, Bytes: 1000}))
+	}
+	b.raw("dead."+finish.Tail(), nil, []byte("{}")) // of a run before
+	began, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	b.startKinds(b.q, "w1", 1, map[jobs.Kind]jobs.Handler{jobs.PurgeFinish: handlerFunc(func(ctx context.Context, _ *jobs.Job, p jobs.Progress) (any, error) {
+		if err := p.Save(ctx, nil, jobs.Counters{Files: 203, Bytes: 2030}); err != nil {
+			return nil, err
+		}
+		close(began)
+		<-release
+		return nil, nil
+	})})
+	_, err := s.Publish(t.Context(), finish)
+	require.NoError(t, err)
+	waitFor(t, "the finish", began)
+	status, err := b.q.Status(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "running", status.Purges[0].Finish)
+	require.EqualValues(t, 203, status.Purges[0].FilesDone)
+	require.EqualValues(t, 2030, status.Purges[0].BytesDone)
+}
+
+func TestADeadFinishIsForgottenWhileThePurgeGoesOn(t *testing.T) {
+	t.Parallel()
+	finish, first := "purge-finish.R.c.n.t.u", "R.c.n.t.u.p.0001"
+	for _, c := range []struct {
+		queued string
+		done   []string
+		want   string
+	}{
+		{"purge-shard.R.c.n.t.u.0002", []string{first}, ""}, // which publishes it again
+		{"purge.R.c.n.t.u", []string{first}, ""},
+		{"purge.R.c.n.t.u", []string{first, "R.c.n.t.u.p.0002"}, ""},
+		{finish, []string{first, "R.c.n.t.u.p.0002"}, "waiting"},
+		{"", []string{first, "R.c.n.t.u.p.0002"}, "dead"},
+		{"", []string{first}, "dead"},
+	} {
+		p, queued := SharedPurge{Shards: 2}, map[string]bool{}
+		if c.queued != "" {
+			queued[c.queued] = true
+		}
+		p.count("R.c.n.t.u", queued, map[string]uint64{"dead." + finish: 1}, c.done)
+		require.Equal(t, c.want, p.Finish, "%v", c)
+	}
 }

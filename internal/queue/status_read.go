@@ -88,8 +88,19 @@ func (q *Queue) kindStatus(ctx context.Context, s *Status, info *jetstream.Strea
 	if info.State.Msgs <= taken {
 		return nil
 	}
-	s.UnknownCount = info.State.Msgs - taken
-	if info.State.NumSubjects > maxSubjectList {
+	return q.unknownStatus(ctx, s, info.State.Msgs, taken, maxSubjectList)
+}
+
+// unknownStatus finds the jobs that no kind takes; before is how many there were before
+// taken were counted, and list how many are asked for by name.
+func (q *Queue) unknownStatus(ctx context.Context, s *Status, before, taken, list uint64) error {
+	// The counts were taken one after another, while jobs came and went.
+	info, err := q.streamInfo(ctx, q.jobs)
+	if err != nil {
+		return err
+	}
+	s.UnknownCount = min(before, info.State.Msgs) - min(before, info.State.Msgs, taken)
+	if s.UnknownCount == 0 || info.State.NumSubjects > list {
 		return nil
 	}
 	all, err := q.streamInfo(ctx, q.jobs, jetstream.WithSubjectFilter(jobs.SubjectPrefix+">"))
@@ -102,7 +113,7 @@ func (q *Queue) kindStatus(ctx context.Context, s *Status, info *jetstream.Strea
 			s.Unknown = append(s.Unknown, subject)
 		}
 	}
-	s.UnknownCount = uint64(len(s.Unknown)) // the counts above were taken one after another
+	s.UnknownCount = uint64(len(s.Unknown))
 	return nil
 }
 
@@ -147,7 +158,8 @@ func (q *Queue) deadStatus(ctx context.Context, s *Status) (map[string]uint64, e
 		return nil, err
 	}
 	for subject, count := range info.State.Subjects {
-		kind, _, _ := strings.Cut(strings.TrimPrefix(subject, jobs.DeadSubjectPrefix), ".")
+		// A job that a sweep could not move to its end is one of its kind too.
+		kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(subject, jobs.DeadSubjectPrefix), sweepToken), ".")
 		i := slices.IndexFunc(s.Kinds, func(k KindStatus) bool { return string(k.Kind) == kind })
 		if i < 0 {
 			i = len(s.Kinds)
@@ -159,9 +171,12 @@ func (q *Queue) deadStatus(ctx context.Context, s *Status) (map[string]uint64, e
 		if s.Kinds[i].Dead == 0 {
 			continue
 		}
-		newest, err := q.dead.GetLastMsgForSubject(ctx, jobs.DeadSubjectPrefix+string(s.Kinds[i].Kind)+".>")
-		if err == nil {
-			s.Kinds[i].NewestDead = readDeadLetter(newest).Tail
+		for _, kept := range []string{"", sweepToken} {
+			newest, err := q.dead.GetLastMsgForSubject(ctx, jobs.DeadSubjectPrefix+kept+string(s.Kinds[i].Kind)+".>")
+			if err == nil {
+				s.Kinds[i].NewestDead = readDeadLetter(newest).Tail
+				break
+			}
 		}
 	}
 	return info.State.Subjects, nil

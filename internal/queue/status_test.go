@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"deckhand/jobs"
@@ -94,4 +95,25 @@ func TestTheStatusShowsWhatTheFleetDoes(t *testing.T) {
 	var fields map[string]any
 	requireJSON(t, encoded, &fields)
 	require.Contains(t, fields, "kinds")
+}
+
+// The counts of a status are taken one after another, while a fleet is at work.
+func TestJobsThatEndWhileTheyAreCountedAreNotOfAnUnknownKind(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	var last uint64
+	for range 3 {
+		last = b.enqueue(newJob())
+	}
+	b.raw("jobs.purgee.R.c.n.t", nats.Header{}, []byte("{}"))
+	before := b.messages(b.q.jobs)
+	require.NoError(t, b.q.removeJob(t.Context(), last))
+	for _, list := range []uint64{0, 100} {
+		s := &Status{}
+		require.NoError(t, b.q.kindStatus(t.Context(), s, &jetstream.StreamInfo{}))
+		require.NoError(t, b.q.unknownStatus(t.Context(), s, before, 2, list))
+		require.EqualValues(t, 1, s.UnknownCount)
+		require.NoError(t, b.q.unknownStatus(t.Context(), s, before, 3, 0))
+		require.Zero(t, s.UnknownCount)
+	}
 }

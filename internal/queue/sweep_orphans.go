@@ -2,6 +2,7 @@ package queue
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,7 +133,12 @@ func (s *sweep) clearOrphan(ctx context.Context, msg *jetstream.RawStreamMsg, ma
 	id := identity{job: job.ID, sequence: msg.Sequence, created: s.created}
 	if job.ID != "" && id.ended(last) {
 		f.What, f.Action, f.Detail = SweepEnded, SweepRemoved, "its consumer has it for settled, and so has its record: "+string(last.Outcome)
-		s.found(ctx, f, func(ctx context.Context) error { return errors.Join(may(), s.q.removeJob(ctx, msg.Sequence)) })
+		s.found(ctx, f, func(ctx context.Context) error {
+			if err := may(); err != nil {
+				return err
+			}
+			return s.q.removeMessage(ctx, msg.Sequence)
+		})
 		return nil
 	}
 	f.Detail = "its consumer has it for settled, and no record says how it ended"
@@ -147,7 +153,7 @@ func (s *sweep) clearOrphan(ctx context.Context, msg *jetstream.RawStreamMsg, ma
 
 // move takes a message out of JOBS and publishes it again, so that it is
 // delivered. In between it lies in DEAD; a move that is cut off is taken up by the
-// next sweep.
+// next sweep. The error is errNotThere if it has left as it should.
 func (s *sweep) move(ctx context.Context, msg *jetstream.RawStreamMsg) error {
 	kept, err := s.keep(ctx, msg)
 	if err != nil {
@@ -155,7 +161,7 @@ func (s *sweep) move(ctx context.Context, msg *jetstream.RawStreamMsg) error {
 	}
 	switch err := s.q.removeMessage(ctx, msg.Sequence); {
 	case errors.Is(err, errNotThere):
-		return s.q.removeLetter(ctx, kept) // it has left as it should
+		return cmp.Or(s.q.removeLetter(ctx, kept), err)
 	case err != nil:
 		return err
 	}
@@ -165,7 +171,7 @@ func (s *sweep) move(ctx context.Context, msg *jetstream.RawStreamMsg) error {
 // keep stores a copy of a message in DEAD.
 func (s *sweep) keep(ctx context.Context, msg *jetstream.RawStreamMsg) (*DeadLetter, error) {
 	letter := &nats.Msg{
-		Subject: jobs.DeadSubjectPrefix + sweepToken + strings.TrimPrefix(msg.Subject, jobs.SubjectPrefix),
+		Subject: jobs.DeadSubjectPrefix + sweepToken + deadTail(strings.TrimPrefix(msg.Subject, jobs.SubjectPrefix), msg.Sequence),
 		Header:  copiedHeaders(msg.Header), Data: msg.Data,
 	}
 	letter.Header.Set(headerDeadReason, "its consumer had it for settled without a record of its end; a sweep queues it anew")
@@ -216,10 +222,10 @@ func (s *sweep) resume(ctx context.Context) error {
 		f := SweepFinding{What: SweepUndelivered, Action: SweepRemoved, Name: letter.Subject, Sequence: letter.Sequence}
 		remove := func(ctx context.Context) error { return s.q.removeLetter(ctx, letter) }
 		switch {
-		case queued != nil && (queued.Sequence == letter.JobSequence || bytes.Equal(queued.Data, letter.Body)):
+		case queued != nil && bytes.Equal(queued.Data, letter.Body):
 			f.Detail = "an earlier sweep was cut off, and the job is in the queue"
 			s.found(ctx, f, remove)
-		case last != nil && last.JobID == letter.JobID && last.FinishedAt.After(letter.Time.Time):
+		case last != nil && last.JobID == letter.JobID && last.JobSequence > letter.JobSequence && last.StreamCreated.Equal(s.created.Time):
 			f.Detail = "an earlier sweep was cut off, and the job has ended since"
 			s.found(ctx, f, remove)
 		default:

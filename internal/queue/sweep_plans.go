@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -140,22 +141,36 @@ func (s *sweep) plan(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	last, _, err := s.q.LastResult(ctx, plan.Finish.Tail())
+	ended, known, err := s.endOfFinish(ctx, plan)
 	if err != nil {
 		return err
 	}
 	all, err := s.shards.AllDone(ctx, plan.Finish, plan)
+	if err != nil && !errors.Is(err, jobs.ErrUnavailable) {
+		f.Detail = oneLine(err.Error()) + ": its purge cannot end; remove that key, then publish the purge again"
+		s.found(ctx, f, nil)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	switch canceled := last != nil && last.JobID == plan.Finish.ID && last.Outcome == jobs.Canceled; {
+	if still, err := s.isStill(ctx, entry); err != nil || !still {
+		return err // it was replaced or has ended meanwhile
+	}
+	switch {
 	case all && deadFinish, !all && deadShards:
 		return nil // it waits for a person, and the status shows it
 	case !all:
 		f.Detail = "shards are missing, as after a cancel; publish the purge again, and it goes on with them"
 		s.found(ctx, f, nil)
-	case canceled:
+	case ended == jobs.Canceled:
 		f.Detail = "its last job was canceled; publish the purge again, and it is done"
+		s.found(ctx, f, nil)
+	case ended == jobs.Dead:
+		f.Detail = "its last job died, and its dead letter was dropped; publish the purge again, and it is done"
+		s.found(ctx, f, nil)
+	case !known:
+		f.Detail = "its last job is not queued, and records that would tell whether it was canceled are gone; publish the purge again, and it is done"
 		s.found(ctx, f, nil)
 	default:
 		f.What, f.Action = SweepFinish, SweepPublished
@@ -166,6 +181,46 @@ func (s *sweep) plan(ctx context.Context, key string) error {
 		})
 	}
 	return nil
+}
+
+// endOfFinish is how the last job of a plan has ended, "" for not; known is false if
+// that may have been and its record is gone. The newest note of a shard was written
+// before the last job could end: as long as something older than that is kept, the
+// record of its end is kept too.
+func (s *sweep) endOfFinish(ctx context.Context, plan *jobs.ShardPlan) (ended jobs.Outcome, known bool, err error) {
+	last, _, err := s.q.LastResult(ctx, plan.Finish.Tail())
+	if err != nil {
+		return "", false, err
+	}
+	if last != nil && last.JobID == plan.Finish.ID {
+		return last.Outcome, true, nil
+	}
+	call, cancel := context.WithTimeout(ctx, s.q.timings.call)
+	newest, err := s.q.shards.stream.GetLastMsgForSubject(call, s.q.shards.prefix+plan.Finish.ShardBase()+"."+plan.Plan+".*")
+	cancel()
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, s.shards.unavailable("read notes of plan "+plan.Plan, shardsGet, err)
+	}
+	info, err := s.info(ctx, s.q.results)
+	if err != nil {
+		return "", false, err
+	}
+	return "", info.State.Msgs > 0 && info.State.FirstTime.Before(newest.Time), nil
+}
+
+// isStill reports whether an entry of the bucket shards is still the one that was
+// read.
+func (s *sweep) isStill(ctx context.Context, entry bucketEntry) (bool, error) {
+	call, cancel := context.WithTimeout(ctx, s.q.timings.call)
+	defer cancel()
+	again, err := s.q.shards.get(call, entry.key)
+	if err != nil {
+		return false, s.shards.unavailable("read "+entry.key, shardsGet, err)
+	}
+	return again.value != nil && again.revision == entry.revision, nil
 }
 
 // isDead reports whether there are dead letters of a filter.

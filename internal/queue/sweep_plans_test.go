@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"deckhand/jobs"
@@ -20,6 +21,7 @@ func TestASweepPublishesTheFinishThatNobodyDid(t *testing.T) {
 	shards, finish := parts(purge, 2)
 	s, plan := b.q.Shards(), planOf(purge, finish, 2)
 	require.NoError(t, s.SavePlan(t.Context(), purge, plan, 0))
+	b.raw("results.purge.x", nats.Header{}, []byte("{}")) // older than what the shards leave
 	stands := []SweepFinding{{What: SweepPlan, Action: SweepReported, Name: planKey(purge.ShardBase())}}
 	complete := func(shard int) {
 		require.NoError(t, s.Complete(t.Context(), shards[shard-1], &jobs.ShardDone{Plan: plan.Plan, Shard: shard}))
@@ -40,27 +42,125 @@ func TestASweepPublishesTheFinishThatNobodyDid(t *testing.T) {
 	require.Equal(t, published, b.sweepUp(false))
 	require.Empty(t, b.sweepUp(false), "it is queued")
 
-	// A person's word is stronger than that of a sweep.
-	require.NoError(t, b.q.Cancel(t.Context(), finish.Tail(), "tester"))
-	require.Equal(t, stands, b.sweepUp(false))
-	require.NoError(t, b.q.results.Purge(t.Context()))
-	b.raw("dead."+finish.Tail(), nats.Header{}, []byte("{}"))
-	require.Empty(t, b.sweepUp(false), "a dead finish waits for a person, and the status shows it")
-	require.Zero(t, b.messages(b.q.jobs))
-	require.NoError(t, b.q.dead.Purge(t.Context()))
-
-	plan.Finish = shards[0]
-	_, revision, err := s.Plan(t.Context(), purge)
-	require.NoError(t, err)
-	require.NoError(t, s.SavePlan(t.Context(), purge, plan, revision))
+	names := func(finish *jobs.Job) {
+		_, revision, err := s.Plan(t.Context(), purge)
+		require.NoError(t, err)
+		plan.Finish = finish
+		require.NoError(t, s.SavePlan(t.Context(), purge, plan, revision))
+	}
+	require.NoError(t, b.q.removeJob(t.Context(), b.publishedAt(finish)))
+	names(shards[0])
 	require.Equal(t, published[0].What, b.sweepUp(false)[0].What, "a plan may name any part of its purge")
 	require.NoError(t, b.q.removeJob(t.Context(), b.publishedAt(shards[0])))
-	plan.Finish = newJob()
-	_, revision, err = s.Plan(t.Context(), purge)
-	require.NoError(t, err)
-	require.NoError(t, s.SavePlan(t.Context(), purge, plan, revision))
+	names(newJob())
 	require.Equal(t, stands, b.sweepUp(false), "a plan whose finish is another table's is not believed")
 	require.Zero(t, b.messages(b.q.jobs))
+	names(finish)
+	require.Equal(t, published, b.sweepUp(false))
+
+	// A person's word is stronger than that of a sweep, also when its record is gone.
+	require.NoError(t, b.q.Cancel(t.Context(), finish.Tail(), "tester"))
+	require.Equal(t, stands, b.sweepUp(false))
+	require.NoError(t, b.q.results.Purge(t.Context(), jetstream.WithPurgeKeep(0)))
+	require.Equal(t, stands, b.sweepUp(false), "no record is left")
+	b.raw("results.purge.x", nats.Header{}, []byte("{}"))
+	require.Equal(t, stands, b.sweepUp(false), "only newer ones are left")
+	id := identity{job: finish.ID, sequence: 99, created: b.q.streamCreated()}
+	_, err := b.q.recordResult(t.Context(), finish.Tail(), id, &jobs.Result{Version: 1, JobID: id.job, Outcome: jobs.Dead, JobSequence: 99, StreamCreated: id.created}, 0)
+	require.NoError(t, err)
+	b.raw("dead."+finish.Tail(), nats.Header{}, []byte("{}"))
+	require.Empty(t, b.sweepUp(false), "a dead finish waits for a person, and the status shows it")
+	require.NoError(t, b.q.Drop(t.Context(), finish.Tail()))
+	require.Equal(t, stands, b.sweepUp(false), "a letter that was dropped does not come back")
+	require.Zero(t, b.messages(b.q.jobs))
+	_, err = b.q.recordResult(t.Context(), finish.Tail(), id, &jobs.Result{Version: 1, JobID: "another", Outcome: jobs.Completed}, b.lastResult(finish.Tail()))
+	require.NoError(t, err)
+	require.Equal(t, stands, b.sweepUp(false), "the end of another finish says nothing of this one's")
+	_, err = b.q.recordResult(t.Context(), finish.Tail(), id, &jobs.Result{Version: 1, JobID: id.job, Outcome: jobs.Completed}, b.lastResult(finish.Tail()))
+	require.NoError(t, err)
+	require.Equal(t, published, b.sweepUp(false), "it has ended well, and what comes after that was lost")
+	require.NoError(t, b.q.removeJob(t.Context(), b.publishedAt(finish)))
+}
+
+// lastResult is the sequence of the newest record of a tail.
+func (b *bundle) lastResult(tail string) uint64 {
+	b.t.Helper()
+	_, sequence, err := b.q.LastResult(b.t.Context(), tail)
+	require.NoError(b.t, err)
+	return sequence
+}
+
+// meddling does something before each look at a stream, or changes what is seen.
+type meddling struct {
+	jetstream.Stream
+	do     func()
+	change func(*jetstream.StreamInfo)
+}
+
+func (m *meddling) Info(ctx context.Context, options ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
+	if m.do != nil {
+		m.do()
+	}
+	info, err := m.Stream.Info(ctx, options...)
+	if m.change != nil && err == nil {
+		m.change(info)
+	}
+	return info, err
+}
+
+func TestAPlanThatEndsWhileItIsLookedAtIsNotReported(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	purge := newJob()
+	shards, finish := parts(purge, 1)
+	s, plan := b.q.Shards(), planOf(purge, finish, 1)
+	require.NoError(t, s.SavePlan(t.Context(), purge, plan, 0))
+	require.NoError(t, s.Complete(t.Context(), shards[0], &jobs.ShardDone{Plan: plan.Plan, Shard: 1}))
+	b.enqueue(finish)
+	// The finish ends between the look at the plan and the look at the queue.
+	q := b.open(b.js)
+	q.jobs = &meddling{Stream: q.jobs, do: sync.OnceFunc(func() {
+		require.NoError(t, s.Remove(t.Context(), finish, plan.Plan))
+		require.NoError(t, b.q.removeJob(t.Context(), b.publishedAt(finish)))
+	})}
+	sweeping := &sweep{q: q, shards: q.Shards(), log: slog.New(slog.DiscardHandler), report: &SweepReport{}}
+	require.NoError(t, sweeping.plans(t.Context()))
+	require.Empty(t, sweeping.report.Findings)
+	require.Zero(t, b.messages(b.q.jobs))
+}
+
+func TestANoteThatNobodyCanReadHoldsUpItsOwnPurgeAlone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	b.raw("results.purge.x", nats.Header{}, []byte("{}"))
+	bucket, err := b.js.KeyValue(t.Context(), "shards")
+	require.NoError(t, err)
+	want := []SweepFinding{}
+	damaged := ""
+	for i := range 3 { // the damaged one is in the middle, in the order of the keys
+		purge := newJob()
+		shards, finish := parts(purge, 1)
+		s, plan := b.q.Shards(), planOf(purge, finish, 1)
+		require.NoError(t, s.SavePlan(t.Context(), purge, plan, 0))
+		if i == 1 {
+			damaged = doneKey(purge.ShardBase(), plan.Plan, 1)
+			_, err = bucket.Put(t.Context(), damaged, []byte("{}"))
+			require.NoError(t, err)
+			want = append(want, SweepFinding{What: SweepPlan, Action: SweepReported, Name: planKey(purge.ShardBase())})
+			continue
+		}
+		require.NoError(t, s.Complete(t.Context(), shards[0], &jobs.ShardDone{Plan: plan.Plan, Shard: 1, Files: 10}))
+		want = append(want, SweepFinding{What: SweepFinish, Action: SweepPublished, Name: finish.Subject()})
+	}
+	report, err := b.q.Sweep(t.Context(), SweepConfig{Worker: "w9", DryRun: true, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.Contains(t, report.Findings[1].Detail, damaged, "it names what to remove")
+	require.Equal(t, want, b.sweepUp(false))
+
+	status, err := b.q.Status(t.Context())
+	require.NoError(t, err, "the fleet is seen all the same")
+	require.Len(t, status.Purges, 3)
+	require.EqualValues(t, 20, status.Purges[0].FilesDone+status.Purges[1].FilesDone+status.Purges[2].FilesDone)
 }
 
 func TestASweepRemovesNotesWithoutAPlanAndNoOthers(t *testing.T) {
@@ -91,6 +191,16 @@ func TestASweepRemovesNotesWithoutAPlanAndNoOthers(t *testing.T) {
 	require.NoError(t, s.SavePlan(t.Context(), other, planOf(other, finish, 2), 0))
 	require.NoError(t, sweeping.clearNotes(t.Context(), notes))
 	require.Empty(t, sweeping.report.Findings)
+
+	// One that goes by itself, and comes again, is not the one that was seen.
+	for range 2 {
+		require.NoError(t, s.Remove(t.Context(), other, planOf(other, finish, 2).Plan))
+		require.NoError(t, sweeping.clearNotes(t.Context(), notes))
+		require.Empty(t, sweeping.report.Findings)
+		require.NoError(t, s.Complete(t.Context(), strays[1], &jobs.ShardDone{Plan: "p", Shard: 2}))
+		require.NoError(t, sweeping.clearNotes(t.Context(), notes))
+		require.Empty(t, sweeping.report.Findings)
+	}
 }
 
 func TestASweepReportsWhatAPersonShouldLookAt(t *testing.T) {
@@ -126,9 +236,32 @@ func TestASweepReportsWhatAPersonShouldLookAt(t *testing.T) {
 	leases, err := s.leasesWithoutJob(t.Context())
 	require.NoError(t, err)
 	require.Len(t, leases, 2)
+	b.eventually("whoever holds the leases renews them", func() bool {
+		return b.lease(leases[0].key).revision != leases[0].revision && b.lease(leases[1].key).revision != leases[1].revision
+	})
 	require.NoError(t, s.clearLeases(t.Context(), leases))
-	require.Equal(t, SweepRemoved, s.report.Findings[0].Action)
-	require.Len(t, b.leases(), 1, "the lease of the job that is queued stays")
+	require.Len(t, s.report.Findings, 2)
+	require.Equal(t, SweepReported, s.report.Findings[0].Action, "whatever the clocks say, somebody lives")
+	require.Equal(t, SweepReported, s.report.Findings[1].Action)
+	require.Len(t, b.leases(), 3)
+
+	// One that nobody renews.
+	left := newJob()
+	_, err = b.q.takeLease(t.Context(), left.LockKey(), Holder{Worker: "w2", Job: left.ID, Kind: left.Kind})
+	require.NoError(t, err)
+	leases, err = s.leasesWithoutJob(t.Context())
+	require.NoError(t, err)
+	s.report = &SweepReport{}
+	require.NoError(t, s.clearLeases(t.Context(), leases[len(leases)-1:]))
+	require.Equal(t, []SweepFinding{{What: SweepLease, Action: SweepRemoved, Name: left.LockKey(), Detail: s.report.Findings[0].Detail}}, s.report.Findings)
+	require.Len(t, b.leases(), 3)
+}
+
+func (b *bundle) lease(key string) bucketEntry {
+	b.t.Helper()
+	entry, err := b.q.locks.get(b.t.Context(), key)
+	require.NoError(b.t, err)
+	return entry
 }
 
 func TestAFleetSweepsInTurn(t *testing.T) {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"deckhand/jobs"
@@ -73,14 +74,17 @@ const (
 const maxFindings = 1000
 
 // found notes and logs a finding; act, which may be nil, is what is done about it
-// unless this is a dry run.
+// unless this is a dry run. If that finds nothing to do (errNotThere), nothing was
+// found.
 func (s *sweep) found(ctx context.Context, f SweepFinding, act func(context.Context) error) {
 	message, level := "sweep found something to look at", slog.LevelWarn
 	if act != nil {
 		message = "sweep put something right"
 		if s.cfg.DryRun {
 			message = "sweep would put something right"
-		} else if err := act(ctx); err != nil {
+		} else if err := act(ctx); errors.Is(err, errNotThere) {
+			return
+		} else if err != nil {
 			f.Error = oneLine(err.Error())
 			message, level = "sweep could not put something right, the next one tries again", slog.LevelError
 		}

@@ -45,7 +45,6 @@ type strayLease struct {
 	subject  string
 	holder   Holder
 	revision uint64
-	written  time.Time
 }
 
 // leasesWithoutJob finds the leases whose job is not in JOBS.
@@ -62,7 +61,7 @@ func (s *sweep) leasesWithoutJob(ctx context.Context) (stray []strayLease, err e
 		}
 		next = msg.Sequence + 1
 		entry := s.q.locks.entry(msg)
-		lease := strayLease{key: entry.key, revision: entry.revision, written: entry.written}
+		lease := strayLease{key: entry.key, revision: entry.revision}
 		if entry.value == nil || json.Unmarshal(entry.value, &lease.holder) != nil {
 			continue
 		}
@@ -117,7 +116,8 @@ func (s *sweep) clearLeases(ctx context.Context, leases []strayLease) error {
 		}
 		f := SweepFinding{What: SweepLease, Action: SweepReported, Name: lease.key}
 		age := s.now.Sub(entry.written)
-		if age <= 2*s.q.timings.ackWait {
+		// Whoever lives has renewed it between the two looks, whatever the clocks say.
+		if age <= 2*s.q.timings.ackWait || entry.revision != lease.revision {
 			f.Detail = fmt.Sprintf("worker %s holds it for job %s, which is not in the queue any more; it ends when the worker does or stops", holder.Worker, holder.Job)
 			s.found(ctx, f, nil)
 			continue

@@ -3,9 +3,11 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +40,8 @@ func setupOrphaned(t *testing.T, queued []*jobs.Job, settle func(b *bundle)) *bu
 	b := &bundle{t: t, server: natstest.Start(t, natstest.Config{Folder: folder, Conf: `
 		no_auth_user: a
 		authorization { users [ { user: a, password: a },
-			{ user: w, password: w, permissions { publish { deny: "$JS.API.STREAM.MSG.DELETE.*" } } } ] }`}), config: Config{Drain: time.Second}}
+			{ user: w, password: w, permissions { publish { deny: "$JS.API.STREAM.MSG.DELETE.*" } } },
+			{ user: d, password: d, permissions { publish { deny: "$JS.API.STREAM.MSG.DELETE.DEAD" } } } ] }`}), config: Config{Drain: time.Second}}
 	b.js = b.server.JetStream(t)
 	_, err := Setup(t.Context(), b.js, smallAssets(wait))
 	require.NoError(t, err)
@@ -163,11 +166,16 @@ func TestASweepThatIsCutOffLosesNothing(t *testing.T) {
 			b.enqueue(lost[i])
 		}
 	}
-	_, err = b.q.recordResult(t.Context(), lost[3].Tail(), identity{}, &jobs.Result{
-		Version: 1, JobID: lost[3].ID, Outcome: jobs.Completed, FinishedAt: jobs.At(time.Now().Add(time.Minute)),
-	}, 0)
-	require.NoError(t, err)
+	// By a clock that lags behind ours, which says nothing. The one before had ended
+	// once, by a clock that is ahead.
+	ended := func(job *jobs.Job, sequence uint64, at time.Time) {
+		_, err := b.q.recordResult(t.Context(), job.Tail(), identity{}, &jobs.Result{Version: 1, JobID: job.ID, Outcome: jobs.Completed,
+			JobSequence: sequence, StreamCreated: b.q.streamCreated(), FinishedAt: jobs.At(at)}, 0)
+		require.NoError(t, err)
+	}
+	ended(lost[3], b.publishedAt(lost[3]), time.Now().Add(-time.Hour))
 	require.NoError(t, b.q.removeJob(t.Context(), b.publishedAt(lost[3])))
+	ended(lost[1], orphans[1].msg.Sequence-1, time.Now().Add(time.Hour))
 	require.EqualValues(t, 4, b.messages(b.q.dead))
 
 	found := b.sweepUp(false)
@@ -209,9 +217,18 @@ func TestASweepLeavesAloneWhatMovesMeanwhile(t *testing.T) {
 	require.NoError(t, b.q.removeJob(t.Context(), fresh))
 	require.NoError(t, lease.Release(t.Context()))
 
-	// A message that leaves while it is moved is not queued again.
+	// A message that leaves while it is moved is not queued again, and of one that has
+	// left nothing is said: a replica may show it still.
 	require.NoError(t, b.q.removeJob(t.Context(), orphans[2].msg.Sequence))
-	require.NoError(t, s.move(t.Context(), orphans[2].msg))
+	s.report = &SweepReport{}
+	require.NoError(t, s.clearOrphan(t.Context(), orphans[2].msg, func() error { return nil }))
+	id := identity{job: lost[2].ID, sequence: orphans[2].msg.Sequence, created: s.created}
+	_, err = b.q.recordResult(t.Context(), lost[2].Tail(), id, &jobs.Result{
+		Version: 1, JobID: id.job, Outcome: jobs.Completed, JobSequence: id.sequence, StreamCreated: id.created,
+	}, 0)
+	require.NoError(t, err)
+	require.NoError(t, s.clearOrphan(t.Context(), orphans[2].msg, func() error { return nil }))
+	require.Empty(t, s.report.Findings)
 	require.EqualValues(t, 1, b.messages(b.q.jobs))
 	require.Zero(t, b.messages(b.q.dead))
 
@@ -230,16 +247,21 @@ func TestAMoveIntoATakenSubjectKeepsTheJobInDEAD(t *testing.T) {
 	b := setup(t, wait)
 	kept, other := newJob(), newJob()
 	other.TableUUID, other.RequestedBy = kept.TableUUID, "someone else"
-	b.enqueue(other)
+	sequence := b.enqueue(other) // the one that it had, in a stream that was made anew
 	body, err := kept.Encode()
 	require.NoError(t, err)
-	_, err = (&sweep{q: b.q}).keep(t.Context(), &jetstream.RawStreamMsg{Subject: kept.Subject(), Sequence: 4711, Data: body})
+	_, err = (&sweep{q: b.q}).keep(t.Context(), &jetstream.RawStreamMsg{Subject: kept.Subject(), Sequence: sequence, Data: body})
 	require.NoError(t, err)
 	report, err := b.q.Sweep(t.Context(), SweepConfig{Worker: "w9", Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.Len(t, report.Findings, 1)
 	require.Contains(t, report.Findings[0].Error, `another job has its subject; look at it with "worker dead show sweep.purge.`)
 	require.EqualValues(t, 1, b.messages(b.q.dead))
+	status, err := b.q.Status(t.Context())
+	require.NoError(t, err)
+	require.Len(t, status.Kinds, len(jobs.Kinds()), "it is a dead purge, and no kind of its own")
+	require.EqualValues(t, 1, status.Kinds[0].Dead)
+	require.Equal(t, "sweep."+kept.Tail(), status.Kinds[0].NewestDead)
 	require.NoError(t, b.q.removeJob(t.Context(), b.publishedAt(other)))
 	publication, err := b.q.Requeue(t.Context(), "sweep."+kept.Tail())
 	require.NoError(t, err, "a person may requeue it like any letter")
@@ -249,14 +271,32 @@ func TestAMoveIntoATakenSubjectKeepsTheJobInDEAD(t *testing.T) {
 
 func TestASweepWithoutTheRightToRemoveSaysSoAndTouchesNothing(t *testing.T) {
 	t.Parallel()
-	b, _ := lostJobs(t, 2)
-	q := b.open(b.server.JetStream(t, nats.UserInfo("w", "w")))
-	report, err := q.Sweep(t.Context(), SweepConfig{Worker: "w9", Logger: slog.New(slog.DiscardHandler)})
+	b, lost := lostJobs(t, 2)
+	id := identity{job: lost[1].ID, sequence: b.publishedAt(lost[1]), created: b.q.streamCreated()}
+	_, err := b.q.recordResult(t.Context(), lost[1].Tail(), id, &jobs.Result{
+		Version: 1, JobID: id.job, Outcome: jobs.Completed, JobSequence: id.sequence, StreamCreated: id.created,
+	}, 0)
 	require.NoError(t, err)
-	require.Len(t, report.Findings, 2)
-	require.Contains(t, report.Findings[0].Error, "denied")
-	require.EqualValues(t, 2, b.messages(b.q.jobs))
-	require.Zero(t, b.messages(b.q.dead))
+	for _, c := range []struct{ user, denied string }{{"w", "JOBS"}, {"d", "DEAD"}} {
+		js := b.server.JetStream(t, nats.UserInfo(c.user, c.user))
+		q, subject := b.open(js), "$JS.API.STREAM.MSG.DELETE."+c.denied
+		// The server says it beside the question, which times out: now it has said it,
+		// however long its word takes the next time.
+		require.NoError(t, js.Conn().Publish(subject, nil))
+		require.NoError(t, js.Conn().FlushTimeout(patience))
+		require.ErrorIs(t, q.mayRemove(t.Context(), c.denied), ErrDenied)
+		require.ErrorContains(t, q.mayRemove(t.Context(), c.denied), fmt.Sprintf("allow this user to publish to %q", subject))
+		report, err := q.Sweep(t.Context(), SweepConfig{Worker: "w9", Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		require.Len(t, report.Findings, 2)
+		for _, finding := range report.Findings {
+			require.Contains(t, finding.Error, "denied", finding.What)
+		}
+		require.EqualValues(t, 2, b.messages(b.q.jobs))
+		require.Zero(t, b.messages(b.q.dead))
+	}
+	require.NoError(t, b.q.mayRemove(t.Context(), jobs.StreamName))
+	require.EqualValues(t, 2, b.messages(b.q.jobs), "asking removes nothing")
 }
 
 func TestOneSweepRunsAtATime(t *testing.T) {
@@ -274,4 +314,19 @@ func TestOneSweepRunsAtATime(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.q.Acquire(t.Context(), sweeperKey, Holder{Worker: "w3"})
 	require.NoError(t, err, "it is given back")
+}
+
+// A subject that is longer than the server takes closes the connection for good.
+func TestAMoveOfAJobWithALongSubjectKeepsItUnderAShortOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	subject := "jobs.purge." + strings.Repeat("x", 3900)
+	letter, err := (&sweep{q: b.q}).keep(t.Context(), &jetstream.RawStreamMsg{Subject: subject, Sequence: 4711, Data: []byte("{}")})
+	require.NoError(t, err)
+	require.Equal(t, "dead.sweep.purge.=~4711", letter.Subject)
+	require.Equal(t, []SweepFinding{{What: SweepUndelivered, Action: SweepRequeued, Name: letter.Subject, Sequence: letter.Sequence}}, b.sweepUp(false))
+	msg, err := b.q.jobs.GetMsg(t.Context(), 1)
+	require.NoError(t, err)
+	require.Equal(t, subject, msg.Subject)
+	require.Zero(t, b.messages(b.q.dead))
 }
