@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"sort"
@@ -124,8 +125,8 @@ type Snapshot struct {
 }
 
 type snapshotObject struct {
-	bucket, key string
-	data        []byte
+	bucket, key, etag string
+	data              []byte
 }
 
 // Len is the number of objects.
@@ -136,29 +137,68 @@ func (s *Server) Snapshot() *Snapshot {
 	current := s.store.Load()
 	snapshot := &Snapshot{buckets: s.Buckets()}
 	for _, bucket := range snapshot.buckets {
-		for _, key := range current.keys(bucket) {
+		etags := current.etags(bucket)
+		for _, key := range slices.Sorted(maps.Keys(etags)) {
 			if data, err := current.get(bucket, key); err == nil {
-				snapshot.objects = append(snapshot.objects, snapshotObject{bucket, key, data})
+				snapshot.objects = append(snapshot.objects, snapshotObject{bucket, key, etags[key], data})
 			}
 		}
 	}
 	return snapshot
 }
 
-// Restore makes the content exactly that of the snapshot. Open uploads are lost.
+// Restore makes the content exactly that of the snapshot. Open uploads are lost. What
+// is there already, byte for byte, keeps the time at which it was written. Call
+// [Server.Settle] before where requests may still be served.
 func (s *Server) Restore(snapshot *Snapshot) {
-	fresh := newStore()
-	for _, b := range snapshot.buckets {
-		if err := fresh.createBucket(b); err != nil {
+	restored := s.store.Load().cleared(snapshot.buckets)
+	there := map[string]map[string]string{}
+	for _, bucket := range snapshot.buckets {
+		if err := restored.createBucket(bucket); err != nil {
 			panic(fmt.Sprintf("s3test: restore: %v", err))
 		}
+		there[bucket] = restored.etags(bucket)
 	}
 	for _, o := range snapshot.objects {
-		if err := fresh.put(o.bucket, o.key, o.data); err != nil {
-			panic(fmt.Sprintf("s3test: restore %s/%s: %v", o.bucket, o.key, err))
+		if there[o.bucket][o.key] != o.etag {
+			if err := restored.put(o.bucket, o.key, o.data); err != nil {
+				panic(fmt.Sprintf("s3test: restore %s/%s: %v", o.bucket, o.key, err))
+			}
+		}
+		delete(there[o.bucket], o.key)
+	}
+	for bucket, keys := range there {
+		for key := range keys {
+			_, _ = restored.backend.DeleteObject(bucket, key)
 		}
 	}
-	s.store.Store(fresh)
+	s.store.Store(restored)
+}
+
+// cleared is the store without what no snapshot holds, which has these buckets: with
+// its objects, unless there are versions or other buckets.
+func (s *store) cleared(buckets []string) *store {
+	infos, _ := s.backend.ListBuckets()
+	for _, b := range infos {
+		versioning, err := s.backend.VersioningConfiguration(b.Name)
+		if err != nil || versioning.Status != gofakes3.VersioningNone || !slices.Contains(buckets, b.Name) {
+			return newStore()
+		}
+	}
+	return storeOf(s.backend)
+}
+
+// etags are those of the bucket's objects, by key.
+func (s *store) etags(bucket string) map[string]string {
+	list, err := s.backend.ListBucket(bucket, nil, gofakes3.ListBucketPage{})
+	if err != nil {
+		return nil
+	}
+	etags := make(map[string]string, len(list.Contents))
+	for _, o := range list.Contents {
+		etags[o.Key] = o.ETag
+	}
+	return etags
 }
 
 // LoadTar puts the files of a tar archive, which may be gzip-compressed: an

@@ -280,23 +280,37 @@ func TestSingleKeysOfADeleteCanFail(t *testing.T) {
 
 func TestARestoreBringsBackExactlyTheSnapshot(t *testing.T) {
 	t.Parallel()
-	srv := s3test.Start(t)
-	for _, key := range oddKeys {
-		srv.Put(bucket, key, []byte("old "+key))
-	}
-	snapshot := srv.Snapshot()
-	for _, key := range oddKeys[3:] {
-		srv.Remove(bucket, key)
-	}
-	srv.Put(bucket, oddKeys[0], []byte("new"))
-	srv.Put("another", "k", nil)
-	srv.Restore(snapshot)
-	require.Equal(t, []string{bucket}, srv.Buckets())
-	require.Len(t, srv.Keys(bucket), len(oddKeys))
-	for _, key := range oddKeys {
-		data, ok := srv.Get(bucket, key)
-		require.True(t, ok)
-		require.Equal(t, "old "+key, string(data))
+	for name, more := range map[string]func(*s3test.Server){
+		"as it is":       func(*s3test.Server) {},
+		"another bucket": func(srv *s3test.Server) { srv.Put("another", "k", nil) },
+		"a bucket less":  func(srv *s3test.Server) { srv.Restore(&s3test.Snapshot{}) },
+		"versions": func(srv *s3test.Server) {
+			srv.SetVersioning(bucket, true)
+			srv.Put(bucket, oddKeys[1], []byte("newer"))
+		},
+	} {
+		srv := s3test.Start(t)
+		for _, key := range oddKeys {
+			srv.Put(bucket, key, []byte("old "+key))
+		}
+		snapshot := srv.Snapshot()
+		for _, key := range oddKeys[3:] {
+			srv.Remove(bucket, key)
+		}
+		srv.Put(bucket, oddKeys[0], []byte("new"))
+		srv.Put(bucket, "more", nil)
+		more(srv)
+		srv.Restore(snapshot)
+		require.Equal(t, []string{bucket}, srv.Buckets(), name)
+		require.Len(t, srv.Keys(bucket), len(oddKeys), name)
+		require.Len(t, srv.Versions(bucket), len(oddKeys), name)
+		for _, key := range oddKeys {
+			data, ok := srv.Get(bucket, key)
+			require.True(t, ok)
+			require.Equal(t, "old "+key, string(data), name)
+		}
+		srv.Remove(bucket, oddKeys[0])
+		require.Len(t, srv.Versions(bucket), len(oddKeys)-1, name)
 	}
 }
 

@@ -87,12 +87,11 @@ type store struct {
 	handler http.Handler
 }
 
-func newStore() *store {
-	backend := s3mem.New()
-	return &store{
-		backend: backend,
-		handler: gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server(),
-	}
+func newStore() *store { return storeOf(s3mem.New()) }
+
+// storeOf has no open uploads.
+func storeOf(backend *s3mem.Backend) *store {
+	return &store{backend: backend, handler: gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server()}
 }
 
 // Start runs a server until the test ends.

@@ -24,6 +24,7 @@ func cutOff(y *yard, handler *purge.Tables, uuid, location string, progress *job
 	y.server.Fault(s3test.CutOff(n, served, func() { kill(errKilled) }))
 	defer y.server.Fault(nil)
 	_, err := runContext(ctx, y.t, handler, jobFor(uuid, location), progress)
+	y.server.Settle() // something may be deleted still
 	return err
 }
 
