@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -79,7 +83,7 @@ func TestEachUserHasTheRightsThatItNeedsAndNoMore(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	admin, _ := login(t, s, "admin", "secret-ADMIN")
-	_, err := queue.Setup(ctx, admin, queue.AssetsConfig{})
+	_, err := queue.Setup(ctx, admin, queue.AssetsConfig{AckWait: 3 * time.Second})
 	require.NoError(t, err)
 
 	workers, deniedToWorker := login(t, s, "worker", "secret-WORKER")
@@ -115,9 +119,7 @@ func TestEachUserHasTheRightsThatItNeedsAndNoMore(t *testing.T) {
 	stop()
 	require.NoError(t, <-stopped)
 	shareOut(t, opened.Shards())
-	report, err := opened.Sweep(ctx, queue.SweepConfig{Worker: "w1", Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	require.Empty(t, report.Findings)
+	sweep(ctx, t, admin, opened)
 	require.Empty(t, deniedToWorker())
 	require.Empty(t, deniedToPolaris())
 	require.Empty(t, deniedToProducer())
@@ -165,4 +167,64 @@ func shareOut(t *testing.T, shards *queue.Shards) {
 	require.True(t, all)
 	require.NoError(t, shards.End(t.Context(), plan, finish, &jobs.Result{Version: jobs.Version, Outcome: jobs.Completed}))
 	require.NoError(t, shards.Remove(t.Context(), finish, plan.Plan))
+}
+
+// sweep has something to remove, to publish and to queue anew, and cancels a job: all
+// that needs a right which nothing else does.
+func sweep(ctx context.Context, t *testing.T, admin jetstream.JetStream, worker *queue.Queue) {
+	t.Helper()
+	moved, canceled, stray := job("moved"), job("canceled"), job("stray")
+	stray.Kind, stray.Shard = jobs.PurgeShard, 1
+	body, err := moved.Encode()
+	require.NoError(t, err)
+	letter := nats.NewMsg("dead.sweep." + moved.Tail())
+	letter.Data = body
+	letter.Header.Set("Dead-Subject", moved.Subject())
+	letter.Header.Set("Job-Seq", "1")
+	_, err = admin.PublishMsg(ctx, letter)
+	require.NoError(t, err)
+	require.NoError(t, worker.Shards().Complete(ctx, stray, &jobs.ShardDone{Plan: "0123456789abcdef", Shard: 1}))
+	report, err := worker.Sweep(ctx, queue.SweepConfig{Worker: "w1", Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.Len(t, report.Findings, 2)
+	for _, finding := range report.Findings {
+		require.Empty(t, finding.Error)
+		require.NotEqual(t, queue.SweepReported, finding.Action)
+	}
+	_, err = jobs.Publish(ctx, admin, canceled, jobs.PublishOptions{})
+	require.NoError(t, err)
+	require.NoError(t, worker.Cancel(ctx, canceled.Tail(), "w1"))
+}
+
+// The accounts give what the contract names as the smallest rights.
+func TestTheAccountsAreTheRightsOfTheContract(t *testing.T) {
+	contract, err := os.ReadFile("../jobs/CONTRACT.md")
+	require.NoError(t, err)
+	users := map[string][]string{}
+	for _, user := range withAccounts(t).Users {
+		if user.Permissions != nil {
+			users[user.Username] = user.Permissions.Publish.Allow
+		}
+	}
+	covers := func(patterns []string, subject string) bool {
+		return slices.ContainsFunc(patterns, func(pattern string) bool {
+			prefix, wide := strings.CutSuffix(pattern, ">")
+			return pattern == subject || wide && strings.HasPrefix(subject, prefix)
+		})
+	}
+	for who, user := range map[string]string{"publisher": "polaris", "`producer run`, `once`, `explain`": "scanner", "worker": "worker"} {
+		row := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(who) + ` \|(.*)\|[^|]*\|$`).FindSubmatch(contract)
+		require.NotNil(t, row, who)
+		var named []string
+		for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllSubmatch(row[1], -1) {
+			named = append(named, string(quoted[1]))
+		}
+		for _, subject := range users[user] {
+			require.True(t, covers(named, subject), "%s may publish to %s, and the contract does not say so", user, subject)
+		}
+		for _, subject := range named {
+			within := func(given string) bool { return covers([]string{subject}, given) }
+			require.True(t, slices.ContainsFunc(users[user], within), "the contract gives %s to %s, and the account does not", subject, user)
+		}
+	}
 }

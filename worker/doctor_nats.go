@@ -117,15 +117,15 @@ func rights() []right {
 		right{grant: "$KV.shards.>", subject: "$KV.shards." + nobody, message: probeStored})
 	for _, stream := range []string{"KV_locks", "KV_progress", "RESULTS"} {
 		subject := "$JS.API.DIRECT.GET." + stream
-		list = append(list, right{grant: subject, subject: subject, message: probeBroken, without: `"status" and the metrics of the queue fail`})
+		list = append(list, right{grant: subject, subject: subject, message: probeBroken, without: `"status", sweeps and the metrics of the queue fail`})
 	}
 	return append(list,
-		right{grant: "$JS.API.DIRECT.GET.DEAD", subject: "$JS.API.DIRECT.GET.DEAD", message: probeBroken, without: `"status", "dead ls" and the metrics of the queue fail`},
+		right{grant: "$JS.API.DIRECT.GET.DEAD", subject: "$JS.API.DIRECT.GET.DEAD", message: probeBroken, without: `"status", "dead ls", sweeps and the metrics of the queue fail`},
 		right{grant: "$JS.API.DIRECT.GET.DEAD.>", subject: "$JS.API.DIRECT.GET.DEAD.dead." + nobody, message: probeInfo, without: `"dead" fails`},
-		right{grant: "$JS.API.DIRECT.GET.JOBS.>", subject: "$JS.API.DIRECT.GET.JOBS.jobs." + nobody, message: probeInfo, without: `"cancel" fails`},
+		right{grant: "$JS.API.DIRECT.GET.JOBS.>", subject: "$JS.API.DIRECT.GET.JOBS.jobs." + nobody, message: probeInfo, without: `"cancel", sweeps and purges in shards fail`},
 		right{grant: "jobs.>", subject: "jobs." + nobody, message: probeStored, without: `"dead requeue" fails, and so do purges in shards`},
 		right{grant: "$JS.API.STREAM.MSG.DELETE.JOBS", subject: "$JS.API.STREAM.MSG.DELETE.JOBS", message: probeBroken, without: `"cancel" fails, and sweeps remove nothing`},
-		right{grant: "$JS.API.STREAM.MSG.DELETE.DEAD", subject: "$JS.API.STREAM.MSG.DELETE.DEAD", message: probeBroken, without: `"dead requeue" and "dead drop" fail`},
+		right{grant: "$JS.API.STREAM.MSG.DELETE.DEAD", subject: "$JS.API.STREAM.MSG.DELETE.DEAD", message: probeBroken, without: `"dead requeue" and "dead drop" fail, and sweeps remove nothing`},
 	)
 }
 

@@ -240,7 +240,9 @@ func TestStatusIsATableForPeople(t *testing.T) {
 			{Tail: "purge.R.c.n.huge.u", Shards: 100, Done: 12, Ongoing: 2, Waiting: 85, Dead: 1, Files: 10_000_000, FilesDone: 1_234_567, Created: at(time.Hour),
 				FilesPerSecond: 3456, Left: 42 * time.Minute, DeadShards: []string{"purge-shard.R.c.n.huge.u.0007"}, Running: []queue.RunningJob{{Tail: "purge-shard.R.c.n.huge.u.0008"}}},
 			{Tail: "purge.R.c.n.vast.u", Shards: 3, Done: 1, Missing: 2, Files: 300_000, FilesDone: 100_000, Created: at(time.Minute), Planning: true},
-			{Tail: "purge.R.c.n.lost.u", Shards: 3, Done: 1, Missing: 2, Files: 300_000, FilesDone: 100_000, Created: at(time.Minute), FilesPerSecond: 0.4},
+			{Tail: "purge.R.c.n.lost.u", Shards: 3, Done: 1, Missing: 2, Files: 300_000, FilesDone: 100_000, Created: at(time.Minute), FilesPerSecond: 0.4, Left: time.Hour},
+			{Tail: "purge.R.c.n.new.u", Shards: 3, Waiting: 3, Files: 300_000, Created: at(time.Minute)},
+			{Tail: "purge.R.c.n.gone.u", Shards: 3, Done: 3, Files: 300_000, FilesDone: 310_000, Created: at(time.Minute), FilesPerSecond: 5_000},
 			{Tail: "purge.R.c.n.last.u", Shards: 3, Done: 3, Finish: "dead", Files: 300_000, FilesDone: 310_000, Created: at(time.Minute)},
 		},
 		Running: []queue.RunningJob{{
@@ -264,7 +266,9 @@ newest dead letter: purge.R.c.n.t.u (see "worker dead ls")
 BIG PURGE           FOR   SHARDS     RUNNING  WAITING  DEAD  FILES                     SPEED          LEFT
 purge.R.c.n.huge.u  1h0m  12 of 100  2        85       1     1,234,567 of ~10,000,000  3,456 files/s  about 42m0s
 purge.R.c.n.vast.u  1m0s  1 of 3     0        0        0     100,000 of ~300,000       -              is being planned
-purge.R.c.n.lost.u  1m0s  1 of 3     0        0        0     100,000 of ~300,000       0.4 files/s    -
+purge.R.c.n.lost.u  1m0s  1 of 3     0        0        0     100,000 of ~300,000       0.4 files/s    stands still
+purge.R.c.n.new.u   1m0s  0 of 3     0        3        0     0 of ~300,000             -              -
+purge.R.c.n.gone.u  1m0s  3 of 3     0        0        0     310,000                   5,000 files/s  its last job is missing
 purge.R.c.n.last.u  1m0s  3 of 3     0        0        0     310,000                   -              its last job is dead
   dead: purge-shard.R.c.n.huge.u.0007 (see "worker dead show")
   2 shards of purge.R.c.n.lost.u neither queued nor completed nor dead, as after a cancel: publish the purge again, and it goes on with what is missing

@@ -46,6 +46,10 @@ func left(purge queue.SharedPurge) string {
 		return "its last job is " + command.Clean(purge.Finish)
 	case purge.Planning:
 		return "is being planned"
+	case purge.Ongoing+purge.Waiting == 0 && purge.Done >= purge.Shards:
+		return "its last job is missing"
+	case purge.Ongoing+purge.Waiting == 0:
+		return "stands still"
 	case purge.Left > 0:
 		return "about " + age(purge.Left)
 	}
