@@ -1,8 +1,11 @@
 package fleet
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,6 +111,10 @@ func TestAProcessThatIsToldToEndEndsAndOneThatDoesNotListenIsKilled(t *testing.T
 		<-up
 		require.True(t, p.running())
 		p.signal(syscall.SIGSTOP) // one that is stopped ends too
+		stat := fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid)
+		for state, err := []byte(nil), error(nil); err == nil && !bytes.Contains(state, []byte(") T ")); {
+			state, err = os.ReadFile(stat) //nolint:gosec // of the kernel
+		}
 		p.terminate(c.patience)
 		require.False(t, p.running())
 		status, ok := p.command.ProcessState.Sys().(syscall.WaitStatus)

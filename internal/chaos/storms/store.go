@@ -27,7 +27,7 @@ type Weather struct {
 }
 
 // Rough is the weather of a chaos run.
-var Rough = Weather{Throttled: 20, Failed: 8, Reset: 8, Hanging: 3, Broken: 6, Partial: 60, Catalog: 30}
+var Rough = Weather{Throttled: 20, Failed: 8, Reset: 8, Hanging: 5, Broken: 6, Partial: 200, Catalog: 30}
 
 // Names of the faults that requests meet.
 const (

@@ -94,6 +94,16 @@ func TestShardsOfAPurgeWorkSideBySide(t *testing.T) {
 	require.Empty(t, Overlaps(p.events))
 }
 
+func TestWhatAWorkerDeletesIsOfTheShardAndNotOfAPlanBesideIt(t *testing.T) {
+	t.Parallel()
+	p := new(play).begins("w1", shardTail).deletes("w1").begins("w1", purgeTail).asks("w1").deletes("w1").
+		begins("w2", finishTail).deletes("w1")
+	found := Overlaps(p.events)
+	require.Len(t, found, 1)
+	require.Contains(t, found[0], "beside a shard")
+	require.Contains(t, found[0], shardTail)
+}
+
 func TestTwoRunsOfOneShardOverlap(t *testing.T) {
 	t.Parallel()
 	p := new(play).begins("w1", shardTail).deletes("w1").begins("w2", shardTail).deletes("w2").deletes("w1")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/chaos/history"
+	"deckhand/internal/maintenance/maintenancetest"
 	"deckhand/jobs"
 )
 
@@ -119,6 +120,42 @@ func TestTheSnapshotsOfAWriterAreReadToo(t *testing.T) {
 		require.ErrorContains(t, violation(t, w), fmt.Sprintf("in snapshot %d", id))
 		break
 	}
+}
+
+func TestALostRefAndARowThatIsThereTwiceAreFound(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	require.NoError(t, w.Populate(t.Context(), 1, rand.New(rand.NewPCG(1, 1))))
+	l := w.Living()[0]
+	l.rows["tag9"] = map[int64]bool{}
+	require.ErrorContains(t, violation(t, w), "has lost its ref tag9")
+	delete(l.rows, "tag9")
+
+	table, err := l.load(t.Context())
+	require.NoError(t, err)
+	rows, err := maintenancetest.Records(table, 7_000_000, 7_000_000)
+	require.NoError(t, err)
+	defer rows.Release()
+	_, err = table.Append(t.Context(), rows, nil)
+	require.NoError(t, err)
+	require.ErrorContains(t, violation(t, w), "row 7000000 is there twice")
+}
+
+func TestWhatShardsShareOutIsKnown(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	small, err := w.Drop(t.Context(), "t1x", Size{})
+	require.NoError(t, err)
+	big, err := w.Drop(t.Context(), "t2x", Size{Files: 20, Manifests: 4})
+	require.NoError(t, err)
+	require.False(t, slices.ContainsFunc(small.Keys, small.IsEntry))
+	entries := slices.DeleteFunc(slices.Clone(big.Keys), func(key string) bool { return !big.IsEntry(key) })
+	require.Len(t, entries, 20+4)
+	lock, found := w.Belongs(entries[0])
+	require.Same(t, big, found)
+	require.Equal(t, big.Lock, lock)
+	_, found = w.Belongs("dropped/t2x2/data/00000-0.parquet")
+	require.Nil(t, found, "a neighbour")
 }
 
 func TestCommittedFilesOfLivingTablesLookOld(t *testing.T) {
