@@ -142,6 +142,7 @@ func TestAnAnswerToABatchThatIsNotOnePerKeyIsNone(t *testing.T) {
 		"one too few":        func(w http.ResponseWriter, _ *http.Request) { azureParts(w, []string{"0"}, []string{ok}) },
 		"one twice":          func(w http.ResponseWriter, _ *http.Request) { azureParts(w, []string{"0", "0"}, []string{ok, ok}) },
 		"an unknown number":  func(w http.ResponseWriter, _ *http.Request) { azureParts(w, []string{"0", "7"}, []string{ok, ok}) },
+		"the next number":    func(w http.ResponseWriter, _ *http.Request) { azureParts(w, []string{"0", "2"}, []string{ok, ok}) },
 		"a negative number":  func(w http.ResponseWriter, _ *http.Request) { azureParts(w, []string{"0", "-1"}, []string{ok, ok}) },
 		"no number":          func(w http.ResponseWriter, _ *http.Request) { azureParts(w, []string{"0", ""}, []string{ok, ok}) },
 		"no parts":           func(w http.ResponseWriter, _ *http.Request) { azureParts(w, nil, nil) },

@@ -16,6 +16,7 @@ import (
 // deleted only to who may ask the whole account.
 type azureSeen struct {
 	// read: blobs were read; versioned: one of them was a version, or was written as one.
+	// Versions that are kept only since the newest of them was written do not show.
 	read, versioned atomic.Bool
 	// soft: a delete was none for good; gone: one was.
 	soft, gone atomic.Bool
