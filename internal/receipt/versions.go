@@ -40,7 +40,7 @@ func VersionsOf(ctx context.Context, session *storage.Session, locations []stora
 	}
 	v := &Versions{Buckets: map[string]string{}, ByThemselves: true}
 	asked := map[string]bool{}
-	beside := false // of a bucket whose versions nobody deletes
+	var versioned, beside bool // buckets whose versions may be deleted, and others
 	for _, l := range locations {
 		if l.Scheme == "file" || asked[l.Bucket] {
 			continue
@@ -53,13 +53,14 @@ func VersionsOf(ctx context.Context, session *storage.Session, locations []stora
 		if !found.Nothing() {
 			v.Buckets[l.Bucket] = found.String()
 			v.ByThemselves = v.ByThemselves && found.ByItself()
-			beside = beside || l.Scheme != "s3"
+			versioned, beside = versioned || l.Scheme == "s3", beside || l.Scheme != "s3"
 		}
 		v.AtMost = v.AtMost || found.Versioning != storage.VersioningOn && found.Soft != storage.SoftOn
 	}
 	if len(v.Buckets) == 0 {
 		return nil
 	}
+	removes = removes && versioned
 	if removes {
 		usage := session.Usage()
 		v.AtMost = beside

@@ -11,6 +11,7 @@ import (
 
 	"deckhand/internal/gcstest"
 	"deckhand/internal/jobtest"
+	sums "deckhand/internal/receipt"
 	"deckhand/internal/storage"
 	"deckhand/internal/tabletest"
 	"deckhand/jobs/purge"
@@ -19,7 +20,7 @@ import (
 // A bucket of Google Cloud Storage is purged as one of S3 is, in either way to delete.
 func TestATableOnGoogleCloudStorageIsPurged(t *testing.T) {
 	t.Parallel()
-	for name, opts := range map[string]gcstest.Options{"multi-delete": {SoftDelete: 7 * 24 * time.Hour}, "batch": {NoMultiDelete: true}} {
+	for name, opts := range map[string]gcstest.Options{"multi-delete": {SoftDelete: 7 * 24 * time.Hour}, "batch": {NoMultiDelete: true}, "versions": {Versioning: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const home = "gs://" + gcstest.DefaultBucket + "/"
@@ -45,19 +46,28 @@ func TestATableOnGoogleCloudStorageIsPurged(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, stores.Close()) })
 			y := &yard{t: t, stores: stores, locations: []string{home}}
 			progress := &jobtest.Progress{}
-			receipt, err := run(t, y.tables(purge.Policy{}), jobFor(table.UUID, table.MetadataLocation), progress)
+			receipt, err := run(t, y.tables(purge.Policy{Versions: purge.VersionsDelete}), jobFor(table.UUID, table.MetadataLocation), progress)
 			require.NoError(t, err)
 			require.EqualValues(t, 1500, receipt.Deleted[purge.Data].Files)
-			if opts.SoftDelete == 0 {
+			if name == "batch" {
 				require.Nil(t, receipt.Versions)
 			} else {
-				require.Equal(t, map[string]string{gcstest.DefaultBucket: "off, soft delete for 7 days"}, receipt.Versions.Buckets)
-				require.Equal(t, receipt.Deleted.Total(), *receipt.Versions.Hidden)
-				require.True(t, receipt.Versions.ByThemselves)
-				require.False(t, receipt.Versions.AtMost)
-				require.Contains(t, printed(t, receipt), "stay billed until")
+				says, words := "off, soft delete for 7 days", "stay billed until"
+				if opts.Versioning {
+					says, words = "enabled", "a lifecycle rule for noncurrent versions"
+				}
+				// Versions of S3 alone are deleted.
+				require.Equal(t, &sums.Versions{
+					Buckets: map[string]string{gcstest.DefaultBucket: says}, Hidden: hidden(receipt), ByThemselves: !opts.Versioning,
+				}, receipt.Versions)
+				require.Contains(t, printed(t, receipt), words)
 			}
 			require.Equal(t, []string{"db/t-x", "db/t2/data/00000.parquet"}, server.Keys())
 		})
 	}
+}
+
+func hidden(receipt *purge.Receipt) *sums.Count {
+	all := receipt.Deleted.Total()
+	return &all
 }
