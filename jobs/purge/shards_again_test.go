@@ -110,3 +110,43 @@ func TestAFinishThatHasOnlyBegunWhenTheRootGoesSaysWhatTheShardsDid(t *testing.T
 	require.EqualValues(t, 8, receipt.Deleted[purge.Data].Files)
 	require.Contains(t, fmt.Sprint(receipt.Notes), "gone before the purge had reached it")
 }
+
+// Their plan was replaced when they ran, and is the recorded one again when what comes
+// after the result is made up for.
+func TestPartsThatHadNothingToDoAreNotTakenForDoneLater(t *testing.T) {
+	t.Parallel()
+	l, h, job, _ := planned(t)
+	shards := l.q.Shards()
+	plan, revision, err := shards.Plan(t.Context(), job)
+	require.NoError(t, err)
+	other := *plan
+	other.Plan = "0123456789abcdef"
+	for _, kind := range []string{"purge-shard", "purge-finish"} {
+		if kind == "purge-finish" {
+			l.submit(plan.Finish)
+		}
+		require.NoError(t, shards.SavePlan(t.Context(), job, &other, revision))
+		msg := l.the(kind)
+		l.steps, l.cut, l.taken = 0, 1, true
+		_, err = l.settle(msg)
+		require.ErrorIs(t, err, errKilled)
+		_, revision, err = shards.Plan(t.Context(), job)
+		require.NoError(t, err)
+		require.NoError(t, shards.SavePlan(t.Context(), job, plan, revision))
+		l.steps, l.cut = 0, 0
+		settled, err := l.settle(msg)
+		require.NoError(t, err)
+		require.True(t, settled)
+		_, revision, err = shards.Plan(t.Context(), job)
+		require.NoError(t, err)
+	}
+	done, err := shards.Done(t.Context(), job, plan.Plan)
+	require.NoError(t, err)
+	require.Empty(t, done)
+	now, _, err := shards.Plan(t.Context(), job)
+	require.NoError(t, err)
+	require.NotNil(t, now)
+	receipt, _ := l.ended(job)
+	require.Nil(t, receipt)
+	l.keepsAbove(h)
+}

@@ -58,7 +58,7 @@ func TestWhereTheRootIsBackTheFinishGoesThroughTheEntriesItself(t *testing.T) {
 	require.Empty(t, l.dead)
 	require.Equal(t, neighbours, l.keys())
 	receipt, _ := l.ended(job)
-	require.Contains(t, fmt.Sprint(receipt.Notes), "went through all entries again")
+	require.Contains(t, fmt.Sprint(receipt.Notes), "not there for a shard: this job went through all entries again")
 	require.EqualValues(t, 8, receipt.Deleted[purge.Data].Files)
 }
 
@@ -139,6 +139,52 @@ func TestAManifestThatTheShardsCouldNotReadIsReadByTheFinish(t *testing.T) {
 		require.Empty(t, l.dead)
 		require.Equal(t, neighbours, l.keys(), outside)
 	}
+}
+
+// The lists tell which files are manifests of others, and one was written over.
+func TestAShardThatCannotTellManifestsFromFilesDeletesNeither(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	h := numbered(3, 1)
+	h.Manifests[0].Entries = append(h.Manifests[0].Entries, entry(h.Manifests[2].Path))
+	y.lay(h)
+	l := newLine(y, purge.Policy{}, 1)
+	l.submit(jobFor(tabletest.HandmadeUUID, h.Root))
+	require.True(t, l.one("purge"))
+	fewer := h
+	fewer.Lists = []tabletest.HandmadeList{{Path: h.Lists[0].Path, Manifests: h.Lists[0].Manifests[:2]}}
+	l.load(tabletest.Objects{h.Lists[0].Path: fewer.Objects()[h.Lists[0].Path]})
+	shard := l.the("purge-shard")
+	settled, err := l.settle(shard)
+	require.NoError(t, err)
+	require.True(t, settled)
+	require.Len(t, l.dead, 1)
+	for _, err := range l.dead {
+		require.ErrorContains(t, err, "not what they were when the purge was planned")
+	}
+	require.Contains(t, l.keys(), h.Manifests[2].Path)
+}
+
+func TestVersionsThatTheShardsLeftAreDeletedByTheFinish(t *testing.T) {
+	t.Parallel()
+	y := newYard(t).versioned()
+	h := numbered(3, 2)
+	y.lay(h)
+	l := newLine(y, purge.Policy{}, 1)
+	job := jobFor(tabletest.HandmadeUUID, h.Root)
+	l.submit(job)
+	require.True(t, l.one("purge"))
+	require.True(t, l.one("purge-shard"))
+	l.cfg.Catalogs[0].Policy.Versions = purge.VersionsDelete
+	l.rebuild()
+	l.drain()
+	require.Empty(t, l.dead)
+	for _, left := range y.versionsOf() {
+		require.False(t, strings.HasPrefix(left, home+"/"), left)
+	}
+	receipt, _ := l.ended(job)
+	require.EqualValues(t, 6+3+1+1, receipt.Versions.Removed.Files)
+	require.EqualValues(t, 2, receipt.Versions.Markers)
 }
 
 func TestAFinishThatMetFilesOutsideGoesOnWhenTheyAreAllowed(t *testing.T) {
