@@ -119,7 +119,7 @@ func (q *Queue) unknownStatus(ctx context.Context, s *Status, before, taken, lis
 
 // runningJobs are the leases and, for each, the progress of its job.
 func (q *Queue) runningJobs(ctx context.Context) ([]RunningJob, error) {
-	running := []RunningJob{}
+	running, listed := []RunningJob{}, map[string]int{}
 	for next := uint64(1); len(running) < maxStatusRunning; {
 		msg, err := q.locks.stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(q.locks.prefix+">"))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -145,6 +145,11 @@ func (q *Queue) runningJobs(ctx context.Context) ([]RunningJob, error) {
 			job.Attempts, job.Counters, job.Updated = p.Attempts, p.Counters, p.Updated
 			job.FirstError, job.LastError = p.FirstError, p.LastError
 		}
+		if i, again := listed[job.Key]; again {
+			running[i] = job // it was renewed meanwhile, and so came once more
+			continue
+		}
+		listed[job.Key] = len(running)
 		running = append(running, job)
 	}
 	slices.SortStableFunc(running, func(a, b RunningJob) int { return a.Holder.Since.Compare(b.Holder.Since.Time) })

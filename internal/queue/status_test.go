@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,4 +117,42 @@ func TestJobsThatEndWhileTheyAreCountedAreNotOfAnUnknownKind(t *testing.T) {
 		require.NoError(t, b.q.unknownStatus(t.Context(), s, before, 3, 0))
 		require.Zero(t, s.UnknownCount)
 	}
+}
+
+// renewing does something after each look at a message.
+type renewing struct {
+	jetstream.Stream
+	do func()
+}
+
+func (r renewing) GetMsg(ctx context.Context, sequence uint64, options ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
+	defer r.do()
+	return r.Stream.GetMsg(ctx, sequence, options...)
+}
+
+// A renewal puts a lease behind those that have not been looked at yet.
+func TestALeaseThatIsRenewedWhileLeasesAreListedIsListedOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	var leases []*Lease
+	for range 3 {
+		job := newJob()
+		lease, err := b.q.takeLease(t.Context(), job.LockKey(), Holder{Worker: "w1", Job: job.ID, Kind: job.Kind})
+		require.NoError(t, err)
+		leases = append(leases, lease)
+	}
+	q, renews := b.open(b.js), 0
+	once := func(lease *Lease) jetstream.Stream {
+		return renewing{b.q.locks.stream, sync.OnceFunc(func() { renews++; require.NoError(t, lease.renew(t.Context())) })}
+	}
+	q.locks.stream = once(leases[0])
+	running, err := q.runningJobs(t.Context())
+	require.NoError(t, err)
+	require.Len(t, running, 3)
+	q.locks.stream = once(leases[1]) // the first one now
+	stray, err := (&sweep{q: q}).leasesWithoutJob(t.Context())
+	require.NoError(t, err)
+	require.Len(t, stray, 3)
+	require.Equal(t, leases[1].revision, stray[0].revision)
+	require.Equal(t, 2, renews)
 }

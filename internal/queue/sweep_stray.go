@@ -49,6 +49,7 @@ type strayLease struct {
 
 // leasesWithoutJob finds the leases whose job is not in JOBS.
 func (s *sweep) leasesWithoutJob(ctx context.Context) (stray []strayLease, err error) {
+	listed := map[string]int{}
 	for next := uint64(1); ; {
 		call, cancel := context.WithTimeout(ctx, s.q.timings.call)
 		msg, err := s.q.locks.stream.GetMsg(call, next, jetstream.WithGetMsgSubject(s.q.locks.prefix+"table.>"))
@@ -70,7 +71,12 @@ func (s *sweep) leasesWithoutJob(ctx context.Context) (stray []strayLease, err e
 		if err != nil {
 			return nil, err
 		}
-		if gone {
+		i, again := listed[lease.key]
+		switch {
+		case gone && again:
+			stray[i] = lease // it was renewed meanwhile, and so came once more
+		case gone:
+			listed[lease.key] = len(stray)
 			stray = append(stray, lease)
 		}
 	}
