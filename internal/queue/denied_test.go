@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"deckhand/internal/natstest"
@@ -35,58 +37,63 @@ func TestADeniedRightNamesTheSubjectThatGrantsIt(t *testing.T) {
 		{ user: c, password: p, permissions { publish { deny: ["$JS.API.CONSUMER.INFO.JOBS.*"] } } } ] }`})
 	_, err := Setup(t.Context(), server.JetStream(t, nats.UserInfo("a", "a")), smallAssets(wait))
 	require.NoError(t, err)
-	js := server.JetStream(t, nats.UserInfo("w", "p"))
-	q, err := Open(t.Context(), js, Config{})
-	require.NoError(t, err)
 	_, err = Open(briefly(t), server.JetStream(t, nats.UserInfo("c", "p")), Config{})
 	require.ErrorIs(t, err, ErrDenied)
 	require.ErrorContains(t, err, `allow this user to publish to "$JS.API.CONSUMER.INFO.JOBS.*"`)
 
-	for i, attempt := range []func() error{
-		func() error { return q.Cancel(briefly(t), job.Tail(), "alice") },
-		func() error { _, _, err := q.LastResult(briefly(t), job.Tail()); return err },
-		func() error { _, err := q.Acquire(briefly(t), job.LockKey(), Holder{Worker: "w"}); return err },
-		func() error { return q.newProgress(job.Tail(), slog.New(slog.DiscardHandler)).load(briefly(t)) },
-		func() error {
+	var asked sync.WaitGroup
+	for i, attempt := range []func(q *Queue) error{
+		func(q *Queue) error { return q.Cancel(briefly(t), job.Tail(), "alice") },
+		func(q *Queue) error { _, _, err := q.LastResult(briefly(t), job.Tail()); return err },
+		func(q *Queue) error { _, err := q.Acquire(briefly(t), job.LockKey(), Holder{Worker: "w"}); return err },
+		func(q *Queue) error { return q.newProgress(job.Tail(), slog.New(slog.DiscardHandler)).load(briefly(t)) },
+		func(q *Queue) error {
 			return q.newProgress(job.Tail(), slog.New(slog.DiscardHandler)).claim(briefly(t), job, 1, "w")
 		},
-		func() error { return q.Pause(briefly(t), jobs.Purge, time.Now().Add(time.Hour)) },
-		func() error {
+		func(q *Queue) error { return q.Pause(briefly(t), jobs.Purge, time.Now().Add(time.Hour)) },
+		func(q *Queue) error {
 			for _, err := range q.DeadLetters(briefly(t), "") {
 				return err
 			}
 			return nil
 		},
-		func() error { _, err := jobs.Publish(briefly(t), js, job, jobs.PublishOptions{}); return err },
-		func() error {
+		func(q *Queue) error { _, err := jobs.Publish(briefly(t), q.js, job, jobs.PublishOptions{}); return err },
+		func(q *Queue) error {
 			_, err := q.recordResult(briefly(t), job.Tail(), identity{}, &jobs.Result{}, 0)
 			return err
 		},
-		func() error {
-			require.NoError(t, server.JetStream(t, nats.UserInfo("a", "a")).DeleteConsumer(t.Context(), jobs.StreamName, "purge"))
-			_, err := Setup(briefly(t), js, smallAssets(wait))
-			return err
-		},
 	} {
-		require.ErrorContains(t, attempt(), fmt.Sprintf("allow this user to publish to %q", deny[i]))
+		// Each on a connection of its own, which remembers one denial.
+		q, err := Open(t.Context(), server.JetStream(t, nats.UserInfo("w", "p")), Config{})
+		require.NoError(t, err)
+		asked.Go(func() { assert.ErrorContains(t, attempt(q), fmt.Sprintf("allow this user to publish to %q", deny[i])) })
 	}
+	asked.Wait()
+	require.NoError(t, server.JetStream(t, nats.UserInfo("a", "a")).DeleteConsumer(t.Context(), jobs.StreamName, "purge"))
+	_, err = Setup(briefly(t), server.JetStream(t, nats.UserInfo("w", "p")), smallAssets(wait))
+	require.ErrorContains(t, err, `allow this user to publish to "$JS.API.CONSUMER.CREATE.JOBS.>"`)
 }
 
 func TestAUserThatMayNotReceiveRepliesIsToldSo(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t, natstest.Config{Conf: `authorization { users [
 		{ user: w, password: p, permissions { publish: ">", subscribe: "_INBOX_worker.>" } } ] }`})
+	var asked sync.WaitGroup
 	for prefix, options := range map[string][]nats.Option{
 		"_INBOX": nil, "_INBOX_other": {nats.CustomInboxPrefix("_INBOX_other")},
 	} {
 		js := server.JetStream(t, append(options, nats.UserInfo("w", "p"))...)
-		_, err := Open(briefly(t), js, Config{})
-		require.ErrorIs(t, err, ErrDenied)
-		require.ErrorContains(t, err, fmt.Sprintf(`allow this user to subscribe to "%s.>", or set nats.inbox_prefix`, prefix))
-		_, err = jobs.Publish(briefly(t), js, newJob(), jobs.PublishOptions{})
-		require.ErrorIs(t, err, jobs.ErrPublishDenied)
-		require.ErrorContains(t, err, fmt.Sprintf(`allow this user to subscribe to "%s.>", or set nats.inbox_prefix`, prefix))
+		advice := fmt.Sprintf(`allow this user to subscribe to "%s.>", or set nats.inbox_prefix`, prefix)
+		asked.Go(func() {
+			_, err := Open(briefly(t), js, Config{})
+			assert.ErrorIs(t, err, ErrDenied)
+			assert.ErrorContains(t, err, advice)
+			_, err = jobs.Publish(briefly(t), js, newJob(), jobs.PublishOptions{})
+			assert.ErrorIs(t, err, jobs.ErrPublishDenied)
+			assert.ErrorContains(t, err, advice)
+		})
 	}
+	asked.Wait()
 	js := server.JetStream(t, nats.UserInfo("w", "p"), nats.CustomInboxPrefix("_INBOX_worker"))
 	_, err := Setup(t.Context(), js, smallAssets(wait))
 	require.NoError(t, err)
@@ -111,9 +118,14 @@ func TestAnOldDenialOfAnotherSubjectExplainsNoSilence(t *testing.T) {
 		require.NoError(t, nc.FlushTimeout(patience))
 		require.ErrorIs(t, nc.LastError(), nats.ErrPermissionViolation)
 		proxy.Stall()
-		_, err = Open(briefly(t), js, Config{})
+		// The denial is there already, so how long the silence is does not matter.
+		brief, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		_, err = Open(brief, js, Config{})
+		cancel()
 		require.ErrorIs(t, err, ErrUnreachable)
-		_, err = jobs.Publish(briefly(t), js, job, jobs.PublishOptions{})
+		brief, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
+		_, err = jobs.Publish(brief, js, job, jobs.PublishOptions{})
+		cancel()
 		require.ErrorIs(t, err, jobs.ErrPublishUnknown)
 		proxy.Resume()
 		require.NoError(t, nc.FlushTimeout(patience))

@@ -84,7 +84,10 @@ func (s *sweep) next(ctx context.Context, from uint64, filter string) (*jetstrea
 // clearOrphans deals with the messages that are still where they were.
 func (s *sweep) clearOrphans(ctx context.Context, orphans []orphan) error {
 	may := sync.OnceValue(func() error {
-		return errors.Join(s.q.mayRemove(ctx, jobs.StreamName), s.q.mayRemove(ctx, deadStream))
+		if err := s.q.mayRemove(ctx, jobs.StreamName); err != nil {
+			return err
+		}
+		return s.q.mayRemove(ctx, deadStream)
 	})
 	for _, o := range orphans {
 		floor, created, err := s.floor(ctx, o.kind)

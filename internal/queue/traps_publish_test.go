@@ -207,13 +207,18 @@ func TestNamesOfAnyShapeGoTheWholeWay(t *testing.T) {
 	b := setup(t, wait)
 	h := &afterHandler{}
 	b.start(b.q, "w1", 4, h)
-	for _, name := range []string{"a.b", "a b", "a/b", "über", "*", ">", "a..b", "$SYS", "=", "=2E", "名前", "tab\there", strings.Repeat("long", 600)} {
+	names, queued := []string{"a.b", "a b", "a/b", "über", "*", ">", "a..b", "$SYS", "=", "=2E", "名前", "tab\there", strings.Repeat("long", 600)}, []*jobs.Job(nil)
+	for _, name := range names {
 		job := newJob()
 		job.Catalog, job.Namespace, job.Table = "my lake."+name[:1], []string{name, "x.y"}, name
 		if len(job.Catalog) > 0 && job.Catalog[len(job.Catalog)-1] >= 0x80 {
 			job.Catalog = "lake"
 		}
-		result := b.result(job, b.enqueue(job))
+		b.enqueue(job)
+		queued = append(queued, job)
+	}
+	for i, name := range names {
+		result := b.result(queued[i], 0)
 		require.Equal(t, jobs.Completed, result.Outcome, name)
 		require.Equal(t, name, result.Table)
 		require.Equal(t, []string{name, "x.y"}, result.Namespace)
