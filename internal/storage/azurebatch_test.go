@@ -213,3 +213,22 @@ func TestASASTokenOfADirectoryDeletesOneByOne(t *testing.T) {
 	}
 	require.Equal(t, []string{"DELETE blob", "DELETE blob"}, l.asked())
 }
+
+// What is said of the container or the credentials is true of each single delete.
+func TestABatchThatIsDeniedIsNotDeletedOneByOne(t *testing.T) {
+	t.Parallel()
+	for code, c := range map[string]struct {
+		status int
+		reason error
+	}{
+		"AuthorizationPermissionMismatch": {http.StatusForbidden, storage.ErrDenied},
+		"ContainerNotFound":               {http.StatusNotFound, storage.ErrNoBucket},
+		"NoAuthenticationInformation":     {http.StatusUnauthorized, storage.ErrDenied},
+	} {
+		l := openAzure(t, only("batch", func(w http.ResponseWriter, _ *http.Request) { azureSays(w, c.status, code) }), nil)
+		for _, r := range l.Delete(t.Context(), []storage.Location{azureAt("t/0"), azureAt("t/1")}) {
+			require.ErrorIs(t, r.Err, c.reason)
+		}
+		require.Equal(t, []string{"batch"}, l.asked())
+	}
+}

@@ -126,3 +126,23 @@ func TestALockedObjectOfGCSIsSaidToBe(t *testing.T) {
 		require.ErrorContains(t, err, "retention or a legal hold", name)
 	}
 }
+
+// What is said of the bucket or the credentials is true of any way to delete.
+func TestADeniedDeleteOfGCSIsNotTriedInOtherWays(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		said   gcstest.Fault
+		reason error
+	}{
+		{gcstest.Fault{Status: 403, Body: "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"}, storage.ErrDenied},
+		{gcstest.Fault{Status: 401, Body: "<Error><Code>AuthenticationRequired</Code></Error>"}, storage.ErrDenied},
+		{gcstest.Fault{Status: 404, Body: "<Error><Code>NoSuchBucket</Code><Message>no</Message></Error>"}, storage.ErrNoBucket},
+	} {
+		l := openGCS(t, gcstest.Options{}, nil)
+		l.srv.Fault(answering(&c.said, "multi-delete"))
+		for _, r := range l.Delete(t.Context(), []storage.Location{gcsKey("t/a"), gcsKey("t/b")}) {
+			require.ErrorIs(t, r.Err, c.reason)
+		}
+		require.Equal(t, map[string]int64{"multi-delete": 1}, l.srv.Counts())
+	}
+}
