@@ -34,8 +34,8 @@
 //     id, never a secret, and can be told apart with errors.Is.
 //
 // What it does not do: it never lists the buckets, never asks for an object's
-// head before deleting it, reads and lists no versions but the current ones, knows
-// of versions in S3 alone, never lifts a lock, lists and reads no directories of
+// head before deleting it, reads and lists no versions but the current ones, deletes
+// others in S3 alone ([Session.Keeping] tells of all stores), never lifts a lock, lists and reads no directories of
 // Azure and removes none (empty ones stay), deletes no blob that has snapshots, and
 // decides nothing about what may be deleted beyond the guard.
 //

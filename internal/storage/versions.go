@@ -49,8 +49,8 @@ var _ versioned = (*s3Bucket)(nil)
 
 // Versioning says whether the bucket of a location keeps what is deleted. A bucket
 // is asked once in five minutes. The error says why it is unknown: [ErrDenied] when
-// it may not be asked. Of stores other than S3 it is not known here, with an error
-// that is ErrRejected; local files keep nothing.
+// it may not be asked. Of stores other than S3 [Session.Keeping] knows; here it is
+// ErrRejected. Local files keep nothing.
 func (s *Session) Versioning(ctx context.Context, l Location) (Versioning, error) {
 	_, readable := s.readGuard.findFolder(l)
 	_, erasable := s.guard.findFolder(l)
