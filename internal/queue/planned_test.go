@@ -128,6 +128,20 @@ func TestAJobWhosePartsHaveEndedItIsNotRunAgain(t *testing.T) {
 	require.Equal(t, jobs.Completed, b.result(purge, sequence).Outcome)
 }
 
+func TestTheEndOfAPurgeIsNotThatOfAnotherJobOfItsSubject(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	purge := newJob()
+	_, finish := parts(purge, 1)
+	end := &jobs.Result{Version: 1, JobID: finish.ID, Kind: jobs.PurgeFinish, Outcome: jobs.Completed, FinishedAt: jobs.At(time.Now())}
+	waiting := *purge
+	waiting.ID = jobs.NewID()
+	sequence := b.enqueue(&waiting)
+	require.NoError(t, b.q.Shards().End(t.Context(), planOf(purge, finish, 1), finish, end))
+	require.Zero(t, b.result(purge, 0).JobSequence)
+	require.NotEqual(t, sequence, b.results(purge.Tail())[0].JobSequence)
+}
+
 // The result is stored and the worker is gone before it could do or say more.
 func TestAPlannedJobThatComesAgainIsNotRunAgain(t *testing.T) {
 	t.Parallel()

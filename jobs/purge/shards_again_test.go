@@ -93,6 +93,18 @@ func TestAPurgeIsNotPlannedAnewWhenItsFinishHasDeletedLists(t *testing.T) {
 	require.Equal(t, 1, l.count(jobs.PurgeFinish))
 }
 
+func TestAPurgeWhoseListIsLostBeforeItsShardsAreDoneHasNoFinishYet(t *testing.T) {
+	t.Parallel()
+	l, h, job, _ := planned(t)
+	require.True(t, l.one("purge-shard"))
+	l.remove(h.Lists[0].Path)
+	again := *job
+	again.ID = "01TESTJOBAGAIN"
+	l.submit(&again)
+	require.False(t, l.one("purge"), "shards of the other plan are in the queue")
+	require.Len(t, l.waiting(), 4, "three shards and the purge")
+}
+
 func TestAFinishThatHasOnlyBegunWhenTheRootGoesSaysWhatTheShardsDid(t *testing.T) {
 	t.Parallel()
 	l, h, job, _ := planned(t)
