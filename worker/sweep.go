@@ -23,8 +23,9 @@ func newSweep() *cobra.Command {
   jobs that NATS took for done and kept, as it does when its disk is full: they
   block their table. One that has ended is removed, any other is queued anew.
 
-  the last job of a big purge whose shards are all completed, if it was never
-  queued; and what shards left of purges that are over.
+  the last job of a big purge whose shards are all completed, if it was lost: it is
+  neither queued nor dead, and nobody canceled it; and what shards left of purges
+  that are over.
 
 It reports, and leaves alone: big purges that stand still, leases without a job,
 jobs of kinds that no worker knows, and jobs that have been queued for a week.

@@ -123,6 +123,9 @@ func (q *Queue) sharedPurge(ctx context.Context, s *Status, purge *SharedPurge, 
 			purge.BytesDone = max(purge.BytesDone, job.Counters.Bytes)
 			continue
 		}
+		if _, ended := slices.BinarySearch(notes, base+"."+purge.Plan+"."+lastToken(job.Tail)); ended {
+			continue // it has ended, and is in the sum of the notes
+		}
 		purge.FilesDone += job.Counters.Files
 		purge.BytesDone += job.Counters.Bytes
 	}
@@ -155,7 +158,7 @@ func isPart(tail, base string) bool {
 func (p *SharedPurge) count(base string, queued map[string]bool, dead map[string]uint64, notes []string) {
 	done := map[string]bool{}
 	for _, note := range notes {
-		done[note[strings.LastIndexByte(note, '.')+1:]] = true
+		done[lastToken(note)] = true
 	}
 	p.Done = len(done)
 	running, finish := map[string]bool{}, string(jobs.PurgeFinish)+"."+base
@@ -185,7 +188,7 @@ func (p *SharedPurge) count(base string, queued map[string]bool, dead map[string
 			if !p.Planning && p.Ongoing+p.Waiting == 0 { // else whoever is last publishes it again
 				p.Finish = "dead"
 			}
-		case !done[tail[strings.LastIndexByte(tail, '.')+1:]]:
+		case !done[lastToken(tail)]:
 			if p.Dead++; len(p.DeadShards) < 10 {
 				p.DeadShards = append(p.DeadShards, tail)
 			}
@@ -195,6 +198,9 @@ func (p *SharedPurge) count(base string, queued map[string]bool, dead map[string
 		p.Missing = max(0, p.Shards-p.Done-p.Ongoing-p.Waiting-p.Dead)
 	}
 }
+
+// lastToken is the number of a shard, in its tail and in the key of its note.
+func lastToken(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
 // filesOf adds up what completed shards have done.
 func (q *Queue) filesOf(ctx context.Context, notes []string) (files, bytes int64, err error) {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +118,40 @@ func TestResultsOfShardsDoNotHideTheOthers(t *testing.T) {
 	require.Len(t, status.Results, 2)
 	require.Equal(t, shards[6].Tail(), status.Results[0].Tail)
 	require.Equal(t, purge.Tail(), status.Results[1].Tail)
+}
+
+func TestTheFilesOfAShardThatHasJustEndedCountOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	purge := newJob()
+	// Names as nobody should give them.
+	purge.Catalog, purge.Namespace, purge.Table = "my lake", []string{"a.b", "*", "plan"}, strings.Repeat("a>.", 400)
+	shards, finish := parts(purge, 2)
+	s, plan := b.q.Shards(), planOf(purge, finish, 2)
+	require.NoError(t, s.SavePlan(t.Context(), purge, plan, 0))
+	began, release := make(chan struct{}, 2), make(chan struct{})
+	defer close(release)
+	b.startKinds(b.q, "w1", 2, map[jobs.Kind]jobs.Handler{jobs.PurgeShard: handlerFunc(func(ctx context.Context, _ *jobs.Job, p jobs.Progress) (any, error) {
+		if err := p.Save(ctx, nil, jobs.Counters{Files: 40, Bytes: 400}); err != nil {
+			return nil, err
+		}
+		began <- struct{}{}
+		<-release
+		return nil, nil
+	})})
+	for _, shard := range shards {
+		b.enqueue(shard)
+		waitFor(t, "a shard", began)
+	}
+	require.NoError(t, s.Complete(t.Context(), shards[0], &jobs.ShardDone{Plan: plan.Plan, Shard: 1, Files: 100, Bytes: 1000}))
+	status, err := b.q.Status(t.Context())
+	require.NoError(t, err)
+	require.Len(t, status.Purges, 1)
+	require.Equal(t, purge.Tail(), status.Purges[0].Tail)
+	require.Equal(t, 1, status.Purges[0].Done)
+	require.EqualValues(t, 140, status.Purges[0].FilesDone)
+	require.EqualValues(t, 1400, status.Purges[0].BytesDone)
+	require.Empty(t, b.sweepUp(true), "it goes on")
 }
 
 func TestTheFilesOfAFinishAreThoseOfItsShards(t *testing.T) {
