@@ -2,6 +2,7 @@ package s3test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
@@ -20,18 +21,20 @@ const pageLimit = 1000
 // afterAll sorts behind every key that has the prefix it is appended to.
 const afterAll = "\xff\xff\xff\xff"
 
+func (s *Server) pageKeys() int { return cmp.Or(s.opts.PageKeys, pageLimit) }
+
 // list answers ListObjectsV2.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	bucket, _ := split(r)
 	query := r.URL.Query()
-	maxKeys := pageLimit
+	maxKeys := s.pageKeys()
 	if text := query.Get("max-keys"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
 			writeError(w, r, http.StatusBadRequest, "InvalidArgument", "max-keys is not a number")
 			return
 		}
-		maxKeys = min(n, pageLimit)
+		maxKeys = min(n, maxKeys)
 	}
 	marker := query.Get("start-after")
 	if token := query.Get("continuation-token"); token != "" {

@@ -50,6 +50,8 @@ type Options struct {
 	// Burst is how many requests that were not made may be made up for. Default: a
 	// second's.
 	Burst int
+	// PageKeys is how many keys one answer to a listing has at most. Default 1,000, as S3.
+	PageKeys int
 	// Address to listen on. Default 127.0.0.1:0, a free port.
 	Address string
 }

@@ -69,9 +69,9 @@ func (s *Server) listVersions(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist")
 		return
 	}
-	limit := pageLimit
+	limit := s.pageKeys()
 	if n, err := strconv.Atoi(query.Get("max-keys")); err == nil {
-		limit = min(n, pageLimit)
+		limit = min(n, limit)
 	}
 	prefix, key, id := query.Get("prefix"), query.Get("key-marker"), query.Get("version-id-marker")
 	all = slices.DeleteFunc(all, func(v Version) bool {

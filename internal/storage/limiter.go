@@ -31,7 +31,11 @@ import (
 // though they know nothing of each other: in the simulation eight come within 2 %
 // of the limit, differ by less than a factor of two over ten minutes and have less
 // than 2 % of their requests refused, if each gets seven requests a second or more.
-// With less, more of them are refused and shares differ more.
+// With less, the limit is reached too, but more are refused and shares differ more:
+// at 2.5 a second each 5 % and up to 2.5 times, at 0.44 (S3 takes 3,500 keys a second
+// in batches of 1,000) 12 % and up to 5 times. Cycles that cost fewer refusals
+// there would be too long for equal shares. A ceiling for each worker below its part
+// avoids the refusals.
 type Limiters struct {
 	mu      sync.Mutex
 	buckets map[bucketID]*limiter

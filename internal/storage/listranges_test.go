@@ -33,11 +33,11 @@ func after(n int64, f s3test.Fault) s3test.FaultFunc {
 func TestAParallelListingThatFailsAnywhereIsNeverComplete(t *testing.T) {
 	t.Parallel()
 	var cfg storage.Config
-	l := open(t, s3test.Options{}, func(c *storage.Config, _ *storage.SessionConfig) {
+	l := open(t, shortPages, func(c *storage.Config, _ *storage.SessionConfig) {
 		c.Retries = -1
 		cfg = *c
 	})
-	l.putAll(12_000, shapes["a few folders"])
+	l.putAll(1200, shapes["a few folders"])
 	token := "<NextContinuationToken>" + base64.URLEncoding.EncodeToString([]byte("t/zzz")) + "</NextContinuationToken>"
 	cut := "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n" +
 		"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>t/zzzz</Key><Size>1</Size></Contents>"
@@ -85,8 +85,8 @@ func TestAParallelListingThatFailsAnywhereIsNeverComplete(t *testing.T) {
 
 func TestAPassingFailureOfAParallelListingIsRepeated(t *testing.T) {
 	t.Parallel()
-	l := open(t, s3test.Options{}, func(c *storage.Config, _ *storage.SessionConfig) { c.Retries = 20 })
-	l.putAll(12_000, shapes["a few folders"])
+	l := open(t, shortPages, func(c *storage.Config, _ *storage.SessionConfig) { c.Retries = 20 })
+	l.putAll(1200, shapes["a few folders"])
 	l.srv.Fault(func(n int64, _ string, _ *http.Request) *s3test.Fault {
 		switch {
 		case n%4 == 0:
@@ -115,8 +115,8 @@ func forgetful(n int64, parameter string) s3test.FaultFunc {
 func TestAStoreThatDoesNotKnowWhatAParallelListingNeedsIsListedPageByPage(t *testing.T) {
 	t.Parallel()
 	for _, parameter := range []string{"start-after", "delimiter"} {
-		l := open(t, s3test.Options{}, nil)
-		l.putAll(12_000, shapes["a few folders"])
+		l := open(t, shortPages, nil)
+		l.putAll(1200, shapes["a few folders"])
 		l.srv.Fault(forgetful(0, parameter))
 		require.Equal(t, l.below("t/"), listedParallel(t, l.Session, key("t")), parameter)
 		if parameter == "start-after" {
@@ -140,8 +140,8 @@ func TestAStoreThatListsInAnotherOrderIsListedPageByPage(t *testing.T) {
 
 func TestAStoreThatIsFoundToHaveNoOrderHalfWayIsListedPageByPageTheNextTime(t *testing.T) {
 	t.Parallel()
-	l := open(t, s3test.Options{}, func(c *storage.Config, _ *storage.SessionConfig) { c.Retries = -1 })
-	l.putAll(12_000, shapes["a few folders"])
+	l := open(t, shortPages, func(c *storage.Config, _ *storage.SessionConfig) { c.Retries = -1 })
+	l.putAll(1200, shapes["a few folders"])
 	asked := make(chan struct{})
 	var once sync.Once
 	forget := forgetful(3, "start-after")
@@ -172,8 +172,8 @@ func TestAStoreThatIsFoundToHaveNoOrderHalfWayIsListedPageByPageTheNextTime(t *t
 
 func TestWhereFoldersMayNotBeAskedForNamesAreGuessed(t *testing.T) {
 	t.Parallel()
-	l := open(t, s3test.Options{}, nil)
-	l.putAll(12_000, shapes["a few folders"])
+	l := open(t, shortPages, nil)
+	l.putAll(1200, shapes["a few folders"])
 	l.srv.Fault(func(_ int64, _ string, r *http.Request) *s3test.Fault {
 		if r.URL.Query().Has("delimiter") {
 			return &s3test.Fault{Status: 403, Code: "AccessDenied"}

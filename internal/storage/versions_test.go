@@ -18,7 +18,7 @@ import (
 // them.
 func openVersions(t *testing.T, change func(*storage.Config, *storage.SessionConfig)) lab {
 	t.Helper()
-	l := open(t, s3test.Options{}, func(c *storage.Config, s *storage.SessionConfig) {
+	l := open(t, shortPages, func(c *storage.Config, s *storage.SessionConfig) {
 		s.Versions = true
 		if change != nil {
 			change(c, s)
@@ -139,15 +139,15 @@ func TestVersionsAreFoundOverManyPagesWithoutReadingWhatLiesBetween(t *testing.T
 	l := openVersions(t, nil)
 	var named []string
 	for i := range 3 {
-		for n := range 5000 {
-			k := fmt.Sprintf("t/%d/%05d", i, n)
+		for n := range 500 {
+			k := fmt.Sprintf("t/%d/%04d", i, n)
 			l.srv.Put(bucket, k, []byte("x"))
-			if n == 2500 {
+			if n == 250 {
 				named = append(named, k)
 			}
 		}
 	}
-	for range 2500 { // more than two pages of one key
+	for range 250 { // more than two pages of one key
 		l.srv.Put(bucket, named[1], []byte("y"))
 	}
 	asked := keys(named...)
@@ -155,7 +155,7 @@ func TestVersionsAreFoundOverManyPagesWithoutReadingWhatLiesBetween(t *testing.T
 	for _, v := range l.srv.Versions(bucket) {
 		require.NotContains(t, named, v.Key)
 	}
-	require.Len(t, l.srv.Versions(bucket), 3*5000-3)
+	require.Len(t, l.srv.Versions(bucket), 3*500-3)
 	require.LessOrEqual(t, l.srv.Counts()["ListObjectVersions"], int64(6))
 }
 
@@ -234,18 +234,18 @@ func TestListingsOfVersionsThatShareAFolderFindEachKeyOnce(t *testing.T) {
 	t.Parallel()
 	l := openVersions(t, nil)
 	var named []string
-	for n := range 6000 {
+	for n := range 600 {
 		k := fmt.Sprintf("t/%05d", n)
 		l.srv.Put(bucket, k, []byte("x"))
-		if n%50 == 7 {
+		if n%5 == 2 {
 			l.srv.Put(bucket, k, []byte("y"))
 			named = append(named, k)
 		}
 	}
 	asked := keys(named...)
 	requireDeleted(t, l.Delete(t.Context(), asked), asked)
-	require.Len(t, l.srv.Versions(bucket), 6000-len(named))
+	require.Len(t, l.srv.Versions(bucket), 600-len(named))
 	require.EqualValues(t, 2*len(named), l.Usage().Versions)
-	require.LessOrEqual(t, l.srv.Counts()["ListObjectVersions"], int64(6+2*4))
+	require.LessOrEqual(t, l.srv.Counts()["ListObjectVersions"], int64(8+2*4))
 	require.EqualValues(t, 1, l.srv.Counts()["DeleteObjects"])
 }
