@@ -46,6 +46,20 @@ func TestEachAcceptedJobHasOneFinalResult(t *testing.T) {
 	}
 }
 
+func TestOnlyJobsForLivingTablesMayBeWornOut(t *testing.T) {
+	t.Parallel()
+	const without = "dead: attempts spent (8): each run ended without a word, as when the process is killed"
+	dead := func(kind, text string) []string {
+		e := ended("A", 1, text)
+		e.Tail = kind + ".P.lake.n.t"
+		return Ends([]history.Event{published("A", 1), e})
+	}
+	require.Empty(t, dead("expire", without))
+	require.Len(t, dead("expire", "dead: attempts spent (8): table is damaged"), 1)
+	require.Len(t, dead("expire", "dead: permanent: it was without a word"), 1)
+	require.Len(t, dead("purge-shard", without), 1)
+}
+
 func TestAWorkerThatEndsByItselfIsFound(t *testing.T) {
 	t.Parallel()
 	require.Len(t, Exits([]history.Event{
