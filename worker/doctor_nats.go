@@ -115,12 +115,13 @@ func rights() []right {
 	list = append(list,
 		right{grant: "$JS.API.STREAM.MSG.GET.KV_shards", subject: "$JS.API.STREAM.MSG.GET.KV_shards", message: probeBroken},
 		right{grant: "$KV.shards.>", subject: "$KV.shards." + nobody, message: probeStored})
-	for _, stream := range []string{"KV_locks", "KV_progress", "RESULTS"} {
+	for _, stream := range []string{"KV_progress", "RESULTS"} {
 		subject := "$JS.API.DIRECT.GET." + stream
-		list = append(list, right{grant: subject, subject: subject, message: probeBroken, without: `"status", sweeps and the metrics of the queue fail`})
+		list = append(list, right{grant: subject, subject: subject, message: probeBroken, without: `"status" fails`})
 	}
 	return append(list,
-		right{grant: "$JS.API.DIRECT.GET.DEAD", subject: "$JS.API.DIRECT.GET.DEAD", message: probeBroken, without: `"status", "dead ls", sweeps and the metrics of the queue fail`},
+		right{grant: "$JS.API.DIRECT.GET.KV_locks", subject: "$JS.API.DIRECT.GET.KV_locks", message: probeBroken, without: `"status", sweeps and the metrics of the queue fail`},
+		right{grant: "$JS.API.DIRECT.GET.DEAD", subject: "$JS.API.DIRECT.GET.DEAD", message: probeBroken, without: `"dead ls" and sweeps fail`},
 		right{grant: "$JS.API.DIRECT.GET.DEAD.>", subject: "$JS.API.DIRECT.GET.DEAD.dead." + nobody, message: probeInfo, without: `"dead" fails`},
 		right{grant: "$JS.API.DIRECT.GET.JOBS.>", subject: "$JS.API.DIRECT.GET.JOBS.jobs." + nobody, message: probeInfo, without: `"cancel", sweeps and purges in shards fail`},
 		right{grant: "jobs.>", subject: "jobs." + nobody, message: probeStored, without: `"dead requeue" fails, and so do purges in shards`},

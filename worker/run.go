@@ -117,7 +117,7 @@ func runWorker(ctx context.Context, s *command.Session) (err error) {
 	if err != nil {
 		return command.Exit(command.BadInput, err)
 	}
-	return work(ctx, worker, sweeper, nc, metrics.WatchQueue(q.Status, log), log)
+	return work(ctx, worker, sweeper, nc, metrics.WatchQueue(q.Counts, log), log)
 }
 
 // newSweeper makes what sweeps the queue; nil where that is switched off, and in

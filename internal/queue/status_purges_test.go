@@ -208,3 +208,25 @@ func TestADeadFinishIsForgottenWhileThePurgeGoesOn(t *testing.T) {
 		require.Equal(t, c.want, p.Finish, "%v", c)
 	}
 }
+
+// Each worker of a fleet counts every half a minute.
+func TestCountsAskNothingOfBigPurges(t *testing.T) {
+	t.Parallel()
+	b := setup(t, wait)
+	purge := newJob()
+	shards, finish := parts(purge, 2)
+	require.NoError(t, b.q.Shards().SavePlan(t.Context(), purge, planOf(purge, finish, 2), 0))
+	b.enqueue(shards[0])
+	b.raw("dead."+shards[1].Tail(), nil, []byte("{}"))
+	whole, err := b.q.Status(t.Context())
+	require.NoError(t, err)
+	require.Len(t, whole.Purges, 1)
+	q := b.open(b.js)
+	q.shards.stream, q.results = nil, nil
+	counts, err := q.Counts(t.Context())
+	require.NoError(t, err)
+	for i := range counts.Kinds {
+		counts.Kinds[i].OldestWaiting = whole.Kinds[i].OldestWaiting
+	}
+	require.Equal(t, whole.Kinds, counts.Kinds)
+}

@@ -24,18 +24,7 @@ const (
 // Status reads the state of the fleet from NATS alone; it changes nothing and
 // asks no worker.
 func (q *Queue) Status(ctx context.Context) (*Status, error) {
-	info, err := q.streamInfo(ctx, q.jobs)
-	if err != nil {
-		return nil, err
-	}
-	s := &Status{Time: jobs.At(info.TimeStamp), Bytes: info.State.Bytes, MaxBytes: info.Config.MaxBytes}
-	if s.Running, err = q.runningJobs(ctx); err != nil {
-		return nil, err
-	}
-	if err := q.kindStatus(ctx, s, info); err != nil {
-		return nil, err
-	}
-	dead, err := q.deadStatus(ctx, s)
+	s, dead, err := q.counts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +33,30 @@ func (q *Queue) Status(ctx context.Context) (*Status, error) {
 	}
 	s.Results, err = q.recentResults(ctx)
 	return s, err
+}
+
+// Counts is [Queue.Status] without Purges and Results, for those who look often: a
+// purge of a thousand shards alone takes a thousand questions, all to one server.
+func (q *Queue) Counts(ctx context.Context) (*Status, error) {
+	s, _, err := q.counts(ctx)
+	return s, err
+}
+
+// counts also gives the subjects of the dead letters.
+func (q *Queue) counts(ctx context.Context) (s *Status, dead map[string]uint64, err error) {
+	info, err := q.streamInfo(ctx, q.jobs)
+	if err != nil {
+		return nil, nil, err
+	}
+	s = &Status{Time: jobs.At(info.TimeStamp), Bytes: info.State.Bytes, MaxBytes: info.Config.MaxBytes}
+	if s.Running, err = q.runningJobs(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := q.kindStatus(ctx, s, info); err != nil {
+		return nil, nil, err
+	}
+	dead, err = q.deadStatus(ctx, s)
+	return s, dead, err
 }
 
 func (q *Queue) streamInfo(ctx context.Context, stream jetstream.Stream, options ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {

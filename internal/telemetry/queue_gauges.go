@@ -46,7 +46,7 @@ type QueueWatch struct {
 	denied bool
 }
 
-// WatchQueue adds the gauges of the queue; look is [queue.Queue.Status]. Its
+// WatchQueue adds the gauges of the queue; look is [queue.Queue.Counts]. Its
 // [QueueWatch.Run] does the looking. It is called at most once.
 func (m *Metrics) WatchQueue(look func(context.Context) (*queue.Status, error), log *slog.Logger) *QueueWatch {
 	const fleet = " The same from each worker: do not add them up."
