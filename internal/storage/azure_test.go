@@ -236,6 +236,24 @@ func TestOnlyAzureItselfSaysThatABlobIsNotThere(t *testing.T) {
 	}
 }
 
+// A container that is not there, or that nobody may see, has no file that is gone.
+func TestTheLackOfAContainerIsNotThatOfABlob(t *testing.T) {
+	t.Parallel()
+	for code, reason := range map[string]error{
+		"ContainerNotFound": storage.ErrNoBucket, "ContainerBeingDeleted": storage.ErrNoBucket, "ContainerDisabled": storage.ErrNoBucket,
+		"FilesystemNotFound": storage.ErrNoBucket, "ResourceNotFound": storage.ErrDenied, "AccountIsDisabled": storage.ErrDenied,
+	} {
+		for name, do := range azureOperations {
+			err := do(t, openAzure(t, func(_ string, w http.ResponseWriter, _ *http.Request) bool {
+				azureSays(w, http.StatusNotFound, code)
+				return true
+			}, nil))
+			require.ErrorIs(t, err, reason, "%s, %s", name, code)
+			require.NotErrorIs(t, err, storage.ErrNotFound, "%s, %s", name, code)
+		}
+	}
+}
+
 func TestADirectoryIsNotReadAsABlob(t *testing.T) {
 	t.Parallel()
 	for header, value := range map[string]string{"x-ms-meta-hdi_isfolder": "true", "x-ms-resource-type": "directory"} {

@@ -161,6 +161,17 @@ func TestAGCSKeyThatTheAnswerLeavesOutIsNotDeleted(t *testing.T) {
 	}
 }
 
+// Who reports errors of other keys read other keys than were sent.
+func TestAnErrorOfAKeyThatWasNotNamedSpoilsTheAnswer(t *testing.T) {
+	t.Parallel()
+	l := openGCS(t, gcstest.Options{}, nil)
+	l.srv.Fault(answering(&gcstest.Fault{Status: 200, Body: "<DeleteResult><Deleted><Key>t/a</Key></Deleted>" +
+		"<Error><Key>t/c</Key><Code>AccessDenied</Code></Error></DeleteResult>"}, "multi-delete"))
+	for _, r := range l.Delete(t.Context(), []storage.Location{gcsKey("t/a"), gcsKey("t/b")}) {
+		require.ErrorIs(t, r.Err, storage.ErrRejected)
+	}
+}
+
 // The page of a proxy is neither "deleted" nor "absent" nor "nothing there", and says
 // nothing about what the store takes.
 func TestAProxysPageIsNoAnswerOfGCS(t *testing.T) {
