@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// The tests wait more than they work.
 	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		_ = flag.Set("test.parallel", "10")
+		_ = flag.Set("test.parallel", "8")
 	}
 	code := m.Run()
 	if code == 0 {

@@ -56,7 +56,7 @@ func TestACanceledJobIsRecordedOnceWithWhoDidIt(t *testing.T) {
 
 func TestAJobOfAStreamThatWasMadeAnewIsFinishedNotCanceled(t *testing.T) {
 	t.Parallel()
-	b := setup(t, time.Second)
+	b := setup(t, wait)
 	job := newJob()
 	began, release := make(chan *jobs.Job, 1), make(chan struct{})
 	w := b.start(b.q, "w1", 1, handlerFunc(func(ctx context.Context, j *jobs.Job, _ jobs.Progress) (any, error) {
@@ -71,11 +71,11 @@ func TestAJobOfAStreamThatWasMadeAnewIsFinishedNotCanceled(t *testing.T) {
 	sequence := b.enqueue(job)
 	waitFor(t, "the run", began)
 	require.NoError(t, b.js.DeleteStream(t.Context(), jobs.StreamName))
-	_, err := Setup(t.Context(), b.js, smallAssets(time.Second))
+	_, err := Setup(t.Context(), b.js, smallAssets(wait))
 	require.NoError(t, err)
 	beats := func(o *observations) int { return o.beats }
 	seen := w.seen.count(beats)
-	b.eventually("heartbeats go on", func() bool { return w.seen.count(beats) >= seen+3 })
+	b.eventually("heartbeats go on", func() bool { return w.seen.count(beats) >= seen+2 })
 	close(release)
 	require.Equal(t, jobs.Completed, b.result(job, sequence).Outcome)
 
@@ -141,7 +141,7 @@ func TestARunIsTakenAwayWhenAnotherWorkerRecordedItsEnd(t *testing.T) {
 
 func TestACancelOfARunningJobKeepsItsReceipt(t *testing.T) {
 	t.Parallel()
-	b := setup(t, wait)
+	b := setup(t, 2*wait) // who cancels waits for two heartbeats
 	job := newJob()
 	began, cancel := make(chan *jobs.Job, 1), make(chan struct{})
 	b.start(b.q, "w1", 1, handlerFunc(func(ctx context.Context, j *jobs.Job, p jobs.Progress) (any, error) {

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,9 +24,10 @@ func TestAWorkerMakesAnewWhatTheServerLost(t *testing.T) {
 	b.eventually("the streams are there", func() bool { _, err := b.js.Consumer(t.Context(), "JOBS", "purge-view"); return err == nil })
 	require.EqualValues(t, 64<<20, b.streamConfig(jobs.StreamName).MaxBytes, "as it was, not the default")
 	require.Equal(t, wait, b.streamConfig(locksStream).MaxAge)
-	b.eventually("it is ready again", func() bool { return w.Ready() == nil })
-	require.Contains(t, w.log.String(), "waiting for the streams")
-	require.Contains(t, w.log.String(), "wait is over")
+	b.eventually("it is ready again, and has said what it waited for", func() bool {
+		log := w.log.String()
+		return w.Ready() == nil && strings.Contains(log, "waiting for the streams") && strings.Contains(log, "wait is over")
+	})
 	job := newJob()
 	require.Equal(t, jobs.Completed, b.result(job, b.enqueue(job)).Outcome)
 }

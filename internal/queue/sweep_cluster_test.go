@@ -53,7 +53,7 @@ func TestASweepOfAClusterWhoseLeadersMoveLosesNothing(t *testing.T) {
 	b.enqueue(goingShards[1])
 	note(goneShards[0])
 
-	q, looks := b.open(js), 0
+	q, looks := b.impatient(js), 0
 	q.timings.call = b.q.timings.call
 	q.jobs = &meddling{Stream: q.jobs, do: func() {
 		if looks++; looks != 2 {

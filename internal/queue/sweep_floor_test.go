@@ -103,7 +103,7 @@ func TestASweepDuringWhichTheQueueIsMadeAnewTouchesNothing(t *testing.T) {
 	b, js, _ := setupFloored(t)
 	js.floor = b.enqueue(newJob())
 	looks := 0
-	q := b.open(js)
+	q := b.impatient(js)
 	q.jobs = &meddling{Stream: q.jobs, change: func(info *jetstream.StreamInfo) {
 		if looks++; looks > 1 {
 			info.Created = info.Created.Add(time.Second)

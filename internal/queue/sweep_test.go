@@ -22,7 +22,7 @@ import (
 // sweepUp sweeps once, and returns what it found without the texts for people.
 func (b *bundle) sweepUp(dryRun bool) []SweepFinding {
 	b.t.Helper()
-	report, err := b.q.Sweep(b.t.Context(), SweepConfig{Worker: "w9", DryRun: dryRun, Logger: slog.New(slog.DiscardHandler)})
+	report, err := b.impatient(b.js).Sweep(b.t.Context(), SweepConfig{Worker: "w9", DryRun: dryRun, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b.t, err)
 	for i := range report.Findings {
 		require.NotEmpty(b.t, report.Findings[i].Detail)
@@ -30,6 +30,14 @@ func (b *bundle) sweepUp(dryRun bool) []SweepFinding {
 		report.Findings[i].Detail = ""
 	}
 	return report.Findings
+}
+
+// impatient is a queue whose sweeps wait less between their two looks.
+func (b *bundle) impatient(js jetstream.JetStream) *Queue {
+	b.t.Helper()
+	q := b.open(js)
+	q.timings.heartbeat, q.timings.retryBeat = 50*time.Millisecond, 10*time.Millisecond
+	return q
 }
 
 // setupOrphaned runs a queue in which jobs are as a full disk leaves them: settle
@@ -279,7 +287,7 @@ func TestASweepWithoutTheRightToRemoveSaysSoAndTouchesNothing(t *testing.T) {
 	require.NoError(t, err)
 	for _, c := range []struct{ user, denied string }{{"w", "JOBS"}, {"d", "DEAD"}} {
 		js := b.server.JetStream(t, nats.UserInfo(c.user, c.user))
-		q, subject := b.open(js), "$JS.API.STREAM.MSG.DELETE."+c.denied
+		q, subject := b.impatient(js), "$JS.API.STREAM.MSG.DELETE."+c.denied
 		// The server says it beside the question, which times out: now it has said it,
 		// however long its word takes the next time.
 		require.NoError(t, js.Conn().Publish(subject, nil))
