@@ -2,6 +2,7 @@ package purge_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,33 +17,44 @@ import (
 // when the finish has deleted the root and was killed too.
 func TestAPlannerThatComesAgainAfterTheRootWentLeavesTheEndToTheFinish(t *testing.T) {
 	t.Parallel()
-	y := newYard(t)
-	h := numbered(4, 2)
-	neighbours := y.lay(h)
-	l := newLine(y, purge.Policy{}, 1)
-	job := jobFor(tabletest.HandmadeUUID, h.Root)
-	l.submit(job)
-	l.cut = 6 // the plan and four shards are out, and its result is not
-	_, err := l.settle(l.waiting()[0])
-	require.ErrorIs(t, err, errKilled)
-	for range 4 {
-		require.True(t, l.one("purge-shard"))
+	// Without the right to list, a store answers "denied" for what is not there.
+	for _, hidden := range []bool{false, true} {
+		y := newYard(t)
+		h := numbered(4, 2)
+		neighbours := y.lay(h)
+		l := newLine(y, purge.Policy{}, 1)
+		job := jobFor(tabletest.HandmadeUUID, h.Root)
+		l.submit(job)
+		l.cut = 6 // the plan and four shards are out, and its result is not
+		_, err := l.settle(l.waiting()[0])
+		require.ErrorIs(t, err, errKilled)
+		for range 4 {
+			require.True(t, l.one("purge-shard"))
+		}
+		l.steps, l.cut = 0, 1
+		_, err = l.settle(l.the("purge-finish"))
+		require.ErrorIs(t, err, errKilled)
+		require.NotContains(t, l.keys(), h.Root)
+		if hidden {
+			y.server.Fault(func(_ int64, op string, _ *http.Request) *s3test.Fault {
+				if op == "GetObject" {
+					return &s3test.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+				}
+				return nil
+			})
+		}
+		require.True(t, l.one("purge"))
+		receipt, _ := l.ended(job)
+		require.Nil(t, receipt, "it has not ended")
+		l.drain()
+		require.Empty(t, l.dead)
+		require.Equal(t, neighbours, l.keys())
+		receipt, result := l.ended(job)
+		require.Equal(t, job.ID, result.JobID)
+		require.EqualValues(t, 8, receipt.Deleted[purge.Data].Files)
+		require.Equal(t, 4, receipt.Shards)
+		require.False(t, receipt.AtMost)
 	}
-	l.steps, l.cut = 0, 1
-	_, err = l.settle(l.the("purge-finish"))
-	require.ErrorIs(t, err, errKilled)
-	require.NotContains(t, l.keys(), h.Root)
-	require.True(t, l.one("purge"))
-	receipt, _ := l.ended(job)
-	require.Nil(t, receipt, "it has not ended")
-	l.drain()
-	require.Empty(t, l.dead)
-	require.Equal(t, neighbours, l.keys())
-	receipt, result := l.ended(job)
-	require.Equal(t, job.ID, result.JobID)
-	require.EqualValues(t, 8, receipt.Deleted[purge.Data].Files)
-	require.Equal(t, 4, receipt.Shards)
-	require.False(t, receipt.AtMost)
 }
 
 // The same, and the finish has ended the purge meanwhile under an earlier message.

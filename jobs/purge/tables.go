@@ -90,7 +90,8 @@ func (r *run) withoutRoot(ctx context.Context, earlier *checkpoint, loadErr erro
 	if earlier != nil && earlier.deletes() {
 		return r.finishWithoutRoot(ctx, earlier, loadErr)
 	}
-	if errors.Is(loadErr, storage.ErrNotFound) {
+	// Without the right to list, a store answers "denied" for what is not there.
+	if errors.Is(loadErr, storage.ErrNotFound) || errors.Is(loadErr, storage.ErrDenied) {
 		goesOn, err := r.goesOn(ctx)
 		switch {
 		case err != nil:
