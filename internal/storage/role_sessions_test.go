@@ -3,6 +3,8 @@ package storage_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -136,4 +138,30 @@ func TestAWrongSignatureDoesNotBringTheTokenIntoTheError(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrDenied)
 	require.ErrorContains(t, err, "signature you provided.")
 	require.NotContains(t, err.Error(), "a-secret-token")
+}
+
+func TestTheKeysOfASessionMayDoWhatItIsForAndNoMore(t *testing.T) {
+	t.Parallel()
+	service := startTokens(t)
+	l := openRole(t, service, nil)
+	l.srv.Put(bucket, "t/x", []byte("x"))
+	guard, err := l.stores.Guard().Narrow("s3://warehouse/t")
+	require.NoError(t, err)
+	actions := []string{"s3:DeleteObject\"", "s3:DeleteObjectVersion", "s3:ListBucketVersions", "s3:PutObject\""}
+	for n, c := range []struct {
+		session storage.SessionConfig
+		may     []string
+	}{
+		{storage.SessionConfig{ReadGuard: guard}, nil},
+		{storage.SessionConfig{ReadGuard: guard, Guard: guard}, actions[:1]},
+		{storage.SessionConfig{ReadGuard: guard, Guard: guard, Versions: true}, actions[:3]},
+		{storage.SessionConfig{ReadGuard: guard, Guard: guard, Writes: true}, []string{actions[0], actions[3]}},
+	} {
+		require.Equal(t, "x", readAll(t, l.stores.Session(c.session), key("t/x")))
+		require.Len(t, service.requests(), n+1)
+		policy := service.requests()[n].Get("Policy")
+		for _, action := range actions {
+			require.Equal(t, slices.Contains(c.may, action), strings.Contains(policy, action), "%s in %s", action, policy)
+		}
+	}
 }
