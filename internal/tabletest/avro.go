@@ -40,12 +40,12 @@ type avroFile struct {
 	sync    [16]byte
 }
 
-// newAvroFile writes the header. metadata holds pairs of key and value, the
-// schema among them.
-func newAvroFile(w io.Writer, metadata ...string) (*avroFile, error) {
+// newAvroFile writes the header. level is one of package flate; metadata holds pairs of
+// key and value, the schema among them.
+func newAvroFile(w io.Writer, level int, metadata ...string) (*avroFile, error) {
 	f := &avroFile{out: &countingWriter{out: w}, sync: [16]byte{'d', 'e', 'c', 'k', 'h', 'a', 'n', 'd', 1, 2, 3, 4, 5, 6, 7, 8}}
 	var err error
-	if f.deflate, err = flate.NewWriter(&f.packed, flate.BestSpeed); err != nil {
+	if f.deflate, err = flate.NewWriter(&f.packed, level); err != nil {
 		return nil, fmt.Errorf("open deflate: %w", err)
 	}
 	var header avroRecord

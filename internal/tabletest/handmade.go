@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"github.com/klauspost/compress/flate"
 )
 
 // HandmadeEntry is an entry of a manifest, with whatever path a test needs.
@@ -80,7 +82,7 @@ func (h HandmadeTable) Objects() Objects {
 func handmadeManifest(entries []HandmadeEntry) []byte {
 	var out bytes.Buffer
 	t := &SyntheticTable{}
-	f, err := newAvroFile(&out, "schema", t.tableSchema(), "schema-id", "0", "partition-spec", partitionSpec,
+	f, err := newAvroFile(&out, flate.BestSpeed, "schema", t.tableSchema(), "schema-id", "0", "partition-spec", partitionSpec,
 		"partition-spec-id", "0", "format-version", "2", "content", "data", "avro.schema", manifestEntrySchema)
 	for _, e := range entries {
 		r := &f.record
@@ -121,7 +123,7 @@ func handmadeManifest(entries []HandmadeEntry) []byte {
 
 func handmadeList(list HandmadeList, lengths map[string]int64) []byte {
 	var out bytes.Buffer
-	f, err := newAvroFile(&out, "snapshot-id", "1", "parent-snapshot-id", "null", "sequence-number", "1",
+	f, err := newAvroFile(&out, flate.BestSpeed, "snapshot-id", "1", "parent-snapshot-id", "null", "sequence-number", "1",
 		"format-version", "2", "avro.schema", manifestFileSchema)
 	for _, path := range list.Manifests {
 		r := &f.record

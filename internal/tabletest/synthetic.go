@@ -67,6 +67,8 @@ type SyntheticOptions struct {
 	// Columns with statistics in each entry: 0 makes narrow entries (about 40
 	// bytes compressed), 20 wide ones (about 430).
 	Columns int
+	// Stored compresses no entries, which is quicker to write and to read.
+	Stored bool
 }
 
 // WithDefaults fills in what was left out.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"strconv"
+
+	"github.com/klauspost/compress/flate"
 )
 
 // The Avro schemas of the Iceberg specification, format version 2, for a table
@@ -19,8 +21,16 @@ var (
 
 const partitionSpec = `[{"source-id":1,"field-id":1000,"name":"bucket","transform":"bucket[16]"}]`
 
+// level of compression.
+func (t *SyntheticTable) level() int {
+	if t.Stored {
+		return flate.NoCompression
+	}
+	return flate.BestSpeed
+}
+
 func (t *SyntheticTable) writeManifest(w io.Writer, manifest int) (int64, error) {
-	f, err := newAvroFile(w,
+	f, err := newAvroFile(w, t.level(),
 		"schema", t.tableSchema(), "schema-id", "0", "partition-spec", partitionSpec, "partition-spec-id", "0",
 		"format-version", "2", "content", "data", "avro.schema", manifestEntrySchema)
 	if err != nil {
@@ -143,7 +153,7 @@ func (t *SyntheticTable) writeManifestList(w io.Writer, snapshot int, lengths []
 	if snapshot > 0 {
 		parent = strconv.FormatInt(snapshotID(snapshot-1), 10)
 	}
-	f, err := newAvroFile(w,
+	f, err := newAvroFile(w, t.level(),
 		"snapshot-id", strconv.FormatInt(snapshotID(snapshot), 10), "parent-snapshot-id", parent,
 		"sequence-number", strconv.Itoa(snapshot+1), "format-version", "2", "avro.schema", manifestFileSchema)
 	if err != nil {

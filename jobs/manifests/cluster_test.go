@@ -147,7 +147,7 @@ func TestAHundredThousandEntriesAreRewrittenInLittleMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 40 MB")
 	}
-	peak, _ := rewriteOnDisk(t, tabletest.SyntheticOptions{Files: 100_000, Manifests: 400, Columns: 20}, 16<<20)
-	require.Less(t, peak, 160.0, "MiB")
+	peak, _ := rewriteOnDisk(t, tabletest.SyntheticOptions{Files: 100_000, Manifests: 400, Columns: 20, Stored: true}, 16<<20)
+	require.Less(t, peak, 120.0, "MiB; with all entries in memory it is 160")
 	t.Logf("peak heap %.1f MiB", peak)
 }

@@ -96,7 +96,7 @@ func TestARunThatCannotStoreItsCheckpointDeletesNothingMore(t *testing.T) {
 func TestACheckpointThatCannotBeStoredOnTheWayStopsTheRun(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	h := numbered(40, 700)
+	h := numbered(6, 700)
 	neighbours := y.lay(h)
 	lost := errors.New("lease lost")
 	_, err := y.purge(purge.Policy{}, h, &jobtest.Progress{Fail: lost, FailAfter: 1})
