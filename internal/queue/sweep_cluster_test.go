@@ -54,7 +54,6 @@ func TestASweepOfAClusterWhoseLeadersMoveLosesNothing(t *testing.T) {
 	note(goneShards[0])
 
 	q, looks := b.impatient(js), 0
-	q.timings.call = b.q.timings.call
 	q.jobs = &meddling{Stream: q.jobs, do: func() {
 		if looks++; looks != 2 {
 			return

@@ -32,11 +32,13 @@ func (b *bundle) sweepUp(dryRun bool) []SweepFinding {
 	return report.Findings
 }
 
-// impatient is a queue whose sweeps wait less between their two looks.
+// impatient is a queue whose sweeps wait less between their two looks, and longer for
+// answers: a busy machine takes its time.
 func (b *bundle) impatient(js jetstream.JetStream) *Queue {
 	b.t.Helper()
 	q := b.open(js)
 	q.timings.heartbeat, q.timings.retryBeat = 50*time.Millisecond, 10*time.Millisecond
+	q.timings.call = max(q.timings.call, time.Second)
 	return q
 }
 
