@@ -25,10 +25,10 @@ func (r *round) missing() []string {
 	return verdict.Missing(verdict.Met(r.record.Events()), slices.Compact(wanted))
 }
 
-// calmDown waits until the queue is empty.
+// calmDown waits until the queue is empty, as long as jobs go on ending.
 func (r *round) calmDown(ctx context.Context) error {
 	t := &traffic{js: r.js}
-	began := time.Now()
+	last, moved := "", time.Now()
 	for {
 		queued, err := t.queued(ctx)
 		if err == nil && len(queued) == 0 {
@@ -37,12 +37,26 @@ func (r *round) calmDown(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if time.Since(began) > calm {
+		if now := fmt.Sprint(len(queued), r.lastResult(ctx)); now != last {
+			last, moved = now, time.Now()
+		}
+		if time.Since(moved) > calm {
 			break // what is left is a violation, see judge
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	return r.results.finish(ctx)
+}
+
+// lastResult is the sequence of the newest; 0 when nobody answers.
+func (r *round) lastResult(ctx context.Context) uint64 {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	stream, err := r.js.Stream(ctx, "RESULTS")
+	if err != nil {
+		return 0
+	}
+	return stream.CachedInfo().State.LastSeq
 }
 
 // judge collects every violation.
@@ -72,7 +86,7 @@ func (r *round) queued(ctx context.Context) []string {
 	}
 	var found []string
 	for subject := range subjects {
-		found = append(found, fmt.Sprintf("%s is still queued %s after the storms", subject, calm))
+		found = append(found, fmt.Sprintf("%s is still queued, and nothing has ended for %s", subject, calm))
 	}
 	return found
 }

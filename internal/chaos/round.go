@@ -38,7 +38,7 @@ const (
 	overtime = time.Minute
 	// diskFolder of a round is where its small disk is mounted.
 	diskFolder = "disk"
-	// calm is how long the queue may take to become empty after the storms. A job may
+	// calm is how long after the storms nothing may happen while jobs are queued. One may
 	// be delayed for 15 times the ack wait.
 	calm = 2 * time.Minute
 )
@@ -278,7 +278,7 @@ func (r *round) storm(parent context.Context) error {
 	defer stopReading()
 	r.results = newReader(r.js, r.record, r.ended)
 	all.Go(func() error { r.results.follow(reading); return nil })
-	t := &traffic{js: r.js, warehouse: r.warehouse, record: r.record, work: &r.work, random: r.random(3), size: warehouse.RandomSize, most: 10, mostJobs: 150}
+	t := &traffic{js: r.js, warehouse: r.warehouse, record: r.record, work: &r.work, random: r.random(3), size: warehouse.RandomSize, most: 10, mostJobs: 60}
 	fronts := []*storms.Front{r.front(5, r.workersMeet, 1200*time.Millisecond), r.front(6, r.brokersMeet, 1500*time.Millisecond)}
 	if r.without == "" {
 		r.store.Set(storms.Rough)
