@@ -161,6 +161,30 @@ func TestAGCSKeyThatTheAnswerLeavesOutIsNotDeleted(t *testing.T) {
 	}
 }
 
+// Two answers for one key are none, whichever comes first.
+func TestAGCSKeyThatTheAnswerTellsTwiceIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	deleted, denied := "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n", "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n"
+	for _, parts := range [][]string{{deleted, denied}, {denied, deleted}, {deleted, deleted}} {
+		body := ""
+		for _, part := range parts {
+			body += "--x\r\nContent-Type: application/http\r\nContent-ID: <response-item-0>\r\n\r\n" + part + "\r\n\r\n"
+		}
+		l := openGCS(t, gcstest.Options{NoMultiDelete: true}, nil)
+		l.srv.Fault(answering(&gcstest.Fault{
+			Status: 200, Header: http.Header{"Content-Type": {"multipart/mixed; boundary=x"}}, Body: body + "--x--",
+		}, "batch"))
+		require.ErrorIs(t, l.Delete(t.Context(), []storage.Location{gcsKey("t/a")})[0].Err, storage.ErrUnavailable)
+	}
+}
+
+func TestAnObjectThatGCSGivesAnotherNameIsNotWritten(t *testing.T) {
+	t.Parallel()
+	l := openGCS(t, gcstest.Options{}, nil)
+	l.srv.Fault(answering(&gcstest.Fault{Status: 200, Body: `{"kind":"storage#object","name":"t/b"}`}, "objects.insert"))
+	require.ErrorIs(t, l.Write(t.Context(), gcsKey("t/a"), nil), storage.ErrRejected)
+}
+
 // Who reports errors of other keys read other keys than were sent.
 func TestAnErrorOfAKeyThatWasNotNamedSpoilsTheAnswer(t *testing.T) {
 	t.Parallel()

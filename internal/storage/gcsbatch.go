@@ -50,7 +50,10 @@ func (b *gcsBucket) batchDelete(ctx context.Context, keys []string, results []er
 			// The end, or a broken answer: what came counts.
 			break
 		}
-		if i, result, ok := readBatchPart(part); ok && i < len(keys) && !answered[i] {
+		if i, result, ok := readBatchPart(part); ok && i < len(keys) {
+			if answered[i] {
+				result = &Error{Reason: ErrUnavailable, Err: errors.New("the answer to the batch tells twice what became of it")}
+			}
 			answered[i], results[i] = true, result
 		}
 	}
