@@ -198,6 +198,48 @@ func TestACeilingHoldsForAllKindsTogetherAndForDeletedKeys(t *testing.T) {
 	})
 }
 
+func TestASingleDeleteCountsAgainstTheCeilingOfDeletes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(32, nil)
+		l.ceilings.narrow(0, 1000)
+		began := time.Now()
+		for range 3000 {
+			ticket, err := l.acquire(t.Context(), kindWrite, 1)
+			require.NoError(t, err)
+			l.release(ticket, outcomeOK, 0)
+		}
+		require.InDelta(t, 2, time.Since(began).Seconds(), 0.01, "the first thousand goes at once")
+	})
+}
+
+func TestWhoGivesUpAsItsTurnComesLetsTheNextOneGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1, nil)
+		take(t, l)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("why")
+		impatient, patient := make(chan error), make(chan ticket)
+		go func() {
+			_, err := l.acquire(ctx, kindRead, 0)
+			impatient <- err
+		}()
+		synctest.Wait()
+		go func() { patient <- take(t, l) }()
+		synctest.Wait()
+		l.mu.Lock()
+		cancel(why) // it has given up from here on, and nobody knows before the lock is free
+		l.inFlight--
+		l.grant()
+		l.mu.Unlock()
+		require.ErrorIs(t, <-impatient, why)
+		l.release(<-patient, outcomeOK, 0)
+		require.Zero(t, l.inFlight)
+		require.Zero(t, l.waiting.Len())
+	})
+}
+
 func TestBucketsOfOneNameAtTwoEndpointsHaveTwoLimiters(t *testing.T) {
 	t.Parallel()
 	limiters := NewLimiters()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,24 @@ func TestAThrottleStormSlowsTheLimiterAndDeletesEverything(t *testing.T) {
 	require.Zero(t, limit.Reads.Rate)
 	require.EqualValues(t, l.srv.Counts()["DeleteObjects"], limit.Batches.Sent)
 	require.EqualValues(t, l.Usage().Throttled, limit.Batches.Refused)
+}
+
+func TestOneRefusedKeyInEachBatchIsNoStorm(t *testing.T) {
+	t.Parallel()
+	l := open(t, s3test.Options{}, nil)
+	files := l.fill(100)
+	var asked atomic.Int64
+	l.srv.Fault(always("DeleteObjects", s3test.Fault{Key: func(k string) string {
+		if k == files[50].Key && asked.Add(1)%2 == 1 {
+			return "SlowDown"
+		}
+		return ""
+	}}))
+	for range 12 {
+		requireDeleted(t, l.Delete(t.Context(), files), files)
+	}
+	require.EqualValues(t, 12, l.Usage().Throttled)
+	require.EqualValues(t, storage.DefaultMaxInFlight, l.limiters.Limits()[0].Window)
 }
 
 func TestAStoreThatNeverStopsThrottlingIsUnavailableInTheEnd(t *testing.T) {
