@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -154,6 +155,12 @@ func TestAnAnswerToABatchThatIsNotOnePerKeyIsNone(t *testing.T) {
 		"no boundary": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "multipart/mixed")
 			w.WriteHeader(http.StatusAccepted)
+		},
+		"status 200 with a part for each": func(w http.ResponseWriter, _ *http.Request) {
+			told := httptest.NewRecorder()
+			azureParts(told, []string{"0", "1"}, []string{ok, ok})
+			w.Header().Set("Content-Type", told.Header().Get("Content-Type"))
+			_, _ = w.Write(told.Body.Bytes())
 		},
 		"status 200": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) },
 	} {
