@@ -86,7 +86,7 @@ func TestAWriterKnowsTheRowsThatItCommitted(t *testing.T) {
 	w := open(t)
 	require.NoError(t, w.Populate(t.Context(), 1, rand.New(rand.NewPCG(1, 1))))
 	l := w.Living()[0]
-	for range 25 {
+	for range 12 {
 		_, err := l.step(t.Context())
 		require.NoError(t, err)
 	}
