@@ -271,23 +271,28 @@ func (l *Lease) remove(ctx context.Context) error {
 	l.mu.Lock()
 	revision, unsure := l.revision, l.unsure
 	l.mu.Unlock()
-	if unsure {
-		entry, err := l.get(ctx)
-		if err != nil {
-			return err
+	for tries := 0; ; tries++ {
+		if unsure {
+			entry, err := l.get(ctx)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(entry.value, l.value) {
+				return ErrLeaseLost
+			}
+			revision = entry.revision
 		}
-		if !bytes.Equal(entry.value, l.value) {
+		call, cancel := context.WithTimeout(ctx, l.q.timings.call)
+		err := l.q.locks.remove(call, l.key, revision)
+		cancel()
+		switch {
+		case !isConflict(err):
+			return err
+		case !unsure || tries == 3 || !sleep(ctx, l.q.timings.retryBeat/8):
 			return ErrLeaseLost
 		}
-		revision = entry.revision
+		// A renewal that was given up may have been stored after the look.
 	}
-	call, cancel := context.WithTimeout(ctx, l.q.timings.call)
-	defer cancel()
-	err := l.q.locks.remove(call, l.key, revision)
-	if isConflict(err) {
-		return ErrLeaseLost
-	}
-	return err
 }
 
 // keep renews the lease of [Queue.Acquire] until ctx ends.
