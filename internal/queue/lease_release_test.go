@@ -60,6 +60,6 @@ func TestALeaseIsReleasedThoughARenewalIsOnItsWay(t *testing.T) {
 	waitFor(t, "a renewal", late.sent)
 	require.NoError(t, lease.Release(t.Context()))
 	require.Nil(t, b.lease("producer").value, "else nobody could take it for a while")
-	_, err = b.q.Acquire(t.Context(), "producer", Holder{Worker: "w2"})
+	_, err = b.q.takeLease(t.Context(), "producer", Holder{Worker: "w2"})
 	require.NoError(t, err)
 }
