@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -36,9 +37,10 @@ type (
 )
 
 // inXML says whether XML can carry the key: see Char and the end-of-line handling in
-// XML 1.0, sections 2.2 and 2.11.
+// XML 1.0, sections 2.2 and 2.11. Keys that begin or end with a blank could, but a
+// reader that trims texts would delete another object.
 func inXML(key string) bool {
-	if !utf8.ValidString(key) {
+	if !utf8.ValidString(key) || strings.TrimSpace(key) != key {
 		return false
 	}
 	for _, r := range key {
