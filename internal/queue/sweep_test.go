@@ -320,7 +320,7 @@ func TestOneSweepRunsAtATime(t *testing.T) {
 	require.NoError(t, lease.Release(t.Context()))
 	_, err = b.q.Sweep(t.Context(), SweepConfig{Worker: "w2"})
 	require.NoError(t, err)
-	_, err = b.q.Acquire(t.Context(), sweeperKey, Holder{Worker: "w3"})
+	_, err = b.q.takeLease(t.Context(), sweeperKey, Holder{Worker: "w3"})
 	require.NoError(t, err, "it is given back")
 }
 
