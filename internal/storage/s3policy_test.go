@@ -108,6 +108,12 @@ func TestFoldersTooManyForAPolicyBecomeTheOneTheyHaveInCommon(t *testing.T) {
 	require.Contains(t, policy, "arn:aws:s3:::lake/hr/people/*", "what fits stays as narrow as it was")
 	require.Contains(t, policy, "arn:aws:s3:::lake/sales/eu/orders/*")
 	require.Len(t, g.erase, 61, "the caller's folders are not touched")
+
+	g.read = g.erase
+	policy, widened, err = g.fit(bounds)
+	require.NoError(t, err)
+	require.NotContains(t, policy, "lake/sales/*", widened)
+	require.Contains(t, widened, "read below s3://lake/hr/people, s3://lake/sales/eu/orders and delete")
 }
 
 // Comparing each with each, again and again, takes hours.

@@ -18,8 +18,13 @@ func (g grant) fit(bounds []Location) (policy, widened string, err error) {
 	was := len(policy)
 	g.read, g.erase = outermost(g.read), outermost(g.erase)
 	for len(policy) > policyLimit {
-		// What may be read does less harm.
-		if !widen(&g.read, bounds) && !widen(&g.erase, bounds) {
+		// What may be read does less harm; but with many folders to erase in, it would
+		// come to be all of the bounds and not help.
+		first, second := &g.read, &g.erase
+		if len(g.erase) > len(g.read) {
+			first, second = second, first
+		}
+		if !widen(first, bounds) && !widen(second, bounds) {
 			return "", "", rejected(fmt.Sprintf("the session policy for the role has %d characters with the catalog's own locations in bucket %s, "+
 				"and a security token service takes %d: name fewer or shorter locations for the catalog", len(policy), g.bucket, policyLimit))
 		}
