@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,15 +38,21 @@ type fleet struct {
 	job        *jobs.Job
 }
 
+const fleetLocation = "s3://warehouse/sales/orders"
+
+// fleetTable is written once, which takes long, and loaded into each fleet's store.
+var fleetTable = sync.OnceValues(func() (*icebergtable.Table, error) {
+	return icebergtable.Write(context.Background(), icebergtable.Options{
+		Location: fleetLocation, Files: 60, Snapshots: 6, RowsPerFile: 4, PositionDeletes: true, Branch: true, Statistics: true,
+	})
+})
+
 func newFleet(t *testing.T, natsURL string) *fleet {
 	t.Helper()
-	const location = "s3://warehouse/sales/orders"
 	store := s3test.Start(t)
-	table, err := icebergtable.Write(t.Context(), icebergtable.Options{
-		Location: location, Files: 60, Snapshots: 6, RowsPerFile: 4, PositionDeletes: true, Branch: true, Statistics: true,
-	})
+	table, err := fleetTable()
 	require.NoError(t, err)
-	require.NoError(t, tabletest.Neighbours(location).Load(store))
+	require.NoError(t, tabletest.Neighbours(fleetLocation).Load(store))
 	neighbours := store.Keys("warehouse")
 	require.NoError(t, table.Objects.Load(store))
 
