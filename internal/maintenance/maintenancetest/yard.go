@@ -140,6 +140,15 @@ func (y *Yard) Edit(location string, change func(m Object)) {
 // Keys are all objects of all buckets as s3:// locations, in order.
 func (y *Yard) Keys() []string { return y.Server.Locations() }
 
+// Missing are those of the keys that are not there.
+func (y *Yard) Missing(keys []string) []string {
+	there := map[string]bool{}
+	for _, key := range y.Keys() {
+		there[key] = true
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return there[key] })
+}
+
 // Files are the keys that are no metadata files.
 func (y *Yard) Files() []string { return slices.DeleteFunc(y.Keys(), IsMetadata) }
 
