@@ -44,7 +44,7 @@ func (t *traffic) drop(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.work.Files(len(d.Keys))
+		t.work.Files(d.Files)
 		// Once begun it is seen through: the table is dropped.
 		if err := t.publish(context.WithoutCancel(ctx), d.Job, true); err != nil {
 			return err

@@ -20,13 +20,16 @@ type Dropped struct {
 	Job *jobs.Job
 	// Lock key of the purge.
 	Lock string
-	// Location as s3://bucket/key, and all objects of the table by their keys.
+	// Location as s3://bucket/key.
 	Location string
-	Keys     []string
+	// Files is how many objects the table has.
+	Files int
 	// Slow is how long the store takes to answer about it, in milliseconds.
 	Slow int
 	// big: it is made up, and may be shared out in shards.
 	big bool
+	// keys of all its objects.
+	keys keys
 	// Accepted says that the queue has taken the job.
 	Accepted atomic.Bool
 }
@@ -74,6 +77,8 @@ func (w *Warehouse) Drop(ctx context.Context, name string, size Size) (*Dropped,
 	if err != nil {
 		return nil, fmt.Errorf("write dropped table %s: %w", name, err)
 	}
+	d.Files = len(d.keys.loose)
+	d.keys.pack()
 	kind := jobs.Purge
 	if size.View {
 		kind = jobs.PurgeView
@@ -103,7 +108,7 @@ func (w *Warehouse) Drop(ctx context.Context, name string, size Size) (*Dropped,
 
 // put notes and stores one object of the table.
 func (w *Warehouse) put(d *Dropped, key string, data []byte) {
-	d.Keys = append(d.Keys, key)
+	d.keys.add(key)
 	w.Store.Put(bucket, key, data)
 }
 

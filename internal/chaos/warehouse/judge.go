@@ -26,16 +26,16 @@ func (w *Warehouse) Violations(ctx context.Context) []string {
 	var found []string
 	for _, d := range dropped {
 		var left []string
-		for _, key := range d.Keys {
+		for _, key := range d.keys.all() {
 			if w.Store.Has(bucket, key) {
 				left = append(left, key)
 			}
 		}
 		switch {
 		case len(left) > 0 && d.Accepted.Load():
-			found = append(found, fmt.Sprintf("of dropped table %s (job %s) %d of %d files are left: %s", d.Location, d.Job.ID, len(left), len(d.Keys), list(left)))
-		case len(left) < len(d.Keys) && !d.Accepted.Load():
-			found = append(found, fmt.Sprintf("of table %s, whose job %s was never accepted, %d of %d files are gone", d.Location, d.Job.ID, len(d.Keys)-len(left), len(d.Keys)))
+			found = append(found, fmt.Sprintf("of dropped table %s (job %s) %d of %d files are left: %s", d.Location, d.Job.ID, len(left), d.Files, list(left)))
+		case len(left) < d.Files && !d.Accepted.Load():
+			found = append(found, fmt.Sprintf("of table %s, whose job %s was never accepted, %d of %d files are gone", d.Location, d.Job.ID, d.Files-len(left), d.Files))
 		}
 	}
 	var missing []string

@@ -30,7 +30,7 @@ func open(t *testing.T) *Warehouse {
 // purge takes all of a table away, as if a worker had.
 func (w *Warehouse) purge(d *Dropped) {
 	d.Accepted.Store(true)
-	for _, key := range d.Keys {
+	for _, key := range d.keys.all() {
 		w.Store.Remove(bucket, key)
 	}
 }
@@ -48,9 +48,9 @@ func TestWhatOughtToBeGoneAndWhatOughtToStayIsKnown(t *testing.T) {
 	w.purge(big)
 	require.Empty(t, w.Violations(t.Context()))
 
-	w.Store.Put(bucket, big.Keys[0], []byte("left"))
-	require.ErrorContains(t, violation(t, w), big.Keys[0])
-	w.Store.Remove(bucket, big.Keys[0])
+	w.Store.Put(bucket, big.keys.all()[0], []byte("left"))
+	require.ErrorContains(t, violation(t, w), big.keys.all()[0])
+	w.Store.Remove(bucket, big.keys.all()[0])
 	neighbour := "dropped/t2x2/data/00000-0.parquet"
 	require.True(t, w.Has(neighbour))
 	w.Store.Put(bucket, neighbour, []byte("changed"))
@@ -148,8 +148,8 @@ func TestWhatShardsShareOutIsKnown(t *testing.T) {
 	require.NoError(t, err)
 	big, err := w.Drop(t.Context(), "t2x", Size{Files: 20, Manifests: 4})
 	require.NoError(t, err)
-	require.False(t, slices.ContainsFunc(small.Keys, small.IsEntry))
-	entries := slices.DeleteFunc(slices.Clone(big.Keys), func(key string) bool { return !big.IsEntry(key) })
+	require.False(t, slices.ContainsFunc(small.keys.all(), small.IsEntry))
+	entries := slices.DeleteFunc(big.keys.all(), func(key string) bool { return !big.IsEntry(key) })
 	require.Len(t, entries, 20+4)
 	lock, found := w.Belongs(entries[0])
 	require.Same(t, big, found)
