@@ -20,4 +20,7 @@
 // consumers in the seconds before is put back. That messages in streams are lost is not
 // played, since with sync_interval: always, which deploy/ has, those that were
 // acknowledged are on the disk; neither is a disk that gives back other bytes.
+//
+// Store and catalog are in the memory of this program. After three minutes it takes 0.5
+// GB; what grows from then on is the record, by about 5 MB a minute.
 package main

@@ -38,6 +38,8 @@ type Living struct {
 	// the snapshot that it committed.
 	written []string
 	added   int64
+	// past metadata files.
+	past past
 }
 
 var _ table.CatalogIO = (*Living)(nil)
@@ -144,6 +146,11 @@ func (l *Living) step(ctx context.Context) (what string, err error) {
 	if err != nil {
 		return "load", err
 	}
+	named, err := metadataLog(t)
+	if err != nil {
+		return "read the metadata log", err
+	}
+	l.forget(named, time.Now())
 	branch := mainBranch
 	if l.random.IntN(5) == 0 {
 		branch = fmt.Sprintf("branch%d", l.random.IntN(2))
