@@ -177,13 +177,16 @@ func (r *run) look(ctx context.Context) (last *jobs.Result, exists bool, err err
 	return last, found.exists, errors.Join(err, found.err, progressErr)
 }
 
-// giveUp lets go of a job that could not be claimed; no attempt is spent, unless
-// it was counted already.
+// giveUp lets go of a job that could not be claimed; no attempt is spent.
 func (r *run) giveUp(ctx context.Context, err error) settlement {
 	if !errors.Is(err, ErrLeaseLost) {
 		_ = r.d.delay(r.q.timings.contendedDelay())
 	}
-	_ = r.lease.release(ctx)
+	release := r.releaseLease
+	if r.progress.counted {
+		release = r.releaseLater
+	}
+	release(ctx)
 	return settlement{ending: EndSnoozed, message: "job could not be claimed, it is delayed", level: slog.LevelWarn, err: err}
 }
 

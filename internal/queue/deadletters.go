@@ -133,11 +133,11 @@ func (r *run) bury(ctx context.Context, reason string, cause error, receipt any)
 		reason: reason, err: cause, attempts: r.progress.attempt, worker: r.w.name, checkpoint: r.progress.newest(),
 	})
 	if err != nil {
-		return r.unsettled(ctx, err)
+		return r.unsettled(ctx, err, r.releaseLease)
 	}
 	held, err := r.q.recordResult(ctx, r.d.tail, r.id, r.result(jobs.Dead, oneLine(reason), receipt), r.lastResult)
 	if err != nil {
-		return r.unsettled(ctx, err)
+		return r.unsettled(ctx, err, r.releaseLease)
 	}
 	if err := r.afterResult(ctx, held); err != nil {
 		r.log().LogAttrs(ctx, slog.LevelWarn, "work after the result failed", slog.Any("error", err))

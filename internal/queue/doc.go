@@ -14,7 +14,8 @@
 // record in RESULTS; no two runs hold one lease key at a time, as long as the
 // clocks of two machines advance at about the same rate; a run resumes from the
 // newest checkpoint; a job that kills its worker dies after its attempts are
-// spent; a dead job lies in DEAD, stored before it leaves JOBS.
+// spent, and an outage of NATS spends none, unless another worker went on with the
+// job meanwhile; a dead job lies in DEAD, stored before it leaves JOBS.
 //
 // A job that is too large for one run hands its work to others: it ends as
 // [jobs.Planned], the bucket shards says who has done what ([Shards]), and the

@@ -180,8 +180,19 @@ func (l *Lease) renew(ctx context.Context) error {
 	err := l.tryRenew(ctx)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.trouble = err
+	if err == nil || ctx.Err() == nil { // else it was only cut short
+		l.trouble = err
+	}
 	return err
+}
+
+// unheard reports whether the last renewals failed, and not because another has
+// the lease: then NATS is away. A process that was stopped, or got no time to
+// renew, has met nothing of the kind.
+func (l *Lease) unheard() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trouble != nil && !errors.Is(l.trouble, ErrLeaseLost)
 }
 
 // lost is ErrLeaseLost with what led to it.

@@ -80,6 +80,8 @@ type progress struct {
 	key     string
 	log     *slog.Logger
 	attempt int
+	// counted: the attempt was written, or may have been, since no answer came.
+	counted bool
 	// maxAttempts of the job's kind.
 	maxAttempts int
 	start       json.RawMessage // the checkpoint at the claim
@@ -138,7 +140,11 @@ func (p *progress) claim(ctx context.Context, job *jobs.Job, sequence uint64, wo
 		next.Attempts++
 		p.attempt = next.Attempts
 		err := p.write(ctx, next)
-		if err == nil || !isConflict(err) || tries == 3 {
+		switch {
+		case err == nil, !isRefusal(err) && !errors.Is(err, ErrDenied):
+			p.entry, p.counted = next, true
+			return err
+		case !isConflict(err), tries == 3:
 			return err
 		}
 		if err := p.load(ctx); err != nil {
@@ -177,14 +183,13 @@ func (p *progress) update(ctx context.Context, change func(*progressEntry)) erro
 			return nil
 		case isConflict(err):
 			// A write without an answer may have been ours.
-			mine := p.entry
+			mine, revision := p.entry, p.revision
 			if err := p.load(ctx); err != nil {
-				p.entry = mine
 				return err
 			}
 			if p.entry.Job != "" && !p.entry.sameClaim(mine) {
-				p.entry = mine
-				return fmt.Errorf("write progress %s: %w: another worker claimed the job", p.key, ErrLeaseLost)
+				p.entry, p.revision = mine, revision
+				return p.claimedByAnother()
 			}
 			mine.CanceledBy = p.entry.CanceledBy
 			p.entry = mine

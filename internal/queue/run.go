@@ -17,6 +17,9 @@ type outcome struct {
 	err     error
 	// cause says why the run was stopped; nil if it ended by itself.
 	cause error
+	// outage: the lease was lost since NATS did not answer, and the handler did
+	// nothing wrong.
+	outage bool
 }
 
 // execute runs the handler while heartbeats renew the lease and watchdogs look
@@ -54,11 +57,25 @@ func (w *Worker) execute(work context.Context, s *slot, r *run) outcome {
 	// Asked after the loops have ended, so that none can find the lease lost
 	// behind our back.
 	out.cause = context.Cause(ctx)
+	out.outage = r.lease.unheard() && !out.failed()
 	if r.lease.fenced() <= 0 {
 		out.cause = ErrLeaseLost
 	}
 	cancel(nil)
 	return out
+}
+
+// failed reports an end that is the handler's own: it crashed, hung, or had an
+// error before anybody told it to stop.
+func (o outcome) failed() bool {
+	var panicked *panicError
+	switch {
+	case errors.As(o.err, &panicked):
+		return true
+	case o.cause == nil:
+		return o.err != nil
+	}
+	return !errors.Is(o.cause, ErrLeaseLost) && !errors.Is(o.cause, ErrShutdown)
 }
 
 // panicError is a handler's panic, an ordinary failure for its job.

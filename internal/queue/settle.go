@@ -62,7 +62,7 @@ func decide(out outcome, p *progress) verdict {
 	t := p.q.timings
 	switch {
 	case errors.Is(out.cause, ErrLeaseLost), errors.Is(out.err, ErrLeaseLost):
-		return verdict{ending: EndLeaseLost, err: ErrLeaseLost}
+		return verdict{ending: EndLeaseLost, err: ErrLeaseLost, freeAttempt: out.outage}
 	case errors.Is(out.cause, errSettledElsewhere):
 		return verdict{ending: EndLeaseLost, err: errSettledElsewhere}
 	case out.err == nil:
@@ -93,12 +93,17 @@ func decide(out outcome, p *progress) verdict {
 
 // leave touches nothing of a job that is another worker's. The lease is given
 // back if it is still ours, which it is when the other worker settled the job.
+// An attempt that an outage took is given back unless the job was claimed since.
 func (r *run) leave(ctx context.Context, v verdict) settlement {
 	if errors.Is(v.err, errSettledElsewhere) {
 		_ = r.lease.release(ctx)
 		return settlement{ending: EndLeaseLost, message: "job was settled elsewhere, nothing is touched", level: slog.LevelWarn, err: v.err}
 	}
-	r.lease.forget()
+	if v.freeAttempt {
+		r.refund(func(context.Context) { r.lease.forget() })
+	} else {
+		r.lease.forget()
+	}
 	r.w.observer.LeaseLost()
 	return settlement{ending: EndLeaseLost, message: "lease was lost, nothing is touched", level: slog.LevelError, err: r.lease.lost()}
 }
@@ -134,7 +139,7 @@ func (r *run) complete(ctx context.Context, end jobs.Outcome, out outcome) settl
 	result := r.result(end, "", out.receipt)
 	held, err := r.q.recordResult(ctx, r.d.tail, r.id, result, r.lastResult)
 	if err != nil {
-		return r.unsettled(ctx, err)
+		return r.unsettled(ctx, err, r.releaseLater)
 	}
 	if err := r.afterResult(ctx, held); err != nil {
 		return r.giveBack(ctx, verdict{ending: EndRetried, err: err, delay: r.q.timings.retryDelay(r.progress.failures())})
@@ -162,7 +167,7 @@ func (r *run) cancel(ctx context.Context, out outcome) settlement {
 	result := r.result(jobs.Canceled, reason, out.receipt)
 	held, err := r.q.recordResult(ctx, r.d.tail, r.id, result, r.lastResult)
 	if err != nil {
-		return r.unsettled(ctx, err)
+		return r.unsettled(ctx, err, r.releaseLater)
 	}
 	if err := r.afterResult(ctx, held); err != nil {
 		r.log().LogAttrs(ctx, slog.LevelWarn, "work after the result failed", slog.Any("error", err))
@@ -191,6 +196,9 @@ func (r *run) releaseLease(ctx context.Context) {
 	}
 }
 
+// releaseLater releases the lease once the attempt is given back.
+func (r *run) releaseLater(context.Context) { r.refund(r.releaseLease) }
+
 // giveBack returns an unfinished job to the queue: progress first, then the
 // delivery, then the lease.
 func (r *run) giveBack(ctx context.Context, v verdict) settlement {
@@ -217,10 +225,14 @@ func (r *run) giveBack(ctx context.Context, v verdict) settlement {
 	if err != nil {
 		r.log().LogAttrs(ctx, slog.LevelWarn, "progress could not be written", slog.Any("error", err))
 	}
+	release := r.releaseLease
+	if v.freeAttempt && err != nil && !isRefusal(err) {
+		release = r.releaseLater
+	}
 	if err := r.d.delay(v.delay); err != nil {
 		r.log().LogAttrs(ctx, slog.LevelWarn, "job could not be delayed, it comes back when its wait for an answer ends", slog.Any("error", err))
 	}
-	r.releaseLease(ctx)
+	release(ctx)
 	message, level := "job failed, it is tried again", slog.LevelWarn
 	switch {
 	case v.ending == EndInterrupted:
@@ -236,10 +248,11 @@ func (r *run) giveBack(ctx context.Context, v verdict) settlement {
 
 // unsettled is the way out when the end could not be recorded. A refusal (a full
 // stream, a full account) delays the job; without an answer nothing more is
-// tried, and the job is delivered again. Either way nothing is lost.
-func (r *run) unsettled(ctx context.Context, err error) settlement {
+// tried, the lease is released, and the job is delivered again. Either way nothing
+// is lost.
+func (r *run) unsettled(ctx context.Context, err error, release func(context.Context)) settlement {
 	if !isRefusal(err) && !errors.Is(err, ErrDenied) {
-		r.releaseLease(ctx)
+		release(ctx)
 		return settlement{ending: EndRetried, message: "end of the job could not be recorded, it is delivered again", level: slog.LevelError, err: err}
 	}
 	settled := r.giveBack(ctx, verdict{ending: EndSnoozed, err: err, freeAttempt: true, outage: true,

@@ -23,6 +23,7 @@ type Worker struct {
 	observer Observer
 	slots    []*slot
 	waiting  *waiting
+	refunds  *refunds
 	running  atomic.Bool
 	draining atomic.Bool
 	// checked is the number of reconnects that the last good look at the assets
@@ -49,7 +50,7 @@ func NewWorker(q *Queue, cfg WorkerConfig) (*Worker, error) {
 	}
 	w := &Worker{
 		q: q, name: cfg.Name, handlers: cfg.Handlers, observer: cfg.Observer,
-		log: cfg.Logger.With(slog.String("worker", cfg.Name)), changed: make(chan struct{}),
+		log: cfg.Logger.With(slog.String("worker", cfg.Name)), changed: make(chan struct{}), refunds: newRefunds(),
 	}
 	w.checked.Store(q.reconnects)
 	w.waiting = newWaiting(w.log, time.Minute)
@@ -112,6 +113,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		stopWork(ErrShutdown)
 		<-idle
 	}
+	grace := w.q.timings.call
+	if !nc.IsConnected() {
+		grace = 0
+	}
+	w.refunds.end(grace)
 	if nc.IsClosed() {
 		return fmt.Errorf("run worker: %w", nats.ErrConnectionClosed)
 	}
