@@ -204,6 +204,8 @@ func said(line []byte) (e history.Event, ok bool) {
 	switch {
 	case l.Message == "job begins":
 		e.What = history.Begins
+	case strings.HasPrefix(l.Message, "attempt stays spent"):
+		e.What = history.Spent
 	case l.Seq != 0:
 		e.What = history.Settled
 		e.Ran, _ = time.ParseDuration(l.Ran) // absent where nothing ran

@@ -25,6 +25,8 @@ const (
 	// Begins and Settled are a worker's own words on a delivery.
 	Begins  What = "begins"
 	Settled What = "settled"
+	// Spent: a worker says that it could not give back the attempt which an outage took.
+	Spent What = "spent"
 	// Asked: the store got a request of a worker, or the catalog one for a change.
 	Asked What = "asked"
 	// Swept: a worker says that it put something right in the queue.

@@ -16,27 +16,19 @@ type delivery struct {
 	sequence uint64
 }
 
-// worn says that a job for a living table died of the storms alone: each of its runs
-// was ended by one before it had got anywhere. That is an end too, and the next look
-// at the table asks for the job anew. No purge may end like that.
-func worn(e history.Event) bool {
-	kind, _, _ := strings.Cut(e.Tail, ".")
-	return !jobs.Kind(kind).PurgesDropped() && strings.HasPrefix(e.Text, string(jobs.Dead)+": attempts spent") &&
-		strings.Contains(e.Text, "without a word")
-}
-
 // Ends checks that each job that the queue took has exactly one record of its end, and
 // that this is the one wanted.
 func Ends(events []history.Event) []string {
 	ends := map[delivery][]string{}
 	fell := map[delivery]bool{}
+	storms := stormsOf(events)
 	byJob := map[string]int{}
 	for _, e := range events {
 		if e.What == history.Ended {
 			d := delivery{e.Job, e.Sequence}
 			ends[d] = append(ends[d], e.Text)
 			byJob[e.Job]++
-			fell[d] = worn(e)
+			fell[d] = worn(e, storms[e.Job])
 		}
 	}
 	var found []string

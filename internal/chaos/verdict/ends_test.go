@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,18 +47,42 @@ func TestEachAcceptedJobHasOneFinalResult(t *testing.T) {
 	}
 }
 
-func TestOnlyJobsForLivingTablesMayBeWornOut(t *testing.T) {
+func TestOnlyJobsForLivingTablesMayBeWornOutAndOnlyByWhatSpendsAttempts(t *testing.T) {
 	t.Parallel()
 	const without = "dead: attempts spent (8): each run ended without a word, as when the process is killed"
-	dead := func(kind, text string) []string {
-		e := ended("A", 1, text)
-		e.Tail = kind + ".P.lake.n.t"
-		return Ends([]history.Event{published("A", 1), e})
+	begins := func(worker string) history.Event {
+		return history.Event{What: history.Begins, Worker: worker, Job: "A", Attempt: 1}
 	}
-	require.Empty(t, dead("expire", without))
-	require.Len(t, dead("expire", "dead: attempts spent (8): table is damaged"), 1)
-	require.Len(t, dead("expire", "dead: permanent: it was without a word"), 1)
-	require.Len(t, dead("purge-shard", without), 1)
+	settled := func(worker, text string) history.Event {
+		return history.Event{What: history.Settled, Worker: worker, Job: "A", Attempt: 1, Text: text}
+	}
+	const lost = "lease was lost, nothing is touched: lease is lost"
+	killed := []history.Event{begins("w1")}
+	unanswered := []history.Event{begins("w1"), settled("w1", lost)}
+	overtaken := []history.Event{begins("w1"), begins("w2"), settled("w1", lost), settled("w2", "job is completed")}
+	late := append(slices.Clone(unanswered), history.Event{What: history.Spent, Worker: "w1", Job: "A"})
+	unbegun := []history.Event{{What: history.Spent, Worker: "w1", Job: "A"}}
+	for name, c := range map[string]struct {
+		kind, text string
+		run        []history.Event
+		times      int
+		found      int
+	}{
+		"killed":                   {"expire", without, killed, 8, 0},
+		"killed seven times":       {"expire", without, killed, 7, 1},
+		"stopped":                  {"expire", without, overtaken, 8, 0},
+		"nobody answered":          {"expire", without, unanswered, 20, 1},
+		"another was faster":       {"expire", without, late, 8, 0},
+		"another was, seven times": {"expire", without, late, 7, 1},
+		"faster than the handler":  {"expire", without, unbegun, 8, 0},
+		"it failed":                {"expire", "dead: attempts spent (8): table is damaged", killed, 8, 1},
+		"it never will":            {"expire", "dead: permanent: it was without a word", killed, 8, 1},
+		"a purge":                  {"purge-shard", without, killed, 25, 1},
+	} {
+		e := ended("A", 1, c.text)
+		e.Tail = c.kind + ".P.lake.n.t"
+		require.Len(t, Ends(append(slices.Repeat(c.run, c.times), published("A", 1), e)), c.found, name)
+	}
 }
 
 func TestAWorkerThatEndsByItselfIsFound(t *testing.T) {
