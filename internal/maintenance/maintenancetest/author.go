@@ -27,7 +27,7 @@ var _ table.CatalogIO = (*Author)(nil)
 
 // LoadTable implements [table.CatalogIO].
 func (a *Author) LoadTable(ctx context.Context, name table.Identifier) (*table.Table, error) {
-	files := func(context.Context) (icebergio.IO, error) { return Shelves{a.Server}, nil }
+	files := func(context.Context) (icebergio.IO, error) { return Shelves{Server: a.Server}, nil }
 	return table.NewFromLocation(ctx, name, a.Catalog.MetadataLocation(ctx, a.Table), files, a)
 }
 
@@ -151,7 +151,7 @@ func (a *Author) cherryPick(ctx context.Context, t *table.Table, rows array.Reco
 	if _, _, err := a.CommitTable(ctx, t.Identifier(), nil, []table.Update{table.NewRemoveSnapshotRefUpdate("staged")}); err != nil {
 		return err
 	}
-	manifests, err := staged.Manifests(Shelves{a.Server})
+	manifests, err := staged.Manifests(Shelves{Server: a.Server})
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (a *Author) cherryPick(ctx context.Context, t *table.Table, rows array.Reco
 		if m.SnapshotID() != staged.SnapshotID {
 			continue
 		}
-		for entry, err := range m.Entries(Shelves{a.Server}, true) {
+		for entry, err := range m.Entries(Shelves{Server: a.Server}, true) {
 			if err != nil {
 				return err
 			}

@@ -15,7 +15,10 @@ import (
 
 // Shelves are the store as iceberg-go sees it: every bucket, and s3a:// like s3://. It
 // goes past the server's faults, and deletes nothing.
-type Shelves struct{ Server *s3test.Server }
+type Shelves struct {
+	Server *s3test.Server
+	opened *openings // nil: nobody asks
+}
 
 var _ icebergio.IO = Shelves{}
 
@@ -28,6 +31,9 @@ func (s Shelves) Open(name string) (icebergio.File, error) {
 	data, found := s.Server.Get(bucket, key)
 	if !found {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	if s.opened != nil {
+		s.opened.add(name, data)
 	}
 	return &volume{Reader: bytes.NewReader(data), name: path.Base(key)}, nil
 }

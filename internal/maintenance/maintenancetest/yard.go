@@ -30,6 +30,8 @@ type Yard struct {
 	Config maintenance.Config
 	// Storage section of the catalog.
 	Storage storage.Config
+
+	rows map[string]rowsRead // by what metadata says of the snapshot
 }
 
 // NewYard makes an empty one on an S3 server of its own.
