@@ -70,6 +70,9 @@ func rewriteOnDisk(tb testing.TB, o tabletest.SyntheticOptions, memory int64) (p
 	require.NoError(tb, err)
 	y = newYardOn(tb, startServer(tb))
 	y.Storage.Locations, y.memory = append(y.Storage.Locations, "file://"+warehouse), memory
+	if o.Stored { // quick to write, too
+		y.Edit(made.MetadataLocation, func(m object) { m["properties"] = object{"write.manifest.compression-codec": "snappy"} })
+	}
 	y.Open(made.MetadataLocation)
 	before := jobtest.PeakHeap(func() {})
 	peak := jobtest.PeakHeap(func() {
