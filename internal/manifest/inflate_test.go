@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -13,10 +14,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// usedInflater has unpacked other streams, as in the window; nothing is cleared.
+type usedInflater struct {
+	inflater
+	space [windowSize]byte
+}
+
+var inflaters = sync.Pool{New: func() any { return new(usedInflater) }}
+
+// standard are used readers of compress/flate.
+var standard = sync.Pool{New: func() any { return stdflate.NewReader(nil) }}
+
 // inflateAll unpacks with this package's inflater; rest is what it left.
 func inflateAll(r io.Reader, outSize int) (b []byte, unread int, err error) {
-	var f inflater
-	f.reset(r, make([]byte, outSize))
+	used := inflaters.Get().(*usedInflater)
+	defer inflaters.Put(used)
+	f := &used.inflater
+	f.reset(r, used.space[:outSize])
 	for {
 		next, err := f.next()
 		b = append(b, next...)
@@ -147,7 +161,10 @@ func FuzzInflate(f *testing.F) {
 func inflateAsStandard(t *testing.T, packed []byte) {
 	const most = 4 << 20
 	in := bytes.NewReader(packed)
-	want, wantErr := io.ReadAll(io.LimitReader(stdflate.NewReader(in), most))
+	std := standard.Get().(io.ReadCloser)
+	defer standard.Put(std)
+	require.NoError(t, std.(stdflate.Resetter).Reset(in, nil))
+	want, wantErr := io.ReadAll(io.LimitReader(std, most))
 	if len(want) == most {
 		return
 	}

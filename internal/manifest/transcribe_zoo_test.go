@@ -98,6 +98,12 @@ func TestEveryManifestOfTheZooIsTheSameWhenItIsWrittenAnew(t *testing.T) {
 	manifests, entries := 0, 0
 	for _, table := range z.tables {
 		parts := zooParts(t, z, table)
+		// Most lists repeat what the list before said of its manifests.
+		type said struct {
+			ListEntry
+			encoded string
+		}
+		seen := map[said]bool{}
 		for _, f := range table.Files {
 			if f.Kind != "manifest-list" {
 				continue
@@ -110,6 +116,11 @@ func TestEveryManifestOfTheZooIsTheSameWhenItIsWrittenAnew(t *testing.T) {
 				want := before[at]
 				at++
 				sameSummaries(t, want, m)
+				entry := said{m.ListEntry, string(m.encoded)}
+				if seen[entry] {
+					return nil
+				}
+				seen[entry] = true
 				layout := parts.layout(t, m.SpecID, m.Deletes)
 				data := z.object(t, m.Path)
 				anew, written := transcribe(t, data, &m.ListEntry, layout, Compression{})
