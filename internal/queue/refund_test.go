@@ -115,6 +115,7 @@ func living() *jobs.Job {
 func TestTwentyOutagesInARowDoNotKillAJob(t *testing.T) {
 	t.Parallel()
 	o := withOutages(t)
+	o.q.timings.call, o.q.timings.fence = 120*time.Millisecond, 180*time.Millisecond
 	job := living()
 	sequence := o.enqueue(job)
 	const outages = 20
