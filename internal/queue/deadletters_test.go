@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
@@ -113,7 +112,7 @@ func TestADroppedLetterIsGoneAndItsNeighboursAreNot(t *testing.T) {
 
 func TestAJobStaysQueuedWhileTheDeadLettersAreFull(t *testing.T) {
 	t.Parallel()
-	b := setup(t, time.Second)
+	b := setup(t, wait)
 	config := b.q.dead.CachedInfo().Config
 	config.MaxMsgs = 1
 	_, err := b.js.UpdateStream(t.Context(), config)
