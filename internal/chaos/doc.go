@@ -22,6 +22,6 @@
 // acknowledged are on the disk; neither is a disk that gives back other bytes.
 //
 // Store and catalog are in the memory of this program. In a run of seven minutes with
-// PROFILE=single 0.2 GB of it were in use after the first three, and 25 MB more for each
+// PROFILE=single 0.2 GB of it were in use after the first three, and 30 MB more for each
 // minute afterwards; the process took 0.9 GB at most.
 package main
