@@ -221,11 +221,18 @@ func (f *Front) meetNATS(ctx context.Context, kind Kind) error {
 	return f.Broker.Start(n)
 }
 
-// leader of JOBS; -1 for none, or when nobody answers.
+// leader of JOBS; -1 for none.
 func (f *Front) leader(ctx context.Context) int {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, electing)
 	defer cancel()
-	return f.Broker.Leader(ctx, f.JS, jobs.StreamName)
+	n := -1
+	_ = untilAnswered(ctx, func(call context.Context) error {
+		if n = f.Broker.Leader(call, f.JS, jobs.StreamName); n < 0 {
+			return errNoLeader
+		}
+		return nil
+	})
+	return n
 }
 
 // awaitEnd waits for the end of some job, but not for ever.

@@ -2,7 +2,6 @@ package storms
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,16 +14,19 @@ import (
 // refuses jobs then, the other what workers write down.
 func (f *Front) fillStreams(ctx context.Context) error {
 	var undo []func(context.Context) error
+	full := true
 	for _, name := range []string{jobs.StreamName, "KV_progress"} {
 		restore, err := f.limit(ctx, name)
+		if restore != nil {
+			undo = append(undo, restore) // without an answer it may be limited
+		}
 		if err != nil {
 			f.say("%s: %s cannot be limited: %v", FillStreams, name, err)
-			continue
+			full = false
 		}
-		undo = append(undo, restore)
 	}
 	length := f.between(time.Second, f.Lease)
-	if len(undo) == 2 {
+	if full {
 		f.during(ctx, FillStreams, "", length, func() {}, func() {})
 	}
 	// Also when the time is over: nothing else gives the room back.
@@ -40,34 +42,37 @@ func (f *Front) fillStreams(ctx context.Context) error {
 
 // limit lets a stream hold no more than it does.
 func (f *Front) limit(ctx context.Context, name string) (restore func(context.Context) error, err error) {
-	call, cancel := context.WithTimeout(ctx, 5*time.Second)
+	var before jetstream.StreamConfig
+	ctx, cancel := context.WithTimeout(ctx, electing)
 	defer cancel()
-	stream, err := f.JS.Stream(call, name)
-	if err != nil {
+	err = untilAnswered(ctx, func(call context.Context) error {
+		stream, err := f.JS.Stream(call, name)
+		if err != nil {
+			return err
+		}
+		// Of a change whose answer was lost the limit stands already.
+		if before.Name == "" {
+			before = stream.CachedInfo().Config
+		}
+		limited := before
+		limited.MaxBytes = int64(max(stream.CachedInfo().State.Bytes, 1)) //nolint:gosec // far below
+		_, err = f.JS.UpdateStream(call, limited)
+		return err
+	})
+	restore = func(ctx context.Context) error {
+		err := untilAnswered(ctx, func(call context.Context) error {
+			_, err := f.JS.UpdateStream(call, before)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("restore the limit of %s: %w", name, err)
+		}
+		return nil
+	}
+	if err != nil && before.Name == "" {
 		return nil, err
 	}
-	before := stream.CachedInfo().Config
-	limited := before
-	limited.MaxBytes = int64(max(stream.CachedInfo().State.Bytes, 1)) //nolint:gosec // far below
-	if _, err = f.JS.UpdateStream(call, limited); err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) error { return f.update(ctx, before) }, nil
-}
-
-// update tries until the stream takes its configuration.
-func (f *Front) update(ctx context.Context, config jetstream.StreamConfig) error {
-	for {
-		call, cancel := context.WithTimeout(ctx, 5*time.Second)
-		_, err := f.JS.UpdateStream(call, config)
-		cancel()
-		if err == nil {
-			return nil
-		}
-		if !pause(ctx, 200*time.Millisecond) {
-			return errors.Join(fmt.Errorf("restore the limit of %s: %w", config.Name, err), context.Cause(ctx))
-		}
-	}
+	return restore, err
 }
 
 // fillDisk leaves no byte for NATS, and starts it again after somebody made room:
