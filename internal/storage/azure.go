@@ -47,7 +47,7 @@ func openAzure(cfg Config, bucket string) (*azureContainer, error) {
 	if err != nil {
 		return nil, &Error{Reason: ErrUnavailable, Err: azureCause(err)}
 	}
-	return &azureContainer{clients: clients, transport: transport}, nil
+	return &azureContainer{clients: clients, transport: transport, seen: azureSeen{kept: newRemembered[Keeping]()}}, nil
 }
 
 func (b *azureContainer) close() error {

@@ -20,7 +20,7 @@ type azureSeen struct {
 	read, versioned atomic.Bool
 	// soft: a delete was none for good; gone: one was.
 	soft, gone atomic.Bool
-	kept       keepingState
+	kept       *remembered[Keeping]
 }
 
 // note looks at an answer. Source: "Get Blob" and "Delete Blob" in the reference of

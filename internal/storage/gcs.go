@@ -39,7 +39,7 @@ type gcsBucket struct {
 	// unordered is set once the store has shown that it lists in another order than
 	// that of the keys.
 	unordered atomic.Bool
-	kept      keepingState
+	kept      *remembered[Keeping]
 }
 
 var _ client = (*gcsBucket)(nil)
@@ -50,7 +50,7 @@ func openGCS(cfg Config, name string) *gcsBucket {
 	return &gcsBucket{
 		name: name, endpoint: strings.TrimRight(cmp.Or(cfg.GCS.Endpoint, DefaultGCSEndpoint), "/"),
 		userProject: cfg.GCS.UserProject, transport: transport,
-		tokens: newGCSTokens(cfg.GCS, transport),
+		tokens: newGCSTokens(cfg.GCS, transport), kept: newRemembered[Keeping](),
 		// A redirect would carry the token to another address.
 		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}

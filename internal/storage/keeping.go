@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -71,10 +70,8 @@ func (s *Session) Keeping(ctx context.Context, l Location) (Keeping, error) {
 		found, err := s.Versioning(ctx, l)
 		return Keeping{Versioning: found, Soft: SoftOff}, err
 	}
-	_, readable := s.readGuard.findFolder(l)
-	_, erasable := s.guard.findFolder(l)
-	if !readable && !erasable {
-		return Keeping{}, s.readGuard.outside(l)
+	if err := s.mayAsk(l); err != nil {
+		return Keeping{}, err
 	}
 	t, err := s.target(ctx, "read", l, s.readGuard)
 	if err != nil {
@@ -86,31 +83,4 @@ func (s *Session) Keeping(ctx context.Context, l Location) (Keeping, error) {
 	}
 	found, err := k.keeping(ctx, s.trying(t))
 	return found, locate(err, "read", l)
-}
-
-// keepingState remembers what a bucket has answered for a while, but no failure that
-// passes.
-type keepingState struct {
-	mu    sync.Mutex
-	found Keeping
-	err   error
-	until time.Time
-}
-
-// of asks unless the answer is known.
-func (s *keepingState) of(ctx context.Context, ask func() (Keeping, error)) (Keeping, error) {
-	s.mu.Lock()
-	found, err, known := s.found, s.err, time.Now().Before(s.until)
-	s.mu.Unlock()
-	if known {
-		return found, err
-	}
-	found, err = ask()
-	if ctx.Err() != nil || errors.Is(err, ErrUnavailable) {
-		return found, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.found, s.err, s.until = found, err, time.Now().Add(versioningFor)
-	return found, err
 }

@@ -30,7 +30,7 @@ func TestWaitingForTheLimiterIsNotTakenForRefusals(t *testing.T) {
 
 func TestWhoWaitsForAnotherToAskTheBucketGivesUpWithItsContext(t *testing.T) {
 	t.Parallel()
-	b := &s3Bucket{versions: versionState{turn: make(chan struct{}, 1)}}
+	b := &s3Bucket{versions: newRemembered[Versioning]()}
 	b.versions.turn <- struct{}{} // another asks
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("why")

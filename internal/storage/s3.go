@@ -45,7 +45,7 @@ type s3Bucket struct {
 	// unordered is set once the store has shown that it lists in another order than
 	// that of the keys.
 	unordered     atomic.Bool
-	versions      versionState
+	versions      *remembered[Versioning]
 	unconditional unconditional
 }
 
@@ -68,7 +68,7 @@ func openS3(ctx context.Context, cfg Config, name string) (*s3Bucket, error) {
 	if err != nil {
 		return nil, &Error{Reason: ErrRejected, Err: err}
 	}
-	b := &s3Bucket{name: name, blob: bucket, transport: transport, versions: versionState{turn: make(chan struct{}, 1)}}
+	b := &s3Bucket{name: name, blob: bucket, transport: transport, versions: newRemembered[Versioning]()}
 	if !bucket.As(&b.client) {
 		return nil, &Error{Reason: ErrRejected, Err: errors.New("the bucket has no S3 client")}
 	}

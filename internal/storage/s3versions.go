@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,8 +16,6 @@ import (
 )
 
 const (
-	// versioningFor is how long a bucket is taken to be set as it said last.
-	versioningFor = 5 * time.Minute
 	// versionsHeld is how many versions of one batch of keys are held.
 	versionsHeld = 100_000
 	// versionLists are the listings of one batch of keys that run at once when its
@@ -26,51 +23,33 @@ const (
 	versionLists, versionSplit = 4, 16
 )
 
-// versionState is what a bucket has said of its versions.
-type versionState struct {
-	turn  chan struct{} // holds one element while somebody asks
-	found Versioning
-	err   error
-	until time.Time
+// versioning implements [versioned].
+func (b *s3Bucket) versioning(ctx context.Context, try tryFunc) (Versioning, error) {
+	return b.versions.of(ctx, func() (Versioning, error) { return b.askVersioning(ctx, try) })
 }
 
-// versioning implements [versioned]. What the store has answered is kept for a
-// while, a failure that passes is not.
-func (b *s3Bucket) versioning(ctx context.Context, try tryFunc) (Versioning, error) {
-	select {
-	case b.versions.turn <- struct{}{}:
-		defer func() { <-b.versions.turn }()
-	case <-ctx.Done():
-		return VersioningUnknown, canceled(ctx)
-	}
-	if time.Now().Before(b.versions.until) {
-		return b.versions.found, b.versions.err
-	}
+func (b *s3Bucket) askVersioning(ctx context.Context, try tryFunc) (Versioning, error) {
 	var out *s3.GetBucketVersioningOutput
 	err := try(ctx, func(ctx context.Context) error {
 		var err error
 		out, err = b.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &b.name})
 		return s3Error(ctx, err)
 	})
-	found := VersioningUnknown
 	switch e, _ := errors.AsType[*Error](err); {
 	case err == nil && out.Status == types.BucketVersioningStatusEnabled:
-		found = VersioningOn
+		return VersioningOn, nil
 	case err == nil && out.Status == types.BucketVersioningStatusSuspended:
-		found = VersioningSuspended
+		return VersioningSuspended, nil
 	case err == nil:
-		found = VersioningOff
+		return VersioningOff, nil
 	case e != nil && (e.Status == http.StatusNotImplemented || e.Status == http.StatusMethodNotAllowed):
-		found, err = VersioningOff, nil // a store that does not know versions
-	case ctx.Err() != nil || errors.Is(err, ErrUnavailable):
-		return VersioningUnknown, err
+		return VersioningOff, nil // a store that does not know versions
 	case errors.Is(err, ErrDenied):
 		e := *e
 		e.Hint = "grant s3:GetBucketVersioning"
 		err = &e
 	}
-	b.versions.found, b.versions.err, b.versions.until = found, err, time.Now().Add(versioningFor)
-	return found, err
+	return VersioningUnknown, err
 }
 
 // listVersions implements [versioned]. A listing by prefix gives longer keys too;

@@ -52,10 +52,8 @@ var _ versioned = (*s3Bucket)(nil)
 // it may not be asked. Of stores other than S3 [Session.Keeping] knows; here it is
 // ErrRejected. Local files keep nothing.
 func (s *Session) Versioning(ctx context.Context, l Location) (Versioning, error) {
-	_, readable := s.readGuard.findFolder(l)
-	_, erasable := s.guard.findFolder(l)
-	if !readable && !erasable {
-		return VersioningUnknown, s.readGuard.outside(l)
+	if err := s.mayAsk(l); err != nil {
+		return VersioningUnknown, err
 	}
 	if l.Scheme == "file" {
 		return VersioningOff, nil
@@ -70,6 +68,17 @@ func (s *Session) Versioning(ctx context.Context, l Location) (Versioning, error
 	}
 	found, err := v.versioning(ctx, s.trying(t))
 	return found, locate(err, "read", l)
+}
+
+// mayAsk says whether something in the location's folder may be read or deleted: then
+// its bucket may be asked how it is set.
+func (s *Session) mayAsk(l Location) error {
+	_, readable := s.readGuard.findFolder(l)
+	_, erasable := s.guard.findFolder(l)
+	if !readable && !erasable {
+		return s.readGuard.outside(l)
+	}
+	return nil
 }
 
 // trying makes requests to a target that are answered soon.
