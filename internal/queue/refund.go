@@ -12,7 +12,8 @@ import (
 )
 
 // maxRefundTries bounds the tries of one refund. Only those with a connection
-// count: while there is none, nobody else can claim the job either.
+// count, so that it does not matter how long there is none. A worker that has one may
+// claim the job meanwhile, and the attempt stays spent then.
 const maxRefundTries = 24
 
 // refunds are the goroutines in which a worker gives attempts back, beside the
@@ -45,15 +46,11 @@ func (r *run) refund(letGo func(context.Context)) {
 	r.w.refunds.owned.Go(func() {
 		ctx := r.w.refunds.ctx
 		err := r.payBack(ctx)
-		level, message := slog.LevelInfo, "attempt is given back, NATS did not answer"
-		if err != nil {
-			level, message = slog.LevelWarn, "attempt stays spent although NATS did not answer"
+		if attempt := slog.Int("attempt", r.progress.attempt); err == nil {
+			r.log().LogAttrs(ctx, slog.LevelInfo, "attempt is given back, NATS did not answer", attempt)
+		} else {
+			r.log().LogAttrs(ctx, slog.LevelWarn, "attempt stays spent although NATS did not answer", attempt, slog.Any("error", err))
 		}
-		attrs := []slog.Attr{slog.Int("attempt", r.progress.attempt)}
-		if err != nil {
-			attrs = append(attrs, slog.Any("error", err))
-		}
-		r.log().LogAttrs(ctx, level, message, attrs...) //nolint:sloglint // one of two constants
 		letGo(ctx)
 	})
 }
